@@ -1,0 +1,165 @@
+"""Cells: their indices and their boxes, inner and outer.
+
+A patch is divided into cells that tile it without overlap (the *inner* regions). Each is grown by
+a border on all sides (the *outer* region), so that a source near an inner edge can be measured in
+one cell with one point-spread function. This module is at the very bottom: sky maps, products and
+stages all speak of cells in its terms.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BorderedCellGrid", "Index2D"]
+
+import dataclasses
+from collections.abc import Iterator
+
+from lsst.images import YX, Box
+from lsst.images.cells import CellGrid, CellIJ
+
+from .errors import MissingCellError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Index2D:
+    """Column (x) and row (y) of a patch in its tract or of a cell in its patch.
+
+    Ordered row by row, x fastest, like the sequential ids.
+    """
+
+    x: int
+    y: int
+
+    @classmethod
+    def from_cell_ij(cls, index: CellIJ) -> Index2D:
+        """Convert from the index type of lsst.images."""
+        return cls(x=index.j, y=index.i)
+
+    def to_cell_ij(self) -> CellIJ:
+        """Convert to the index type of lsst.images."""
+        return CellIJ(i=self.y, j=self.x)
+
+    def __lt__(self, other: Index2D) -> bool:
+        return (self.y, self.x) < (other.y, other.x)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BorderedCellGrid:
+    """The cells of a patch, each with an inner region and a border around it.
+
+    Parameters
+    ----------
+    inner
+        The grid of inner regions; its box is the patch's outer box without the cells' borders.
+    border
+        Width in pixels by which each cell's outer region exceeds its inner region on every side.
+
+    Notes
+    -----
+    For ``hsc_rings_cells_v1`` a patch has 22 x 22 cells of 150 + 2 * 50 pixels.
+    """
+
+    inner: CellGrid
+    border: int
+
+    def __post_init__(self) -> None:
+        if self.border < 0:
+            raise ValueError(f"The cell border must not be negative, got {self.border}.")
+
+    @property
+    def shape(self) -> Index2D:
+        """Number of cells in x and in y."""
+        size = self.inner.grid_size
+        return Index2D(x=size.j, y=size.i)
+
+    @property
+    def bbox(self) -> Box:
+        """Pixels of all the inner regions."""
+        return self.inner.bbox
+
+    @property
+    def outer_bbox(self) -> Box:
+        """Pixels of all the outer regions: the patch's outer box."""
+        return self.inner.bbox.dilated_by(self.border)
+
+    @property
+    def inner_cell_shape(self) -> YX[int]:
+        """Height and width of an inner region in pixels."""
+        return self.inner.cell_shape
+
+    @property
+    def outer_cell_shape(self) -> YX[int]:
+        """Height and width of an outer region in pixels."""
+        shape = self.inner.cell_shape
+        return YX(y=shape.y + 2 * self.border, x=shape.x + 2 * self.border)
+
+    def __len__(self) -> int:
+        return self.shape.x * self.shape.y
+
+    def __iter__(self) -> Iterator[Index2D]:
+        """All indices, row by row, x fastest."""
+        for y in range(self.shape.y):
+            for x in range(self.shape.x):
+                yield Index2D(x=x, y=y)
+
+    def __contains__(self, index: object) -> bool:
+        return (
+            isinstance(index, Index2D)
+            and 0 <= index.x < self.shape.x
+            and 0 <= index.y < self.shape.y
+        )
+
+    def sequential_id(self, index: Index2D) -> int:
+        """Return the id ``nx * y + x`` of a cell."""
+        self._check(index)
+        return self.shape.x * index.y + index.x
+
+    def inner_bbox_of(self, index: Index2D) -> Box:
+        """Return the inner region of a cell.
+
+        Raises
+        ------
+        MissingCellError
+            If the cell is not in the grid.
+        """
+        self._check(index)
+        return self.inner.bbox_of(index.to_cell_ij())
+
+    def outer_bbox_of(self, index: Index2D) -> Box:
+        """Return the outer region of a cell."""
+        return self.inner_bbox_of(index).dilated_by(self.border)
+
+    def centre_of(self, index: Index2D) -> YX[int]:
+        """Return the pixel in the middle of a cell; of the two middle ones, the upper."""
+        box = self.inner_bbox_of(index)
+        return YX(y=box.y.start + box.y.size // 2, x=box.x.start + box.x.size // 2)
+
+    def index_of(self, *, x: int, y: int) -> Index2D:
+        """Return the cell whose inner region contains a pixel.
+
+        Raises
+        ------
+        MissingCellError
+            If no inner region contains it.
+        """
+        if not self.inner.bbox.contains(x=x, y=y):
+            raise MissingCellError(
+                f"No cell has pixel x={x}, y={y} in its inner region; the cells cover {self.bbox}."
+            )
+        return Index2D.from_cell_ij(self.inner.index_of(x=x, y=y))
+
+    def overlapping(self, box: Box) -> Iterator[Index2D]:
+        """Yield the cells whose outer region shares a pixel with a box, row by row."""
+        start, shape, size, border = self.bbox.start, self.inner.cell_shape, self.shape, self.border
+        y_first = max((box.y.min - border - start.y) // shape.y, 0)
+        y_last = min((box.y.max + border - start.y) // shape.y, size.y - 1)
+        x_first = max((box.x.min - border - start.x) // shape.x, 0)
+        x_last = min((box.x.max + border - start.x) // shape.x, size.x - 1)
+        for y in range(y_first, y_last + 1):
+            for x in range(x_first, x_last + 1):
+                yield Index2D(x=x, y=y)
+
+    def _check(self, index: Index2D) -> None:
+        if index not in self:
+            raise MissingCellError(
+                f"{index} is not in the grid of {self.shape.x} x {self.shape.y} cells."
+            )

@@ -1,0 +1,81 @@
+"""CalibratedImage: one detector of one visit, ready to be warped, from whatever survey.
+
+Surveys make it, warping consumes it. It is deliberately lighter than `lsst.images.VisitImage`,
+which demands camera geometry that other surveys' files do not have.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CalibratedImage", "ImageQuality"]
+
+import dataclasses
+import math
+from typing import Any
+
+from lsst.images import MaskedImage, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
+
+from .identifiers import ObservationIdentifiers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageQuality:
+    """Statistics that the selection of inputs cuts on. None: not measured, so not cut on.
+
+    Names and meanings are those of the Rubin pipelines' visit summaries; lengths in pixels.
+    """
+
+    psf_sigma: float | None = None
+    psf_star_delta_e_median: float | None = None
+    psf_star_scaled_delta_size_scatter: float | None = None
+    psf_trace_radius_delta: float | None = None
+    psf_ap_flux_delta: float | None = None
+    psf_ap_corr_sigma_scaled_delta: float | None = None
+    n_psf_star: int | None = None
+    star_e_median: float | None = None
+    pixel_scale_arcsec: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CalibratedImage:
+    """One detector of one visit: pixels, mask, variance, WCS, PSF and photometric calibration.
+
+    Parameters
+    ----------
+    observation
+        Which detector of which visit.
+    masked_image
+        Sky-subtracted image (float32), mask with our planes (see `mask_planes.mask_schema`) and
+        variance (float32) in counts and counts^2, with the sky projection attached.
+    psf
+        The point-spread function, evaluated by position in this image's pixel coordinates.
+    nanojansky_per_count
+        Flux of one count; 1 for an image that is in nJy already.
+    mean_variance
+        Mean variance of the detector in counts^2 where the survey states one; None: it is measured.
+    quality
+        Statistics for the selection.
+    """
+
+    observation: ObservationIdentifiers
+    masked_image: MaskedImage
+    psf: PointSpreadFunction
+    nanojansky_per_count: float = 1.0
+    mean_variance: float | None = None
+    quality: ImageQuality = dataclasses.field(default_factory=ImageQuality)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.nanojansky_per_count) and self.nanojansky_per_count > 0):
+            raise ValueError(
+                f"{self.observation}: the flux of one count must be positive, "
+                f"got {self.nanojansky_per_count} nJy."
+            )
+        if self.masked_image.sky_projection is None:
+            raise ValueError(f"{self.observation}: the image has no WCS (sky projection).")
+
+    @property
+    def sky_projection(self) -> SkyProjection[Any]:
+        """Pixels to sky and back."""
+        projection = self.masked_image.sky_projection
+        assert projection is not None, "checked when built"
+        return projection

@@ -1,0 +1,113 @@
+"""Mask planes: our names, their meaning, and what other programs call them.
+
+Masks are `lsst.images.Mask` with a schema of one 32-bit integer a pixel, so that a kernel sees a
+plain two-dimensional array. Names are those of the configuration and of the Rubin pipelines before
+DP2 (``SAT``, ``CR``, ``INTRP``); DP2's longer names (``SATURATED``) are recognized on reading.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DP2_NAMES", "STANDARD_PLANES", "bits_of", "mask_schema", "plane_array", "to_standard_planes"]
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Mask, MaskPlane, MaskSchema
+
+STANDARD_PLANES: Mapping[str, str] = {
+    "BAD": "Bad pixel of the detector.",
+    "SAT": "Saturated, or a bleed trail of a saturated pixel.",
+    "INTRP": "The value was interpolated from the pixels around.",
+    "CR": "Hit by a cosmic ray.",
+    "EDGE": "Too near an edge for detection.",
+    "DETECTED": "Part of a detected source.",
+    "DETECTED_NEGATIVE": "Part of a detected source of negative flux.",
+    "SUSPECT": "Near saturation.",
+    "NO_DATA": "No data.",
+    "CROSSTALK": "Affected by crosstalk.",
+    "NOT_DEBLENDED": "Part of a source that was not deblended.",
+    "STREAK": "Crossed by a satellite or another streak.",
+    "UNMASKEDNAN": "Not finite although no other plane says why.",
+    "CLIPPED": "Rejected as an artifact by comparing visits.",
+    "REJECTED": "Some input was left out here because of its mask.",
+    "INEXACT_PSF": "The inputs of this pixel are not all those of its cell's PSF.",
+    "VIGNETTED": "Vignetted by the optics.",
+}
+"""Planes of every mask that we make, in the order of their bits, with their meaning."""
+
+DP2_NAMES: Mapping[str, str] = {
+    "SAT": "SATURATED",
+    "INTRP": "INTERPOLATED",
+    "CR": "COSMIC_RAY",
+    "EDGE": "DETECTION_EDGE",
+    "UNMASKEDNAN": "UNMASKED_NAN",
+}
+"""What Rubin's DP2 calls the planes that it renamed."""
+
+_FROM_DP2 = {dp2: ours for ours, dp2 in DP2_NAMES.items()}
+_MAX_PLANES = 31  # bits of a positive int32
+
+
+def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
+    """Return the schema of our masks: the standard planes, then any others sorted by name.
+
+    Parameters
+    ----------
+    extra
+        Names and meanings of further planes.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 31 planes in all.
+    """
+    planes = dict(STANDARD_PLANES)
+    for name in sorted(set(extra or {}) - set(planes)):
+        planes[name] = (extra or {})[name]
+    if len(planes) > _MAX_PLANES:
+        raise ValueError(f"A mask holds at most {_MAX_PLANES} planes, got {len(planes)}: {list(planes)}.")
+    return MaskSchema([MaskPlane(name, text) for name, text in planes.items()], dtype=np.int32)
+
+
+def to_standard_planes(mask: Mask) -> Mask:
+    """Return a copy of a mask with our schema, DP2's names translated, other planes kept."""
+    ours: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for plane in mask.schema:
+        if plane is not None:
+            names[plane.name] = _FROM_DP2.get(plane.name, plane.name)
+            ours[names[plane.name]] = plane.description
+    schema = mask_schema(ours)
+    result = Mask(0, schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
+    bits = plane_array(result)
+    for theirs, name in names.items():
+        selected = mask.get(theirs)
+        if selected.any():
+            bits[selected] |= bits_of(schema, [name])
+    return result
+
+
+def bits_of(schema: MaskSchema, planes: Iterable[str], *, ignore_missing: bool = False) -> int:
+    """Return the OR of the bits of some planes.
+
+    Raises
+    ------
+    ValueError
+        If a plane is not in the schema and ``ignore_missing`` is false.
+    """
+    bits = 0
+    for plane in planes:
+        if plane in schema:
+            bits |= int(schema.bit(plane).mask)
+        elif not ignore_missing:
+            raise ValueError(f"No mask plane is called {plane!r}; there are {sorted(schema.names)}.")
+    return bits
+
+
+def plane_array(mask: Mask) -> npt.NDArray[np.int32]:
+    """Return the pixels of one of our masks as a two-dimensional view."""
+    if mask.array.dtype != np.int32 or mask.array.shape[2] != 1:
+        raise ValueError("Not a mask of ours: translate it with to_standard_planes() first.")
+    view: npt.NDArray[np.int32] = mask.array[:, :, 0]
+    return view
