@@ -1,0 +1,1 @@
+"""Stage 2. Warps -> MultipleCellCoadd: choose the inputs of each cell, then sum them."""

@@ -1,1 +1,1 @@
-"""WHAT: the values that stages hand over. Types of lsst.images first, ours only where none exists."""
+"""WHAT: the values that stages hand over; lsst.images' types first, ours only where none exists."""

@@ -10,12 +10,16 @@ __all__ = ["CalibratedImage", "ImageQuality"]
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lsst.images import MaskedImage, SkyProjection
+from lsst.images import Box, MaskedImage, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import OutputArchive
 
 from .identifiers import ObservationIdentifiers
+
+if TYPE_CHECKING:
+    from .calibrated_image_storage import CalibratedImageModel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class ImageQuality:
     pixel_scale_arcsec: float | None = None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CalibratedImage:
     """One detector of one visit: pixels, mask, variance, WCS, PSF and photometric calibration.
 
@@ -79,3 +83,33 @@ class CalibratedImage:
         projection = self.masked_image.sky_projection
         assert projection is not None, "checked when built"
         return projection
+
+    @property
+    def bbox(self) -> Box:
+        """The pixels of the image, in the coordinates of the WCS and the PSF."""
+        return self.masked_image.bbox
+
+    def __repr__(self) -> str:
+        box = self.bbox
+        return (
+            f"CalibratedImage({self.observation}, {box.x.size} x {box.y.size} px, "
+            f"{self.nanojansky_per_count:.6g} nJy a count, {type(self.psf).__name__})"
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> CalibratedImageModel[Any]:
+        """Write the image to an archive of lsst.images.
+
+        Raises
+        ------
+        TypeError
+            If its point-spread function is of a kind that cannot be stored.
+        """
+        from .calibrated_image_storage import serialize_calibrated_image
+
+        return serialize_calibrated_image(self, archive)
+
+    @staticmethod
+    def _get_archive_tree_type(pointer_type: type[Any]) -> type[CalibratedImageModel[Any]]:
+        from .calibrated_image_storage import CalibratedImageModel
+
+        return CalibratedImageModel[pointer_type]  # type: ignore[valid-type]

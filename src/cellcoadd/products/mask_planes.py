@@ -7,13 +7,24 @@ DP2 (``SAT``, ``CR``, ``INTRP``); DP2's longer names (``SATURATED``) are recogni
 
 from __future__ import annotations
 
-__all__ = ["DP2_NAMES", "STANDARD_PLANES", "bits_of", "mask_schema", "plane_array", "to_standard_planes"]
+__all__ = [
+    "ALL_PLANES",
+    "DP2_NAMES",
+    "STANDARD_PLANES",
+    "bits_of",
+    "mask_schema",
+    "plane_array",
+    "to_standard_planes",
+]
 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Mask, MaskPlane, MaskSchema
+
+ALL_PLANES = "rejected"
+"""Key of the masked fraction of all bad planes together, as in `lsst.images.cells.CellCoadd`."""
 
 STANDARD_PLANES: Mapping[str, str] = {
     "BAD": "Bad pixel of the detector.",
@@ -66,7 +77,9 @@ def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
     for name in sorted(set(extra or {}) - set(planes)):
         planes[name] = (extra or {})[name]
     if len(planes) > _MAX_PLANES:
-        raise ValueError(f"A mask holds at most {_MAX_PLANES} planes, got {len(planes)}: {list(planes)}.")
+        raise ValueError(
+            f"A mask holds at most {_MAX_PLANES} planes, got {len(planes)}: {list(planes)}."
+        )
     return MaskSchema([MaskPlane(name, text) for name, text in planes.items()], dtype=np.int32)
 
 
@@ -101,7 +114,9 @@ def bits_of(schema: MaskSchema, planes: Iterable[str], *, ignore_missing: bool =
         if plane in schema:
             bits |= int(schema.bit(plane).mask)
         elif not ignore_missing:
-            raise ValueError(f"No mask plane is called {plane!r}; there are {sorted(schema.names)}.")
+            raise ValueError(
+                f"No mask plane is called {plane!r}; there are {sorted(schema.names)}."
+            )
     return bits
 
 

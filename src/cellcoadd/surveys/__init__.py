@@ -1,0 +1,13 @@
+"""Stage 0: the files of a survey come in, calibrated images go out.
+
+`reader_for` finds the reader of a file; its `Reader.read_header` says what the file holds without
+reading pixels, its `Reader.read` returns a `SurveyImage`. A file that cannot be used raises
+`UnusableInputError` with its name and the reason, and the caller goes on with the others.
+"""
+
+from __future__ import annotations
+
+from ._base import Reader, SurveyHeader, SurveyImage
+from .readers import READERS, reader_for
+
+__all__ = ["READERS", "Reader", "SurveyHeader", "SurveyImage", "reader_for"]

@@ -1,0 +1,16 @@
+"""The stages joined to the Butler: one PipelineTask a file. They translate, call, translate."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AssembleCellCoaddConfig",
+    "AssembleCellCoaddTask",
+    "MakeDirectWarpConfig",
+    "MakeDirectWarpTask",
+    "StitchCellCoaddConfig",
+    "StitchCellCoaddTask",
+]
+
+from .assemble_cell_coadd import AssembleCellCoaddConfig, AssembleCellCoaddTask
+from .make_direct_warp import MakeDirectWarpConfig, MakeDirectWarpTask
+from .stitch_cell_coadd import StitchCellCoaddConfig, StitchCellCoaddTask

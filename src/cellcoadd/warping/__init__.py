@@ -1,0 +1,1 @@
+"""Stage 1. CalibratedImage -> Warp: one visit resampled onto a patch."""

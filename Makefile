@@ -1,0 +1,50 @@
+# Thin over the tools: what a target runs can be typed by hand.
+SHELL := /bin/bash
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := src tests benchmarks
+# Workers for the tests: `make test WORKERS=0` runs them in one process.
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format check bench news constraints clean
+
+help: ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+env: $(READY) ## make the environment in .venv (PYTHON=... chooses the interpreter)
+
+demo: $(READY) ## simulate a small survey and coadd it; results in demo/
+	$(BIN)/cellcoadd demo demo/
+
+test: $(READY) ## run the tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+lint: $(READY) ## check style, types and who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the code into its one format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check: lint test ## lint, then test: what must pass before a change is handed in
+
+bench: $(READY) ## run the benchmarks
+	for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
+
+news: $(READY) ## show the news that changes/ holds for the next release
+	$(BIN)/towncrier build --draft
+
+constraints: ## renew constraints.txt with the newest versions that pyproject.toml allows
+	tools/make-constraints.sh
+
+clean: ## remove all that these targets make
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	tools/make-environment.sh .venv
+	touch $@

@@ -1,0 +1,76 @@
+"""How our types, and those whose usual formatters are not on PyPI, become files and back.
+
+The Butler calls these with the name of a temporary file beside the final one and renames it when
+the write has succeeded, so an interrupted write leaves nothing behind. Nothing is pickled: sky maps
+are YAML that a person can read, HealSparse maps are the FITS files that healsparse reads anywhere.
+"""
+
+from __future__ import annotations
+
+__all__ = ["HealSparseMapFormatter", "SkyMapFormatter"]
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import yaml
+from lsst.daf.butler import FormatterV2
+from lsst.resources import ResourcePath
+
+from ..skymap import SkyMap
+
+if TYPE_CHECKING:
+    from healsparse import HealSparseCoverage, HealSparseMap
+
+
+class SkyMapFormatter(FormatterV2):
+    """The definition of a sky map as YAML."""
+
+    default_extension = ".yaml"
+    can_read_from_local_file = True
+
+    def write_local_file(self, in_memory_dataset: SkyMap, uri: ResourcePath) -> None:
+        """Write the definition; the name is that of the data ID."""
+        text = yaml.safe_dump(in_memory_dataset.to_definition(), sort_keys=False)
+        uri.write(text.encode())
+
+    def read_from_local_file(
+        self, path: str, component: str | None = None, expected_size: int = -1
+    ) -> SkyMap:
+        """Read the definition and build the sky map from it."""
+        with open(path, encoding="utf-8") as stream:
+            definition = yaml.safe_load(stream)
+        return SkyMap.from_definition(definition, name=str(self.data_id["skymap"]))
+
+
+class HealSparseMapFormatter(FormatterV2):
+    """A HealSparse map as the FITS file that healsparse itself writes.
+
+    Read parameters
+        ``pixels``: numbers of the coverage pixels to read; ``degrade_nside``: resolution to degrade
+        to while reading.
+    Component
+        ``coverage``: which coverage pixels there are, without the values.
+    """
+
+    default_extension = ".hsp"
+    supported_extensions: ClassVar[frozenset[str]] = frozenset({".hsp", ".fit", ".fits"})
+    can_read_from_local_file = True
+
+    def write_local_file(self, in_memory_dataset: HealSparseMap, uri: ResourcePath) -> None:
+        """Write the map; integer maps are compressed without loss."""
+        in_memory_dataset.write(uri.ospath, clobber=True)
+
+    def read_from_local_file(
+        self, path: str, component: str | None = None, expected_size: int = -1
+    ) -> HealSparseMap | HealSparseCoverage:
+        """Read the map, some pixels of it, or its coverage."""
+        import healsparse
+
+        if component == "coverage":
+            return healsparse.HealSparseCoverage.read(path)
+        parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
+        return healsparse.HealSparseMap.read(
+            path,
+            pixels=parameters.get("pixels"),
+            degrade_nside=parameters.get("degrade_nside"),
+        )

@@ -1,0 +1,307 @@
+"""assemble_cell_coadd: the stage that turns the warps of a patch into its cell-based coadd."""
+
+from __future__ import annotations
+
+__all__ = ["VisitOnPatch", "assemble_cell_coadd"]
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, Mask, MaskedImage, MaskSchema
+
+from ..kernels.moments import adaptive_moments
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from ..products.identifiers import PatchIdentifiers
+from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from ..products.warp import Warp
+from ..skymap import Patch
+from .cell_selection import CellChoice, choose_cells
+from .settings import CoaddSettings
+from .stack import CellPixels, CellStackBuilder, StackLayout
+from .weights import compute_weight
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class VisitOnPatch:
+    """A warp and what was warped with it.
+
+    Parameters
+    ----------
+    warp
+        Image, mask, variance, masked fractions, inputs, PSF.
+    noise
+        Noise realizations on the same pixels.
+    artifact_mask
+        A mask whose CLIPPED plane marks artifacts; None if there is none.
+    """
+
+    warp: Warp
+    noise: Sequence[MaskedImage] = ()
+    artifact_mask: Mask | None = None
+
+
+def assemble_cell_coadd(
+    visits: Iterable[VisitOnPatch], patch: Patch, *, settings: CoaddSettings
+) -> MultipleCellCoadd | None:
+    """Add up the warps of a patch cell by cell; None if no cell has an input.
+
+    Parameters
+    ----------
+    visits
+        Warps of one band, sorted by instrument and visit: sums are taken in this order. They are
+        used one at a time and not kept.
+    patch
+        The patch that they are on.
+    settings
+        All choices.
+
+    Raises
+    ------
+    ValueError
+        If the warps are not sorted, not of one band, or do not carry the same masked fractions.
+    """
+    assembly = _Assembly(patch, settings)
+    for visit in visits:
+        assembly.add(visit)
+    return assembly.finish()
+
+
+class _Assembly:
+    """The state of an assembly: sums of the cells and the record of what went in."""
+
+    def __init__(self, patch: Patch, settings: CoaddSettings) -> None:
+        self._patch = patch
+        self._settings = settings
+        self._builder: CellStackBuilder | None = None
+        self._inputs: list[CoaddInput] = []
+        self._rows: list[dict[str, object]] = []
+        # Rows of cells that have no good input yet, only heavily masked ones.
+        self._fallbacks: dict[object, list[int]] = {}
+        self._filled: set[object] = set()
+        self._band: str | None = None
+        self._last: tuple[str, int] | None = None
+
+    def add(self, visit: VisitOnPatch) -> None:
+        warp, settings = visit.warp, self._settings
+        self._check(warp)
+        if self._builder is None:
+            self._builder = CellStackBuilder(
+                StackLayout(
+                    grid=self._patch.grid,
+                    schema=mask_schema(),
+                    fraction_names=tuple(warp.mask_fractions),
+                    settings=settings,
+                )
+            )
+        layout = self._builder.layout
+        if tuple(warp.mask_fractions) != layout.fraction_names:
+            raise ValueError(
+                f"Visit {warp.visit} carries the masked fractions {list(warp.mask_fractions)}, "
+                f"the others {list(layout.fraction_names)}: warp all with the same settings."
+            )
+        mask = _coadd_mask(visit, layout.schema, settings)
+        image, variance = warp.image.array, warp.variance.array
+        bad_bits = bits_of(layout.schema, (*settings.bad_mask_planes, "REJECTED"))
+        rejected = ((mask & bad_bits) != 0) | ~(np.isfinite(image) & np.isfinite(variance))
+        first = len(self._inputs)
+        weights = self._weights(warp)
+        choices = choose_cells(warp, rejected=rejected, weights=weights, settings=settings)
+        self._inputs += [
+            CoaddInput(
+                observation=entry.observation,
+                footprint=entry.footprint,
+                mean_variance_njy2=entry.mean_variance_njy2,
+            )
+            for entry in warp.inputs
+        ]
+        for choice in choices:
+            self._add_choice(visit, choice, mask=mask, first=first)
+
+    def finish(self) -> MultipleCellCoadd | None:
+        stack = self._builder.finish() if self._builder is not None else None
+        if stack is None or self._band is None:
+            return None
+        for rows in self._fallbacks.values():
+            for row in rows:
+                self._rows[row]["reason"] = RefusalReason.ACCEPTED
+        patch = self._patch
+        planes = [name for name in stack.mask_fractions if name != ALL_PLANES]
+        contributions = np.zeros(len(self._rows), contribution_dtype(planes))
+        for name in contributions.dtype.names or ():
+            contributions[name] = [row[name] for row in self._rows]
+        order = np.lexsort(
+            (contributions["input"], contributions["cell_x"], contributions["cell_y"])
+        )
+        return MultipleCellCoadd(
+            identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
+            band=self._band,
+            patch=patch.definition,
+            cell_border=patch.grid.border,
+            sky_projection=patch.sky_projection,
+            stack=stack,
+            inputs=self._inputs,
+            contributions=contributions[order],
+        )
+
+    def _check(self, warp: Warp) -> None:
+        visit = (warp.instrument, warp.visit)
+        if self._last is not None and visit <= self._last:
+            raise ValueError(f"Warps must be sorted and different: {visit} after {self._last}.")
+        if self._band is not None and warp.band != self._band:
+            raise ValueError(
+                f"One coadd is of one band: visit {warp.visit} is {warp.band}, not {self._band}."
+            )
+        self._last, self._band = visit, warp.band
+
+    def _weights(self, warp: Warp) -> list[float]:
+        if self._settings.do_calculate_weight_from_warp:
+            return [compute_weight(warp.masked_image)] * len(warp.inputs)
+        return [entry.weight for entry in warp.inputs]
+
+    def _add_choice(
+        self, visit: VisitOnPatch, choice: CellChoice, *, mask: npt.NDArray[np.int32], first: int
+    ) -> None:
+        assert self._builder is not None, "made by the first visit"
+        warp, index = visit.warp, choice.index
+        box = warp.grid.outer_bbox_of(index)
+        self._rows.append(_describe_choice(warp, choice, box, number=first + choice.input_row))
+        if not choice.usable:
+            return
+        if choice.reason is RefusalReason.MASKED:
+            if index in self._filled:
+                return
+            self._fallbacks.setdefault(index, []).append(len(self._rows) - 1)
+        elif index not in self._filled:
+            self._filled.add(index)
+            if self._fallbacks.pop(index, None):
+                self._builder.drop(index)
+        pixels = _cut_out(visit, choice, box, mask=mask, layout=self._builder.layout)
+        self._builder.add(index, pixels, weight=choice.weight)
+
+
+def _coadd_mask(
+    visit: VisitOnPatch, schema: MaskSchema, settings: CoaddSettings
+) -> npt.NDArray[np.int32]:
+    """The mask of a warp in the planes of the coadd, artifacts added, removed planes cleared."""
+    own = visit.warp.mask.schema
+    bits = plane_array(visit.warp.mask)
+    # Both schemas begin with the standard planes; a survey's own planes end here.
+    mask = bits & bits_of(schema, [plane.name for plane in schema if plane is not None])
+    mask &= ~np.int32(bits_of(own, settings.remove_mask_planes, ignore_missing=True))
+    if visit.artifact_mask is not None:
+        artifacts = visit.artifact_mask
+        shared = _shared_box(artifacts.bbox, visit.warp.bbox)
+        if shared is not None:
+            place = shared.slice_within(visit.warp.bbox)
+            clipped = artifacts[shared].get("CLIPPED")
+            mask[place.y, place.x][clipped] |= bits_of(schema, ["CLIPPED"])
+    return mask
+
+
+def _shared_box(a: Box, b: Box) -> Box | None:
+    y = (max(a.y.start, b.y.start), min(a.y.stop, b.y.stop))
+    x = (max(a.x.start, b.x.start), min(a.x.stop, b.x.stop))
+    return Box.factory[slice(*y), slice(*x)] if y[0] < y[1] and x[0] < x[1] else None
+
+
+def _cut_out(
+    visit: VisitOnPatch,
+    choice: CellChoice,
+    box: Box,
+    *,
+    mask: npt.NDArray[np.int32],
+    layout: StackLayout,
+) -> CellPixels:
+    """The planes of a cell; pixels that are not this detector's have no data."""
+    warp = visit.warp
+    no_data = np.int32(bits_of(layout.schema, ["NO_DATA"]))
+    shared = _shared_box(box, warp.bbox)
+    assert shared is not None, "a usable input has pixels in the cell"
+    source = shared.slice_within(warp.bbox)
+    window = (source.y, source.x)
+    planes = [warp.image.array, warp.variance.array]
+    planes += [noise.image.array for noise in visit.noise]
+    planes += [image.array for image in warp.mask_fractions.values()]
+    bits = mask[window]
+    foreign = warp.owner[window] != choice.input_row
+    if shared == box:
+        cut = [plane[window] for plane in planes]
+    else:
+        target = shared.slice_within(box)
+        cut = [np.full(tuple(box.shape), np.nan, np.float32) for _ in planes]
+        for padded, plane in zip(cut, planes, strict=True):
+            padded[target.y, target.x] = plane[window]
+        whole = np.full(tuple(box.shape), no_data, np.int32)
+        whole[target.y, target.x] = bits
+        outside = np.ones(tuple(box.shape), np.bool_)
+        outside[target.y, target.x] = foreign
+        bits, foreign = whole, outside
+    if foreign.any():
+        bits = np.where(foreign, no_data, bits)
+    n_noise = len(visit.noise)
+    return CellPixels(
+        image=cut[0],
+        variance=cut[1],
+        mask=bits,
+        noise=_stacked(cut[2 : 2 + n_noise], box),
+        fractions=_stacked(cut[2 + n_noise :], box),
+        psf=_fitted(warp.stamps[choice.stamp], layout.settings.psf_dimensions),
+    )
+
+
+def _stacked(planes: Sequence[npt.NDArray[np.float32]], box: Box) -> npt.NDArray[np.float32]:
+    return np.stack(planes) if planes else np.empty((0, *box.shape), np.float32)
+
+
+def _fitted(stamp: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """A stamp cut or padded with zeros to another size, about its middle pixel."""
+    margin = (size - stamp.shape[0]) // 2
+    if margin >= 0:
+        return np.pad(stamp, margin)
+    return stamp[-margin:margin, -margin:margin]
+
+
+def _describe_choice(warp: Warp, choice: CellChoice, box: Box, *, number: int) -> dict[str, object]:
+    """One row of the table of contributions."""
+    xx = yy = xy = float("nan")
+    flag = True
+    if choice.stamp >= 0:
+        xx, yy, xy, converged = adaptive_moments(warp.stamps[choice.stamp])
+        flag = not converged
+    row: dict[str, object] = {
+        "cell_x": choice.index.x,
+        "cell_y": choice.index.y,
+        "input": number,
+        "reason": choice.reason,
+        "overlaps_center": choice.overlaps_center,
+        "overlap_fraction": choice.overlap_fraction,
+        "unmasked_fraction": choice.unmasked_fraction,
+        "weight": choice.weight,
+        "psf_shape_xx": xx,
+        "psf_shape_yy": yy,
+        "psf_shape_xy": xy,
+        "psf_shape_flag": flag,
+    }
+    inner = warp.grid.inner_bbox_of(choice.index)
+    regions = {"": box, "_inner": inner}
+    # A warp without masked fractions still has the columns of all planes together.
+    for name in {ALL_PLANES: None, **warp.mask_fractions}:
+        suffix = "" if name == ALL_PLANES else f"_{name}"
+        for region, area in regions.items():
+            row[f"masked_fraction{suffix}{region}"] = _mean_fraction(warp, choice, name, area)
+    return row
+
+
+def _mean_fraction(warp: Warp, choice: CellChoice, name: str, box: Box) -> float:
+    """Mean of a masked fraction over the pixels of a region that are this detector's."""
+    shared = _shared_box(box, warp.bbox)
+    if shared is None or name not in warp.mask_fractions:
+        return float("nan")
+    place = shared.slice_within(warp.bbox)
+    fraction = warp.mask_fractions[name].array[place.y, place.x]
+    mine = (warp.owner[place.y, place.x] == choice.input_row) & np.isfinite(fraction)
+    total = int(np.count_nonzero(mine))
+    return float(fraction[mine].sum(dtype=np.float64)) / total if total else float("nan")

@@ -1,0 +1,146 @@
+"""Choose what goes into each cell, and say why the rest does not.
+
+The choice for one warp needs its tables and its mask, no other pixels and no other warp, but for
+one rule: an input whose inner region is masked too much is used only if all the inputs of the cell
+are. Such an input is a fallback here; `stack` drops it as soon as a better one arrives.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CellChoice", "choose_cells"]
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cell_grid import BorderedCellGrid, Index2D
+from ..products.cell_inputs import RefusalReason
+from ..products.warp import Warp
+from .settings import CoaddSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellChoice:
+    """The decision about one detector in one cell.
+
+    Parameters
+    ----------
+    index
+        The cell.
+    input_row
+        Row of the detector in the warp's inputs.
+    reason
+        ``ACCEPTED``, ``MASKED`` for a fallback, or why it is refused.
+    weight
+        Its weight, nJy^-2.
+    overlaps_center, overlap_fraction, unmasked_fraction
+        What the decision was made from.
+    stamp
+        Row of the point-spread function in the warp's stamps, -1 if there is none.
+    """
+
+    index: Index2D
+    input_row: int
+    reason: RefusalReason
+    weight: float
+    overlaps_center: bool
+    overlap_fraction: float
+    unmasked_fraction: float
+    stamp: int
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be added up, as a good input or as a fallback."""
+        return self.reason in (RefusalReason.ACCEPTED, RefusalReason.MASKED)
+
+
+def choose_cells(
+    warp: Warp,
+    *,
+    rejected: npt.NDArray[np.bool_],
+    weights: Sequence[float],
+    settings: CoaddSettings,
+) -> list[CellChoice]:
+    """Decide about every detector of a warp in every cell that it touches.
+
+    Parameters
+    ----------
+    warp
+        One visit.
+    rejected : bool, of the shape of the warp
+        Pixels that a mask keeps out of the sums.
+    weights
+        Weight of each of the warp's inputs.
+    settings
+        Overlap and masked fraction that are asked for.
+
+    Returns
+    -------
+    choices
+        One a (cell, detector) that share a pixel, cells row by row, then detectors.
+    """
+    rows = warp.cell_inputs
+    order = np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))
+    return [
+        _choose(warp, rows[row], rejected=rejected, weights=weights, settings=settings)
+        for row in order
+    ]
+
+
+def _choose(
+    warp: Warp,
+    row: np.void,
+    *,
+    rejected: npt.NDArray[np.bool_],
+    weights: Sequence[float],
+    settings: CoaddSettings,
+) -> CellChoice:
+    grid: BorderedCellGrid = warp.grid
+    index = Index2D(x=int(row["cell_x"]), y=int(row["cell_y"]))
+    number = int(row["input"])
+    inner, outer = grid.inner_cell_shape, grid.outer_cell_shape
+    if settings.overlap_region == "outer":
+        overlap = int(row["n_outer"]) / (outer.y * outer.x)
+    else:
+        overlap = int(row["n_inner"]) / (inner.y * inner.x)
+    unmasked = _unmasked_fraction(warp, index, number, rejected)
+    weight = float(weights[number])
+    if overlap <= 0.0 or overlap < settings.min_overlap_fraction:
+        reason = RefusalReason.OVERLAP
+    elif not row["overlaps_center"]:
+        reason = RefusalReason.CENTER
+    elif not (math.isfinite(weight) and weight > 0.0):
+        reason = RefusalReason.WEIGHT
+    elif 1.0 - unmasked > settings.max_maskfrac:
+        reason = RefusalReason.MASKED
+    else:
+        reason = RefusalReason.ACCEPTED
+    return CellChoice(
+        index=index,
+        input_row=number,
+        reason=reason,
+        weight=weight,
+        overlaps_center=bool(row["overlaps_center"]),
+        overlap_fraction=overlap,
+        unmasked_fraction=unmasked,
+        stamp=int(row["stamp"]),
+    )
+
+
+def _unmasked_fraction(
+    warp: Warp, index: Index2D, number: int, rejected: npt.NDArray[np.bool_]
+) -> float:
+    """Part of the detector's pixels in the inner region that no mask keeps out."""
+    box = warp.grid.inner_bbox_of(index)
+    y = slice(max(box.y.start, warp.bbox.y.start), min(box.y.stop, warp.bbox.y.stop))
+    x = slice(max(box.x.start, warp.bbox.x.start), min(box.x.stop, warp.bbox.x.stop))
+    if y.start >= y.stop or x.start >= x.stop:
+        return 0.0
+    start = warp.bbox.start
+    window = np.s_[y.start - start.y : y.stop - start.y, x.start - start.x : x.stop - start.x]
+    mine = warp.owner[window] == number
+    total = int(np.count_nonzero(mine))
+    return int(np.count_nonzero(mine & ~rejected[window])) / total if total else 0.0

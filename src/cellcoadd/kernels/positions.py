@@ -1,0 +1,145 @@
+"""Positions in the source of all target pixels, from exact ones on a coarse grid of nodes.
+
+The nodes are anchored to absolute target pixels, and a pixel is computed from its own four nodes
+alone: its position has the same bits in whatever region it is computed.
+"""
+
+from __future__ import annotations
+
+__all__ = ["node_indices", "row_positions", "source_range"]
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from .._jit import kernel
+
+
+def node_indices(start: int, stop: int, spacing: int) -> npt.NDArray[np.int64]:
+    """Return the target columns (or rows) at which exact positions are needed.
+
+    Parameters
+    ----------
+    start, stop
+        Target columns start..stop-1 are wanted, in absolute (tract) pixels; may be negative.
+    spacing
+        Distance of the nodes in pixels. With 1, the position of every pixel is exact.
+
+    Returns
+    -------
+    int64 (n,)
+        All c with ``(c + 1) % spacing == 0``, from the last one below ``start`` to the first one
+        not below ``stop - 1``. With spacing 10 that is ... -1, 9, 19 ...: for a region that starts
+        at a multiple of 10 these are the nodes of the Rubin pipelines.
+
+    Raises
+    ------
+    ValueError
+        If the spacing is not positive or the region is empty.
+    """
+    if spacing < 1:
+        raise ValueError(f"Nodes must be at least 1 pixel apart, got a spacing of {spacing}.")
+    if stop <= start:
+        raise ValueError(f"The region must not be empty, got {start}..{stop}.")
+    first = start // spacing * spacing - 1
+    last = -(-stop // spacing) * spacing - 1
+    return np.arange(first, last + 1, spacing, dtype=np.int64)
+
+
+@kernel
+def row_positions(
+    node_x: npt.NDArray[np.float64],
+    node_y: npt.NDArray[np.float64],
+    row: int,
+    column: int,
+    n: int,
+    x_start: int,
+    y_start: int,
+    spacing: int,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    area: npt.NDArray[np.float64],
+) -> None:
+    """Positions and areas of n neighbouring target pixels of one row.
+
+    Parameters
+    ----------
+    node_x, node_y : float64 (node rows, node columns)
+        Source positions of the nodes of the target region (see `node_indices`).
+    row, column
+        First pixel, counted from the lower left pixel of the region.
+    n
+        Number of pixels.
+    x_start, y_start
+        Absolute column and row of the region's lower left pixel.
+    spacing
+        Distance of the nodes.
+    x, y, area : float64 (n or more,)
+        Written: source positions; areas of the target pixels in source pixels, |a x b| with the
+        steps a and b of the position to here from the pixel to the left and from the one below.
+
+    Notes
+    -----
+    Pixel c belongs to the nodes k < c <= k + spacing, so both steps are inside of its own square of
+    nodes, where the position is bilinear: the steps are the slopes of the bilinear form.
+    """
+    first_node = x_start // spacing * spacing - 1
+    row_offset = (y_start + row) - (y_start // spacing * spacing - 1)
+    j = (row_offset - 1) // spacing
+    v = (row_offset - j * spacing) / spacing
+    i = 0
+    while i < n:
+        offset = (x_start + column + i) - first_node
+        k = (offset - 1) // spacing
+        rise_left_x = node_x[j + 1, k] - node_x[j, k]
+        rise_left_y = node_y[j + 1, k] - node_y[j, k]
+        rise_right_x = node_x[j + 1, k + 1] - node_x[j, k + 1]
+        rise_right_y = node_y[j + 1, k + 1] - node_y[j, k + 1]
+        left_x = node_x[j, k] + v * rise_left_x
+        left_y = node_y[j, k] + v * rise_left_y
+        run_x = (node_x[j, k + 1] + v * rise_right_x) - left_x
+        run_y = (node_y[j, k + 1] + v * rise_right_y) - left_y
+        twist_x = rise_right_x - rise_left_x
+        twist_y = rise_right_y - rise_left_y
+        in_square = offset - k * spacing
+        count = min(n - i, spacing - in_square + 1)
+        for m in range(count):
+            u = (in_square + m) / spacing
+            x[i + m] = left_x + u * run_x
+            y[i + m] = left_y + u * run_y
+            area[i + m] = abs(
+                run_x * (rise_left_y + u * twist_y) - run_y * (rise_left_x + u * twist_x)
+            ) / (spacing * spacing)
+        i += count
+
+
+@kernel
+def source_range(nodes: npt.NDArray[np.float64], size: int, margin: int) -> tuple[int, int]:
+    """Source columns (or rows) that positions between these nodes can touch.
+
+    Parameters
+    ----------
+    nodes : float64 (node rows, node columns)
+        Source positions along this axis; those that are not finite are passed over.
+    size
+        Number of source columns.
+    margin
+        Pixels needed on both sides of a position.
+
+    Returns
+    -------
+    start, stop
+        Within 0..size; equal if there are none.
+    """
+    low, high = math.inf, -math.inf
+    for j in range(nodes.shape[0]):
+        for k in range(nodes.shape[1]):
+            if math.isfinite(nodes[j, k]):
+                low = min(low, nodes[j, k])
+                high = max(high, nodes[j, k])
+    if low > size + margin or high < -margin or low > high:
+        return 0, 0
+    start = max(0, math.floor(max(low, -float(margin))) - margin)
+    stop = min(size, math.ceil(min(high, float(size + margin))) + margin + 1)
+    return start, stop

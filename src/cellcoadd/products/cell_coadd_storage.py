@@ -1,0 +1,257 @@
+"""The stored form of a MultipleCellCoadd: stacks with one compressed tile a cell.
+
+Read and written by `lsst.images.serialization.read_archive` and `write_archive`, and so by the
+Butler. A box reads the tiles of its cells alone; the components ``sky_projection``, ``grid``,
+``patch``, ``inputs`` and ``bbox`` read no pixels, ``psf`` and ``provenance`` only their own.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CellCoaddModel", "serialize_cell_coadd"]
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+from lsst.images import (
+    Box,
+    MaskPlane,
+    MaskSchema,
+    Polygon,
+    RegionSerializationModel,
+    SkyProjectionSerializationModel,
+)
+from lsst.images.cells import PatchDefinition
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    InvalidParameterError,
+    OutputArchive,
+    TableModel,
+)
+
+from ..cell_grid import BorderedCellGrid, Index2D
+from ..errors import MissingCellError
+from .archive_schema import ProductTree
+from .cell_coadd import CellStack, MultipleCellCoadd
+from .cell_inputs import CoaddInput, to_coadd_provenance
+from .cell_psf import CellPsf
+from .identifiers import ObservationIdentifiers, PatchIdentifiers
+
+type _StoredArray = ArrayReferenceModel | InlineArrayModel
+
+
+class CoaddInputModel(pydantic.BaseModel):
+    """The stored form of a `CoaddInput`."""
+
+    observation: ObservationIdentifiers
+    footprint: RegionSerializationModel
+    mean_variance_njy2: float
+
+    def deserialize(self) -> CoaddInput:
+        """Return the input."""
+        footprint = self.footprint.deserialize()
+        assert isinstance(footprint, Polygon), "written from one"
+        return CoaddInput(
+            observation=self.observation,
+            footprint=footprint,
+            mean_variance_njy2=self.mean_variance_njy2,
+        )
+
+
+class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
+    """The stored form of a `MultipleCellCoadd`."""
+
+    SCHEMA_NAME: ClassVar[str] = "cellcoadd_multiple_cell_coadd"
+    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    PUBLIC_TYPE: ClassVar[type] = MultipleCellCoadd
+
+    identifiers: PatchIdentifiers = pydantic.Field(description="Sky map, tract, patch.")
+    band: str = pydantic.Field(description="Short name of the band.")
+    patch: PatchDefinition = pydantic.Field(description="Geometry of the patch.")
+    cell_border: int = pydantic.Field(description="Border of a cell in pixels.")
+    sky_projection: SkyProjectionSerializationModel[P] = pydantic.Field(
+        description="Tract pixels to sky."
+    )
+    cells: list[Index2D] = pydantic.Field(
+        description="The filled cells, in the order of the stacks."
+    )
+    planes: list[MaskPlane] = pydantic.Field(description="Mask planes in the order of their bits.")
+    image: _StoredArray = pydantic.Field(description="Images in nJy, one a cell.")
+    variance: _StoredArray = pydantic.Field(description="Variances in nJy^2, one a cell.")
+    mask: _StoredArray = pydantic.Field(description="Masks, one a cell.")
+    mask_fractions: dict[str, _StoredArray] = pydantic.Field(
+        description="Masked fractions by plane, one a cell."
+    )
+    noise: list[_StoredArray] = pydantic.Field(description="Noise realizations in nJy.")
+    psf: _StoredArray = pydantic.Field(description="Point-spread functions, one a cell.")
+    inputs: list[CoaddInputModel] = pydantic.Field(description="Detectors that reach the patch.")
+    contributions: TableModel = pydantic.Field(
+        description="What each input gave to which cell, or why not."
+    )
+
+    @property
+    def grid(self) -> BorderedCellGrid:
+        """All cells of the patch."""
+        return BorderedCellGrid(inner=self.patch.cells, border=self.cell_border)
+
+    def deserialize(
+        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
+    ) -> MultipleCellCoadd:
+        """Read the coadd, or only the cells whose inner region shares a pixel with a box.
+
+        Raises
+        ------
+        MissingCellError
+            If there is no filled cell in the box.
+        lsst.images.serialization.InvalidParameterError
+            If there is a parameter other than ``bbox``.
+        """
+        if kwargs:
+            raise InvalidParameterError(
+                f"A cell coadd is read whole or by bbox, not by {sorted(kwargs)}."
+            )
+        rows = self._rows_in(bbox)
+        chosen = [self.cells[row] for row in rows]
+        contributions = archive.get_structured_array(self.contributions)
+        if bbox is not None:
+            pairs = {(index.x, index.y) for index in chosen}
+            keep = [(int(row["cell_x"]), int(row["cell_y"])) in pairs for row in contributions]
+            contributions = contributions[np.array(keep, dtype=bool)]
+        return MultipleCellCoadd(
+            identifiers=self.identifiers,
+            band=self.band,
+            patch=self.patch,
+            cell_border=self.cell_border,
+            sky_projection=self.sky_projection.deserialize(archive),
+            stack=CellStack(
+                indices=tuple(chosen),
+                image=_read(archive, self.image, rows, np.float32),
+                variance=_read(archive, self.variance, rows, np.float32),
+                mask=_read(archive, self.mask, rows, np.int32),
+                schema=MaskSchema(self.planes, dtype=np.int32),
+                mask_fractions={
+                    name: _read(archive, model, rows, np.float32)
+                    for name, model in self.mask_fractions.items()
+                },
+                noise=self._read_noise(archive, rows),
+                psf=_read(archive, self.psf, rows, np.float32),
+            ),
+            inputs=[model.deserialize() for model in self.inputs],
+            contributions=contributions,
+        )
+
+    def deserialize_component(
+        self, component: str, archive: InputArchive[Any], **kwargs: Any
+    ) -> Any:
+        """Read one part: ``wcs``, ``grid``, ``patch``, ``psf``, ``provenance``, ``inputs`` ...
+
+        Raises
+        ------
+        lsst.images.serialization.InvalidComponentError
+            If there is no such part.
+        lsst.images.serialization.InvalidParameterError
+            If it is given parameters.
+        """
+        if kwargs:
+            raise InvalidParameterError(f"{component} is read whole, without {sorted(kwargs)}.")
+        match component:
+            case "wcs":
+                return self.sky_projection.deserialize(archive)
+            case "inputs":
+                return tuple(model.deserialize() for model in self.inputs)
+            case "psf":
+                stamps = _read(archive, self.psf, range(len(self.cells)), np.float32)
+                return CellPsf(self.grid, self.cells, stamps)
+            case "contributions":
+                return archive.get_structured_array(self.contributions)
+            case "provenance":
+                return to_coadd_provenance(
+                    [model.deserialize() for model in self.inputs],
+                    archive.get_structured_array(self.contributions),
+                )
+        return super().deserialize_component(component, archive)
+
+    def _rows_in(self, bbox: Box | None) -> list[int]:
+        if bbox is None:
+            return list(range(len(self.cells)))
+        touched = set(BorderedCellGrid(inner=self.patch.cells, border=0).overlapping(bbox))
+        rows = [row for row, index in enumerate(self.cells) if index in touched]
+        if not rows:
+            raise MissingCellError(f"{self.identifiers}: no filled cell has a pixel in {bbox}.")
+        return rows
+
+    def _read_noise(
+        self, archive: InputArchive[Any], rows: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        planes = [_read(archive, model, rows, np.float32) for model in self.noise]
+        if planes:
+            return np.stack(planes)
+        shape = self.grid.outer_cell_shape
+        return np.empty((0, len(rows), shape.y, shape.x), np.float32)
+
+
+def _read[T: np.generic](
+    archive: InputArchive[Any], model: _StoredArray, rows: Sequence[int], dtype: type[T]
+) -> npt.NDArray[T]:
+    """Read some entries of a stack; neighbouring ones together."""
+    shape = model.shape
+    if len(rows) == shape[0]:
+        return np.ascontiguousarray(archive.get_array(model), dtype=dtype)
+    parts = [
+        archive.get_array(model, slices=(slice(first, last), *(slice(0, n) for n in shape[1:])))
+        for first, last in _runs(rows)
+    ]
+    return np.ascontiguousarray(np.concatenate(parts), dtype=dtype)
+
+
+def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
+    runs: list[tuple[int, int]] = []
+    for row in rows:
+        if runs and runs[-1][1] == row:
+            runs[-1] = (runs[-1][0], row + 1)
+        else:
+            runs.append((row, row + 1))
+    return runs
+
+
+def serialize_cell_coadd(
+    coadd: MultipleCellCoadd, archive: OutputArchive[Any]
+) -> CellCoaddModel[Any]:
+    """Write a coadd to an archive."""
+    stack = coadd.stack
+
+    def write(name: str, plane: npt.NDArray[Any]) -> _StoredArray:
+        return archive.add_array(plane, name=name, tile_shape=(1, *plane.shape[1:]))
+
+    return CellCoaddModel[Any].model_construct(
+        identifiers=coadd.identifiers,
+        band=coadd.band,
+        patch=coadd.patch,
+        cell_border=coadd.grid.border,
+        sky_projection=archive.serialize_direct("sky_projection", coadd.sky_projection.serialize),
+        cells=list(stack.indices),
+        planes=[plane for plane in stack.schema if plane is not None],
+        image=write("image", stack.image),
+        variance=write("variance", stack.variance),
+        mask=write("mask", stack.mask),
+        mask_fractions={
+            name: write(f"mask_fractions/{name}", plane)
+            for name, plane in stack.mask_fractions.items()
+        },
+        noise=[write(f"noise/{number}", plane) for number, plane in enumerate(stack.noise)],
+        psf=write("psf", stack.psf),
+        inputs=[
+            CoaddInputModel(
+                observation=entry.observation,
+                footprint=entry.footprint.serialize(),
+                mean_variance_njy2=entry.mean_variance_njy2,
+            )
+            for entry in coadd.inputs
+        ],
+        contributions=archive.add_structured_array(coadd.contributions, name="contributions"),
+    )

@@ -1,0 +1,127 @@
+"""What went into which cell, what did not, and why: the provenance of a cell-based coadd."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CoaddInput",
+    "RefusalReason",
+    "contribution_dtype",
+    "to_coadd_provenance",
+]
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Polygon
+from lsst.images.cells import CoaddProvenance
+
+from .identifiers import ObservationIdentifiers
+
+
+class RefusalReason(enum.IntEnum):
+    """Why an input was left out of a cell; ``ACCEPTED`` if it was not."""
+
+    ACCEPTED = 0
+    OVERLAP = 1
+    """It covers less of the cell than min_overlap_fraction."""
+    CENTER = 2
+    """It does not cover the cell's centre."""
+    WEIGHT = 3
+    """Its weight is not finite and positive."""
+    MASKED = 4
+    """More of the cell's inner region is masked than max_maskfrac, and other inputs are better."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CoaddInput:
+    """One detector of one visit that reaches a patch.
+
+    Parameters
+    ----------
+    observation
+        Which detector of which visit.
+    footprint
+        The part of the tract's pixel plane that it covers near the patch.
+    mean_variance_njy2
+        Mean variance of the detector in nJy^2.
+    """
+
+    observation: ObservationIdentifiers
+    footprint: Polygon
+    mean_variance_njy2: float
+
+
+def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
+    """Return the columns of the table of contributions: one row a (cell, input) that touch.
+
+    Parameters
+    ----------
+    planes
+        Mask planes whose fractions are kept on their own.
+
+    Notes
+    -----
+    ``input`` is the row in the list of inputs and ``reason`` a `RefusalReason`.
+    ``overlap_fraction`` is the covered part of the cell's region that the selection looked at,
+    ``unmasked_fraction`` the part of the inner region's covered pixels without a rejecting mask.
+    ``masked_fraction`` is the mean over the outer region of the warped fraction of bad pixels,
+    ``masked_fraction_inner`` that over the inner region, NaN if it was not warped; the same for
+    each plane on its own. PSF shapes are second moments in pixels^2.
+    """
+    fractions = [
+        (f"masked_fraction{suffix}{region}", np.float64)
+        for suffix in ("", *(f"_{plane}" for plane in planes))
+        for region in ("", "_inner")
+    ]
+    return np.dtype(
+        [
+            ("cell_x", np.int16),
+            ("cell_y", np.int16),
+            ("input", np.int32),
+            ("reason", np.uint8),
+            ("overlaps_center", np.bool_),
+            ("overlap_fraction", np.float64),
+            ("unmasked_fraction", np.float64),
+            ("weight", np.float64),
+            ("psf_shape_xx", np.float64),
+            ("psf_shape_yy", np.float64),
+            ("psf_shape_xy", np.float64),
+            ("psf_shape_flag", np.bool_),
+            *fractions,
+        ]
+    )
+
+
+def to_coadd_provenance(
+    inputs: Sequence[CoaddInput], contributions: npt.NDArray[np.void]
+) -> CoaddProvenance:
+    """Return what was accepted as the tables of `lsst.images.cells.CoaddProvenance`."""
+    accepted = contributions[contributions["reason"] == RefusalReason.ACCEPTED]
+    used = np.unique(accepted["input"])
+    input_table = CoaddProvenance.make_empty_input_table(len(used))
+    for row, number in enumerate(used):
+        entry = inputs[number]
+        for column in ("instrument", "visit", "detector", "physical_filter", "day_obs"):
+            input_table[column][row] = getattr(entry.observation, column)
+        input_table["polygon"][row] = entry.footprint
+    table = CoaddProvenance.make_empty_contribution_table(len(accepted))
+    table["cell_i"] = accepted["cell_y"]
+    table["cell_j"] = accepted["cell_x"]
+    for column in ("instrument", "visit", "detector"):
+        values = [getattr(entry.observation, column) for entry in inputs]
+        table[column] = np.array(values, dtype=table[column].dtype)[accepted["input"]]
+    for column in (
+        "overlaps_center",
+        "overlap_fraction",
+        "unmasked_fraction",
+        "weight",
+        "psf_shape_xx",
+        "psf_shape_yy",
+        "psf_shape_xy",
+        "psf_shape_flag",
+    ):
+        table[column][:] = accepted[column]
+    return CoaddProvenance(inputs=input_table, contributions=table)

@@ -1,0 +1,123 @@
+"""CellPsf: one point-spread function a cell, drawn at any position without lsst.afw.
+
+Warps and coadds carry it. Within a cell the function is exact and constant; a position is served
+by the cell whose inner region contains it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CellPsf"]
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, Image
+from lsst.images.cells import CellGridBounds
+from lsst.images.describe import DescribeOptions, Report, ReportField
+from lsst.images.psfs import PointSpreadFunction
+
+from ..cell_grid import BorderedCellGrid, Index2D
+from ..conventions import round_half_up
+from ..errors import MissingCellError
+from .stamp_shift import shift_stamp
+
+
+class CellPsf(PointSpreadFunction):
+    """Point-spread functions of the cells of a patch.
+
+    Parameters
+    ----------
+    grid
+        The cells of the patch.
+    indices
+        The cells that have a function.
+    stamps : float (len(indices), size, size)
+        Their images, centred on the middle pixel; size is odd.
+    """
+
+    def __init__(
+        self,
+        grid: BorderedCellGrid,
+        indices: Sequence[Index2D],
+        stamps: npt.NDArray[np.floating],
+    ) -> None:
+        if stamps.ndim != 3 or stamps.shape[0] != len(indices):
+            raise ValueError(
+                f"{len(indices)} cells need as many stamps, got an array of shape {stamps.shape}."
+            )
+        if stamps.shape[1] != stamps.shape[2] or stamps.shape[1] % 2 == 0:
+            raise ValueError(f"Stamps must be square with an odd side, got {stamps.shape[1:]}.")
+        self._grid = grid
+        self._stamps = stamps
+        self._rows: Mapping[Index2D, int] = {index: row for row, index in enumerate(indices)}
+
+    @property
+    def grid(self) -> BorderedCellGrid:
+        """The cells of the patch."""
+        return self._grid
+
+    @property
+    def cells(self) -> list[Index2D]:
+        """The cells that have a function, row by row."""
+        return sorted(self._rows)
+
+    @property
+    def bounds(self) -> CellGridBounds:
+        """Where the function is known: the inner regions of the filled cells."""
+        missing = frozenset(index.to_cell_ij() for index in self._grid if index not in self._rows)
+        return CellGridBounds(grid=self._grid.inner, bbox=self._grid.bbox, missing=missing)
+
+    @property
+    def kernel_bbox(self) -> Box:
+        """Box of all kernel images, centred on (0, 0)."""
+        radius = self._stamps.shape[1] // 2
+        return Box.factory[-radius : radius + 1, -radius : radius + 1]
+
+    def __getitem__(self, index: Index2D) -> Image:
+        """Return the kernel image of a cell.
+
+        Raises
+        ------
+        MissingCellError
+            If the cell has none.
+        """
+        if index not in self._rows:
+            raise MissingCellError(f"{index} has no PSF: no input covers that cell.")
+        return Image(self._stamps[self._rows[index]].astype(np.float64), bbox=self.kernel_bbox)
+
+    def compute_kernel_image(self, *, x: float, y: float) -> Image:
+        """Return the function at a position, centred on the middle pixel, in a box around (0, 0).
+
+        Raises
+        ------
+        MissingCellError
+            If no filled cell contains the position.
+        """
+        return self[self._grid.index_of(x=round_half_up(x), y=round_half_up(y))]
+
+    def compute_stellar_image(self, *, x: float, y: float) -> Image:
+        """Return the image of a star of unit flux at a position, sub-pixel shift included."""
+        kernel = self.compute_kernel_image(x=x, y=y)
+        column, row = round_half_up(x), round_half_up(y)
+        shifted = shift_stamp(kernel.array, dx=x - column, dy=y - row)
+        return Image(shifted, bbox=self._bbox_at(column=column, row=row))
+
+    def compute_stellar_bbox(self, *, x: float, y: float) -> Box:
+        """Return the box of `compute_stellar_image`."""
+        return self._bbox_at(column=round_half_up(x), row=round_half_up(y))
+
+    def _bbox_at(self, *, column: int, row: int) -> Box:
+        radius = self._stamps.shape[1] // 2
+        return Box.factory[row - radius : row + radius + 1, column - radius : column + radius + 1]
+
+    def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: ARG002, B008
+        size = self._stamps.shape[1]
+        return Report(
+            type_name="CellPsf",
+            summary=f"CellPsf({len(self._rows)} of {len(self._grid)} cells, {size} x {size} px)",
+            fields=[
+                ReportField(label="cells", value=f"{len(self._rows)} of {len(self._grid)}"),
+                ReportField(label="stamp", value=f"{size} x {size} px"),
+            ],
+        )

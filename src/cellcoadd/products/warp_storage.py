@@ -1,0 +1,169 @@
+"""The stored form of a Warp: an `lsst.images` archive that opens like any masked image.
+
+Read and written by `lsst.images.serialization.read_archive` and `write_archive`, and so by the
+Butler.
+"""
+
+from __future__ import annotations
+
+__all__ = ["WarpModel", "serialize_warp"]
+
+import functools
+from typing import Any, ClassVar
+
+import pydantic
+from lsst.images import (
+    Box,
+    Image,
+    ImageSerializationModel,
+    MaskedImage,
+    MaskSerializationModel,
+    Polygon,
+    RegionSerializationModel,
+    SkyProjectionSerializationModel,
+)
+from lsst.images.cells import PatchDefinition
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    InvalidParameterError,
+    OutputArchive,
+    TableModel,
+)
+
+from .archive_schema import ProductTree
+from .identifiers import ObservationIdentifiers, PatchIdentifiers
+from .psf_storage import StoredPsf, write_psf
+from .warp import Warp, WarpInput
+
+
+class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
+    """The stored form of a `WarpInput`."""
+
+    observation: ObservationIdentifiers
+    bbox: Box
+    sky_projection: SkyProjectionSerializationModel[P]
+    footprint: RegionSerializationModel
+    mean_variance_njy2: float
+    psf: StoredPsf = pydantic.Field(union_mode="left_to_right")
+
+    def deserialize(self, archive: InputArchive[Any]) -> WarpInput:
+        """Read the input."""
+        footprint = self.footprint.deserialize()
+        assert isinstance(footprint, Polygon), "written from one"
+        return WarpInput(
+            observation=self.observation,
+            bbox=self.bbox,
+            sky_projection=self.sky_projection.deserialize(archive),
+            footprint=footprint,
+            mean_variance_njy2=self.mean_variance_njy2,
+            psf=self.psf.deserialize(archive),
+        )
+
+
+class WarpModel[P: pydantic.BaseModel](ProductTree):
+    """The stored form of a `Warp`."""
+
+    SCHEMA_NAME: ClassVar[str] = "cellcoadd_warp"
+    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    PUBLIC_TYPE: ClassVar[type] = Warp
+
+    image: ImageSerializationModel[P] = pydantic.Field(description="Image in nJy.")
+    mask: MaskSerializationModel[P] = pydantic.Field(description="Mask.")
+    variance: ImageSerializationModel[P] = pydantic.Field(description="Variance in nJy^2.")
+    sky_projection: SkyProjectionSerializationModel[P] = pydantic.Field(
+        description="Tract pixels to sky."
+    )
+    identifiers: PatchIdentifiers = pydantic.Field(description="The patch.")
+    patch: PatchDefinition = pydantic.Field(description="Geometry of the patch.")
+    cell_border: int = pydantic.Field(description="Border of a cell in pixels.")
+    inputs: list[WarpInputModel[P]] = pydantic.Field(description="The detectors.")
+    owner: ArrayReferenceModel | InlineArrayModel = pydantic.Field(
+        description="Row of inputs that each pixel came from, 255 for none."
+    )
+    cell_inputs: TableModel = pydantic.Field(description="What each detector covers of each cell.")
+    stamps: ArrayReferenceModel | InlineArrayModel = pydantic.Field(
+        description="Point-spread functions at the centres of cells."
+    )
+    mask_fractions: dict[str, ImageSerializationModel[P]] = pydantic.Field(
+        description="Warped fraction of bad pixels, by plane."
+    )
+
+    @property
+    def bbox(self) -> Box:
+        """The warp's pixels."""
+        return self.image.bbox
+
+    def deserialize(
+        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
+    ) -> Warp | MaskedImage:
+        """Read the warp, or only the pixels in a box (as a masked image).
+
+        Raises
+        ------
+        lsst.images.serialization.InvalidParameterError
+            If there is a parameter other than ``bbox``.
+        """
+        if kwargs:
+            raise InvalidParameterError(
+                f"A warp is read whole or by bbox, not by {sorted(kwargs)}."
+            )
+        pixels = MaskedImage(
+            self.image.deserialize(archive, bbox=bbox),
+            mask=self.mask.deserialize(archive, bbox=bbox),
+            variance=self.variance.deserialize(archive, bbox=bbox),
+            sky_projection=self.sky_projection.deserialize(archive),
+        )
+        if bbox is not None:
+            return pixels
+        fractions: dict[str, Image] = {
+            name: model.deserialize(archive) for name, model in self.mask_fractions.items()
+        }
+        return Warp(
+            pixels,
+            identifiers=self.identifiers,
+            patch=self.patch,
+            cell_border=self.cell_border,
+            inputs=[model.deserialize(archive) for model in self.inputs],
+            owner=archive.get_array(self.owner),
+            cell_inputs=archive.get_structured_array(self.cell_inputs),
+            stamps=archive.get_array(self.stamps),
+            mask_fractions=fractions,
+        )
+
+
+def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
+    """Write a warp to an archive."""
+    write = archive.serialize_direct
+    bare = functools.partial
+
+    def write_input(number: int, entry: WarpInput) -> WarpInputModel[Any]:
+        place = f"inputs/{number}"
+        return WarpInputModel[Any].model_construct(
+            observation=entry.observation,
+            bbox=entry.bbox,
+            sky_projection=write(f"{place}/sky_projection", entry.sky_projection.serialize),
+            footprint=entry.footprint.serialize(),
+            mean_variance_njy2=entry.mean_variance_njy2,
+            psf=write_psf(entry.psf, archive, name=f"{place}/psf", owner=str(entry.observation)),
+        )
+
+    return WarpModel[Any].model_construct(
+        image=write("image", bare(warp.image.serialize, save_projection=False)),
+        mask=write("mask", bare(warp.mask.serialize, save_projection=False)),
+        variance=write("variance", bare(warp.variance.serialize, save_projection=False)),
+        sky_projection=write("sky_projection", warp.sky_projection.serialize),
+        identifiers=warp.identifiers,
+        patch=warp.patch,
+        cell_border=warp.grid.border,
+        inputs=[write_input(number, entry) for number, entry in enumerate(warp.inputs)],
+        owner=archive.add_array(warp.owner, name="owner"),
+        cell_inputs=archive.add_structured_array(warp.cell_inputs, name="cell_inputs"),
+        stamps=archive.add_array(warp.stamps, name="stamps"),
+        mask_fractions={
+            name: write(f"mask_fractions/{name}", bare(image.serialize, save_projection=False))
+            for name, image in warp.mask_fractions.items()
+        },
+    )

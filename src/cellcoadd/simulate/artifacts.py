@@ -1,0 +1,183 @@
+"""What goes wrong in a detector: bad columns, saturation with bleed trails, cosmic rays.
+
+Each function says where its artifact is, as a boolean array of the detector's shape; those that
+change pixels work on a copy.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ArtifactSettings", "bad_columns", "cosmic_rays", "saturate"]
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from .randomness import Purpose, generator
+
+type _Floats = npt.NDArray[np.float64]
+type _Flags = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ArtifactSettings:
+    """How many artifacts there are, and how strong.
+
+    Parameters
+    ----------
+    bad_column_bands
+        Bands of bad columns in each detector, at the same columns in every visit.
+    bad_column_width
+        Columns in a band. Four, as in Hyper Suprime-Cam: the threshold function of mask fractions
+        then has its step at 4/250 for outer cells.
+    bad_column_offset
+        Standard deviation in nJy of the constant that a bad column adds to its pixels.
+    saturation
+        Flux in nJy at which a pixel is full; what exceeds it bleeds along the column.
+    cosmic_rays_per_megapixel
+        Mean number of tracks in a million pixels of one exposure.
+    cosmic_ray_length
+        Mean length of a track in pixels.
+    cosmic_ray_flux
+        Weakest and strongest deposit in a pixel of a track in nJy.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    bad_column_bands: int = 1
+    bad_column_width: int = 4
+    bad_column_offset: float = 1000.0
+    saturation: float = 20000.0
+    cosmic_rays_per_megapixel: float = 100.0
+    cosmic_ray_length: float = 8.0
+    cosmic_ray_flux: tuple[float, float] = (300.0, 6000.0)
+
+    def __post_init__(self) -> None:
+        for name in ("bad_column_bands", "bad_column_offset", "cosmic_rays_per_megapixel"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        for name in ("bad_column_width", "saturation", "cosmic_ray_length"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        low, high = self.cosmic_ray_flux
+        if not 0.0 < low <= high:
+            raise ValueError(f"cosmic_ray_flux must be (weakest, strongest), got {(low, high)}.")
+
+
+def bad_columns(
+    settings: ArtifactSettings, *, width: int, seed: int, detector: int
+) -> tuple[_Flags, _Floats]:
+    """Return which columns of a detector are bad, and what they add to their pixels in nJy.
+
+    Parameters
+    ----------
+    settings
+        Number, width and strength of the bands.
+    width
+        Number of columns of the detector.
+    seed, detector
+        The survey's seed and the detector's id; there is no visit, since defects stay where they
+        are.
+
+    Returns
+    -------
+    bad : bool (width,)
+        True for a bad column.
+    offset : float64 (width,)
+        Zero for a good one.
+    """
+    rng = generator(seed, Purpose.BAD_COLUMNS, detector=detector)
+    bad = np.zeros(width, dtype=bool)
+    if settings.bad_column_width > width:
+        raise ValueError(
+            f"A band of {settings.bad_column_width} bad columns does not fit in {width} columns."
+        )
+    for _ in range(settings.bad_column_bands):
+        first = int(rng.integers(0, width - settings.bad_column_width + 1))
+        bad[first : first + settings.bad_column_width] = True
+    offset = np.where(bad, rng.normal(0.0, settings.bad_column_offset, width), 0.0)
+    return bad, offset
+
+
+def saturate(image: _Floats, full_well: float) -> tuple[_Floats, _Flags]:
+    """Let full pixels bleed along their columns.
+
+    Parameters
+    ----------
+    image : float64 (rows, columns)
+        Noiseless fluxes in nJy.
+    full_well
+        Flux at which a pixel is full.
+
+    Returns
+    -------
+    bled : float64 (rows, columns)
+        No pixel exceeds ``full_well``; the flux of a column is kept unless it runs off an end.
+    full : bool (rows, columns)
+        True where a pixel is full.
+    """
+    bled = image.copy()
+    full = image >= full_well
+    for column in np.flatnonzero(full.any(axis=0)):
+        _bleed(bled[:, column], full_well)
+        full[:, column] = bled[:, column] >= full_well
+    return bled, full
+
+
+def _bleed(column: _Floats, full_well: float) -> None:
+    """Spread the excess of each full run of one column, half of it upward, half downward."""
+    edges = np.diff(np.concatenate([[0], (column >= full_well).astype(np.int8), [0]]))
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    for start, stop in zip(starts, stops, strict=True):
+        excess = float(np.sum(column[start:stop]) - full_well * (stop - start))
+        column[start:stop] = full_well
+        for rows in (range(stop, len(column)), range(start - 1, -1, -1)):
+            left = 0.5 * excess
+            for row in rows:
+                if left <= 0.0:
+                    break
+                taken = min(left, max(full_well - column[row], 0.0))
+                column[row] += taken
+                left -= taken
+
+
+def cosmic_rays(
+    settings: ArtifactSettings, *, shape: tuple[int, int], seed: int, visit: int, detector: int
+) -> tuple[_Flags, _Floats]:
+    """Return which pixels of one exposure are hit, and the flux deposited in each in nJy.
+
+    Parameters
+    ----------
+    settings
+        Number, length and strength of the tracks.
+    shape
+        Rows and columns of the detector.
+    seed, visit, detector
+        What the random numbers depend on.
+
+    Returns
+    -------
+    hit : bool (rows, columns)
+        True on a track.
+    flux : float64 (rows, columns)
+        Zero off the tracks.
+    """
+    rng = generator(seed, Purpose.COSMIC_RAYS, visit=visit, detector=detector)
+    rows, columns = shape
+    flux = np.zeros(shape)
+    low, high = (math.log(value) for value in settings.cosmic_ray_flux)
+    for _ in range(rng.poisson(settings.cosmic_rays_per_megapixel * rows * columns * 1e-6)):
+        length = 1.0 + rng.exponential(settings.cosmic_ray_length)
+        angle = rng.uniform(0.0, 2.0 * math.pi)
+        along = np.arange(0.0, length, 0.5)
+        x = np.floor(rng.uniform(-0.5, columns - 0.5) + along * math.cos(angle) + 0.5).astype(int)
+        y = np.floor(rng.uniform(-0.5, rows - 0.5) + along * math.sin(angle) + 0.5).astype(int)
+        inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+        track = np.zeros(shape, dtype=bool)
+        track[y[inside], x[inside]] = True
+        flux[track] += np.exp(rng.uniform(low, high, int(track.sum())))
+    return flux > 0.0, flux

@@ -1,0 +1,148 @@
+"""Where a detector looks: the gnomonic projection and the camera's distortion, both ways.
+
+The formulas are written out here in numpy (Calabretta & Greisen 2002, equations 14, 15, 54, 55) and
+place the sources. The images are given the same geometry as a FITS header that Starlink AST reads:
+the two agree only if both are right.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DetectorPointing"]
+
+import dataclasses
+import math
+
+import astropy.wcs
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from lsst.images import XY, DetectorFrame, SkyProjection
+
+from .camera import Camera
+
+type _Floats = npt.NDArray[np.float64]
+
+_ARCSEC_PER_RADIAN = math.degrees(1.0) * 3600.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorPointing:
+    """One detector of a camera that points at the sky.
+
+    Parameters
+    ----------
+    camera, detector
+        The camera and the id of one of its detectors.
+    ra, dec
+        Position on the sky of the optical axis in degrees.
+    rotation
+        Position angle of the detectors' y axis, east of north, in degrees.
+    """
+
+    camera: Camera
+    detector: int
+    ra: float
+    dec: float
+    rotation: float
+
+    def to_pixels(self, *, ra: npt.ArrayLike, dec: npt.ArrayLike) -> XY[_Floats]:
+        """Return the pixel coordinates of positions on the sky (degrees).
+
+        Positions in the hemisphere behind the camera are NaN.
+        """
+        d_ra = np.radians(np.asarray(ra, float) - self.ra)
+        dec_rad, dec0 = np.radians(np.asarray(dec, float)), math.radians(self.dec)
+        cosine = np.sin(dec_rad) * math.sin(dec0) + np.cos(dec_rad) * math.cos(dec0) * np.cos(d_ra)
+        cosine = np.where(cosine > 0.0, cosine, np.nan)
+        east = np.cos(dec_rad) * np.sin(d_ra) / cosine
+        north = (
+            np.sin(dec_rad) * math.cos(dec0) - np.cos(dec_rad) * math.sin(dec0) * np.cos(d_ra)
+        ) / cosine
+        angle = math.radians(self.rotation)
+        x = -east * math.cos(angle) + north * math.sin(angle)
+        y = east * math.sin(angle) + north * math.cos(angle)
+        shrink = self._undistorted_to_distorted(np.hypot(x, y))
+        axis = self.camera.axis_of(self.detector)
+        pixel = self.camera.radians_per_pixel
+        return XY(x=axis.x + x * shrink / pixel, y=axis.y + y * shrink / pixel)
+
+    def to_sky(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[_Floats, _Floats]:
+        """Return right ascension and declination (degrees) of pixel positions."""
+        axis = self.camera.axis_of(self.detector)
+        pixel = self.camera.radians_per_pixel
+        u = (np.asarray(x, float) - axis.x) * pixel
+        v = (np.asarray(y, float) - axis.y) * pixel
+        stretch = 1.0 + self.camera.distortion * (u * u + v * v)
+        u, v = u * stretch, v * stretch
+        angle, dec0 = math.radians(self.rotation), math.radians(self.dec)
+        east = -u * math.cos(angle) + v * math.sin(angle)
+        north = u * math.sin(angle) + v * math.cos(angle)
+        forward = math.cos(dec0) - north * math.sin(dec0)
+        ra = self.ra + np.degrees(np.arctan2(east, forward))
+        up = math.sin(dec0) + north * math.cos(dec0)
+        dec = np.degrees(np.arctan2(up, np.hypot(east, forward)))
+        return np.mod(ra, 360.0), dec
+
+    def jacobian(self, *, x: float, y: float) -> npt.NDArray[np.float64]:
+        """Return d(west, north)/d(x, y) in arcseconds per pixel: float64 (2, 2).
+
+        The sky axes are those of GalSim's shears: the first to the west, the second to the north.
+        """
+        ra, dec = self.to_sky(
+            x=np.array([x + 0.5, x - 0.5, x, x]), y=np.array([y, y, y + 0.5, y - 0.5])
+        )
+        ra = np.mod(ra - self.ra + 180.0, 360.0) - 180.0
+        west = -np.radians([ra[0] - ra[1], ra[2] - ra[3]]) * math.cos(math.radians(dec.mean()))
+        north = np.radians([dec[0] - dec[1], dec[2] - dec[3]])
+        return np.array([west, north]) * _ARCSEC_PER_RADIAN
+
+    def relative_pixel_area(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> _Floats:
+        """Return the solid angle of pixels, relative to a pixel on the optical axis."""
+        axis = self.camera.axis_of(self.detector)
+        pixel = self.camera.radians_per_pixel
+        u = (np.asarray(x, float) - axis.x) * pixel
+        v = (np.asarray(y, float) - axis.y) * pixel
+        square = u * u + v * v
+        stretch = 1.0 + self.camera.distortion * square
+        # Tangential times radial magnification, then the gnomonic projection's cos^3.
+        plane = stretch * (1.0 + 3.0 * self.camera.distortion * square)
+        area: _Floats = plane / (1.0 + square * stretch * stretch) ** 1.5
+        return area
+
+    def fits_wcs(self) -> astropy.wcs.WCS:
+        """Return the geometry as a FITS WCS, TAN or TAN-SIP, in the image's pixel coordinates."""
+        axis = self.camera.axis_of(self.detector)
+        scale = self.camera.pixel_scale / 3600.0
+        angle = math.radians(self.rotation)
+        suffix = "-SIP" if self.camera.distortion else ""
+        header = fits.Header()
+        header["CTYPE1"], header["CTYPE2"] = f"RA---TAN{suffix}", f"DEC--TAN{suffix}"
+        header["CUNIT1"], header["CUNIT2"] = "deg", "deg"
+        header["CRVAL1"], header["CRVAL2"] = self.ra, self.dec
+        header["CRPIX1"], header["CRPIX2"] = axis.x + 1.0, axis.y + 1.0
+        header["CD1_1"], header["CD1_2"] = -scale * math.cos(angle), scale * math.sin(angle)
+        header["CD2_1"], header["CD2_2"] = scale * math.sin(angle), scale * math.cos(angle)
+        header["RADESYS"] = "ICRS"
+        if self.camera.distortion:
+            cubic = self.camera.distortion * self.camera.radians_per_pixel**2
+            header["A_ORDER"], header["B_ORDER"] = 3, 3
+            for term in ("A_3_0", "A_1_2", "B_0_3", "B_2_1"):
+                header[term] = cubic
+        return astropy.wcs.WCS(header)
+
+    def sky_projection(self, *, visit: int) -> SkyProjection[DetectorFrame]:
+        """Return the geometry as lsst.images has it."""
+        box = self.camera.bbox
+        frame = DetectorFrame(
+            instrument=self.camera.instrument, visit=visit, detector=self.detector, bbox=box
+        )
+        return SkyProjection.from_fits_wcs(self.fits_wcs(), frame, pixel_bounds=box)
+
+    def _undistorted_to_distorted(self, radius: _Floats) -> _Floats:
+        """Return r'/r for undistorted radii r in radians, by Newton's method."""
+        distortion = self.camera.distortion
+        ratio = np.ones_like(radius)
+        for _ in range(20):
+            square = distortion * radius * radius
+            ratio = ratio - (ratio + square * ratio**3 - 1.0) / (1.0 + 3.0 * square * ratio**2)
+        return ratio

@@ -1,0 +1,120 @@
+"""Surveys that are ready to run: a small one for tests, a larger one to look at."""
+
+from __future__ import annotations
+
+__all__ = ["SURVEY_PLANS", "survey_plan"]
+
+from collections.abc import Callable
+from typing import Any
+
+from .camera import Camera
+from .plan import SurveyPlan, VisitPlan
+from .sky import SkySettings
+
+
+def survey_plan(name: str, **changes: Any) -> SurveyPlan:
+    """Return one of the plans that are ready to run.
+
+    Parameters
+    ----------
+    name
+        ``tests``: three visits of four small detectors, in seconds; 17 cells have one to three
+        inputs. ``demo``: six visits of six detectors, with gaps, dithers and rotations; 114 cells
+        have one to six inputs.
+    **changes
+        Values of `SurveyPlan` that replace the plan's, such as ``ra=...``, ``noise=False``.
+
+    Raises
+    ------
+    ValueError
+        If no plan has this name.
+
+    Notes
+    -----
+    Both fields lie inside of patch 61 of tract 9813 of the sky map ``hsc_rings_cells_v1``, beside
+    the overlap with its neighbours, so that one patch holds all.
+    """
+    try:
+        make = SURVEY_PLANS[name]
+    except KeyError:
+        raise ValueError(
+            f"No survey plan is called {name!r}; there are {sorted(SURVEY_PLANS)}."
+        ) from None
+    return make(**changes)
+
+
+def _tests(**changes: Any) -> SurveyPlan:
+    values: dict[str, Any] = {
+        # Pixel (18950, 15950) of the tract.
+        "ra": 150.133469,
+        "dec": 2.205781,
+        "field_name": "tests",
+        "seed": 20240827,
+        # As small as the outer regions of the cells, 250 pixels, allow.
+        "camera": Camera(columns=2, rows=2, width=480, height=440, gap_x=16, gap_y=24),
+        "sky": SkySettings(stars_per_arcmin2=8.0, galaxies_per_arcmin2=8.0),
+        "visits": (
+            VisitPlan(
+                visit=1228, sequence=1, seeing=0.60, sky_sigma=22.0,
+                dither_east=-2.0, dither_north=3.0,
+            ),
+            VisitPlan(
+                visit=1230, sequence=2, seeing=0.70, sky_sigma=26.0, rotation=90.0,
+                dither_east=-4.0, dither_north=4.0, psf="moffat", psf_g1=0.02, psf_g2=-0.01,
+            ),
+            VisitPlan(
+                visit=19658, day_obs=20240829, seeing=0.55, sky_sigma=31.0, rotation=10.0,
+                dither_east=6.0, dither_north=-10.0,
+            ),
+        ),
+    }  # fmt: skip
+    return SurveyPlan(**(values | changes))
+
+
+def _demo(**changes: Any) -> SurveyPlan:
+    values: dict[str, Any] = {
+        # Pixel (19700, 16700) of the tract.
+        "ra": 150.09844,
+        "dec": 2.240777,
+        "field_name": "demo",
+        "seed": 9813,
+        "camera": Camera(
+            columns=2, rows=3, width=760, height=560, gap_x=24, gap_y=40, distortion=1000.0
+        ),
+        "sky": SkySettings(
+            stars_per_arcmin2=6.0, star_magnitudes=(14.5, 23.5),
+            galaxies_per_arcmin2=14.0, galaxy_magnitudes=(19.0, 24.5),
+        ),
+        "visits": (
+            VisitPlan(
+                visit=1228, sequence=1, seeing=0.58, sky_sigma=24.0,
+                dither_east=-4.0, dither_north=11.0,
+            ),
+            VisitPlan(
+                visit=1230, sequence=2, seeing=0.64, sky_sigma=22.0,
+                dither_east=-21.0, dither_north=-7.0, psf="moffat", psf_slope=0.03,
+            ),
+            VisitPlan(
+                visit=19658, day_obs=20240829, sequence=4, seeing=0.70, sky_sigma=29.0,
+                rotation=90.0, dither_east=-29.0, dither_north=-25.0,
+                psf="moffat", psf_g1=0.02,
+            ),
+            VisitPlan(
+                visit=19660, day_obs=20240829, sequence=5, seeing=0.55, sky_sigma=26.0,
+                rotation=180.0, dither_east=-17.0, dither_north=-5.0,
+            ),
+            VisitPlan(
+                visit=30482, day_obs=20240902, sequence=11, seeing=0.82, sky_sigma=33.0,
+                rotation=30.0, dither_east=-2.0, dither_north=23.0,
+            ),
+            VisitPlan(
+                visit=30490, day_obs=20240902, sequence=15, seeing=0.61, sky_sigma=21.0,
+                rotation=135.0, dither_east=-11.0, dither_north=-29.0, psf="moffat", psf_beta=4.0,
+            ),
+        ),
+    }  # fmt: skip
+    return SurveyPlan(**(values | changes))
+
+
+SURVEY_PLANS: dict[str, Callable[..., SurveyPlan]] = {"tests": _tests, "demo": _demo}
+"""The plans by name."""

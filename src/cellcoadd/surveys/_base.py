@@ -1,0 +1,132 @@
+"""What a reader of survey files is, and what it returns.
+
+A file comes in; a `SurveyHeader` (cheap, no pixels) or a `SurveyImage` (everything) goes out.
+Whoever registers visits in a repository needs the first, whoever makes warps the second.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Reader", "SurveyHeader", "SurveyImage", "pixel_scale_arcsec"]
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+from lsst.images import Box, SkyProjection
+
+from ..products.calibrated_image import CalibratedImage
+from ..products.identifiers import ObservationIdentifiers
+from ..products.observation_details import ObservationDetails
+
+_CORNER = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))  # of a pixel: an edge in x and one in y
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SurveyHeader:
+    """What can be said of an image without reading its pixels.
+
+    Parameters
+    ----------
+    source
+        The file, as the user named it.
+    details
+        Identifiers, times, pointing, program.
+    detector_name
+        The camera's name of the detector, such as ``N3`` or ``R22_S11``.
+    detector_bbox
+        All pixels of the detector; of a cut-out, those of the cut-out.
+    bbox
+        The pixels that the file holds.
+    sky_projection
+        Pixels to sky and back.
+    """
+
+    source: Path
+    details: ObservationDetails
+    detector_name: str
+    detector_bbox: Box
+    bbox: Box
+    sky_projection: SkyProjection[Any]
+
+    @property
+    def observation(self) -> ObservationIdentifiers:
+        """Which detector of which visit."""
+        return self.details.identifiers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SurveyImage:
+    """One file's image, ready to be warped, and what a repository records of its visit.
+
+    Parameters
+    ----------
+    calibrated_image
+        Pixels, mask, variance, WCS, PSF, photometric calibration.
+    header
+        The same that `Reader.read_header` returns.
+    """
+
+    calibrated_image: CalibratedImage
+    header: SurveyHeader
+
+    @property
+    def source(self) -> Path:
+        """The file, as the user named it."""
+        return self.header.source
+
+    @property
+    def details(self) -> ObservationDetails:
+        """Identifiers, times, pointing, program."""
+        return self.header.details
+
+    @property
+    def detector_name(self) -> str:
+        """The camera's name of the detector."""
+        return self.header.detector_name
+
+    @property
+    def detector_bbox(self) -> Box:
+        """All pixels of the detector; of a cut-out, those of the cut-out."""
+        return self.header.detector_bbox
+
+
+class Reader(Protocol):
+    """Reads the files of one survey."""
+
+    @property
+    def name(self) -> str:
+        """Short name, such as ``decam``; the key in `READERS`."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether a file looks like this survey's; never raises, reads little."""
+
+    def read_header(self, path: Path) -> SurveyHeader:
+        """Read what can be said without the pixels.
+
+        Raises
+        ------
+        UnusableInputError
+            If the file or one that belongs to it is missing, broken, or lacks what is needed.
+        """
+
+    def read(self, path: Path) -> SurveyImage:
+        """Read one image with all that belongs to it.
+
+        Raises
+        ------
+        UnusableInputError
+            If the file or one that belongs to it is missing, broken, or lacks what is needed.
+        """
+
+
+def pixel_scale_arcsec(projection: SkyProjection[Any], bbox: Box) -> float:
+    """Return the side of a square of the same area as the pixel in the middle, in arcsec."""
+    x = 0.5 * (bbox.x.min + bbox.x.max)
+    y = 0.5 * (bbox.y.min + bbox.y.max)
+    origin, right, up = (projection.pixel_to_sky(x=x + dx, y=y + dy) for dx, dy in _CORNER)
+    (ax, ay), (bx, by) = (
+        (offset[0].arcsec, offset[1].arcsec)
+        for offset in (origin.spherical_offsets_to(right), origin.spherical_offsets_to(up))
+    )
+    return math.sqrt(abs(ax * by - ay * bx))

@@ -1,0 +1,113 @@
+"""What an image must be to be warped, whatever survey it is from.
+
+Readers call `check_usable` on all that they make, and the warping task calls it again on what it
+takes out of a repository: nothing that passes makes a later step fail or give nonsense in silence.
+"""
+
+from __future__ import annotations
+
+__all__ = ["check_projection", "check_usable"]
+
+import math
+from typing import Any
+
+import numpy as np
+from lsst.images import Box, SkyProjection
+
+from ..errors import UnusableInputError
+from ..products.calibrated_image import CalibratedImage
+from ..products.mask_planes import bits_of, plane_array
+
+_ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
+_GRID = 5  # positions a side at which the WCS is tried
+_WITHOUT_VALUE = ("BAD", "NO_DATA")
+
+
+def check_usable(image: CalibratedImage, source: str) -> None:
+    """Refuse an image that cannot be warped.
+
+    Parameters
+    ----------
+    image
+        The image.
+    source
+        What the user knows it as: a file or a dataset.
+
+    Raises
+    ------
+    UnusableInputError
+        If no unmasked pixel has a finite value and a finite positive variance; if the stated mean
+        variance is not positive; if the WCS gives no positions or does not find its way back; if
+        the point-spread function cannot be drawn in the middle of the image.
+    """
+    _check_pixels(image, source)
+    if image.mean_variance is not None and not (
+        math.isfinite(image.mean_variance) and image.mean_variance > 0
+    ):
+        raise UnusableInputError(
+            source, f"its mean variance must be positive, it is {image.mean_variance}."
+        )
+    check_projection(image.sky_projection, image.bbox, source)
+    _check_psf(image, source)
+
+
+def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> None:
+    """Refuse a WCS that gives no positions on the sky, or others on the way back.
+
+    It is tried on a grid of positions from edge to edge of the box.
+
+    Raises
+    ------
+    UnusableInputError
+        If a position is not finite or comes back more than 0.01 pixel off.
+    """
+    x, y = np.meshgrid(
+        np.linspace(bbox.x.min - 0.5, bbox.x.max + 0.5, _GRID),
+        np.linspace(bbox.y.min - 0.5, bbox.y.max + 0.5, _GRID),
+    )
+    try:
+        sky = projection.pixel_to_sky(x=x, y=y)
+        back = projection.sky_to_pixel(sky)
+    except Exception as error:  # AST has a tree of errors of its own; any of them means the same
+        raise UnusableInputError(source, f"its WCS cannot be evaluated ({error}).") from error
+    if not (np.isfinite(sky.ra.deg).all() and np.isfinite(sky.dec.deg).all()):
+        raise UnusableInputError(source, "its WCS gives no position on the sky for some pixels.")
+    miss = float(np.hypot(back.x - x, back.y - y).max())
+    if not miss <= _ROUND_TRIP_PX:
+        raise UnusableInputError(
+            source,
+            f"its WCS does not find the way back from the sky: it misses by {miss:.3g} pixels, "
+            f"{_ROUND_TRIP_PX} are allowed.",
+        )
+
+
+def _check_pixels(image: CalibratedImage, source: str) -> None:
+    planes = image.masked_image
+    variance = planes.variance.array
+    if variance.size == 0:
+        raise UnusableInputError(source, "it has no pixels.")
+    positive = np.isfinite(variance) & (variance > 0)
+    if not positive.any():
+        raise UnusableInputError(source, "no pixel has a variance that is positive and finite.")
+    usable = positive & np.isfinite(planes.image.array)
+    if not usable.any():
+        raise UnusableInputError(source, "no pixel with a positive variance has a finite value.")
+    bits = plane_array(planes.mask)
+    usable &= (bits & bits_of(planes.mask.schema, _WITHOUT_VALUE)) == 0
+    if not usable.any():
+        names = " or ".join(_WITHOUT_VALUE)
+        raise UnusableInputError(source, f"every pixel is flagged {names} or has no variance.")
+
+
+def _check_psf(image: CalibratedImage, source: str) -> None:
+    x = 0.5 * (image.bbox.x.min + image.bbox.x.max)
+    y = 0.5 * (image.bbox.y.min + image.bbox.y.max)
+    try:
+        pixels = image.psf.compute_kernel_image(x=x, y=y).array
+    except Exception as error:  # each kind of PSF fails in its own way
+        raise UnusableInputError(source, f"its PSF cannot be drawn ({error}).") from error
+    total = float(pixels.sum())
+    if not (math.isfinite(total) and total > 0):
+        raise UnusableInputError(
+            source, f"its PSF must have a positive finite sum, it has {total}."
+        )

@@ -1,0 +1,91 @@
+"""Opening FITS files so that a broken one is refused by name, whatever is broken about it."""
+
+from __future__ import annotations
+
+__all__ = ["open_fits", "read_pixels"]
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
+
+from ..errors import UnusableInputError
+
+
+@contextlib.contextmanager
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading.
+
+    Raises
+    ------
+    UnusableInputError
+        If the file does not exist, is not FITS, is cut short, or if what is read from it inside of
+        the ``with`` block turns out to be unreadable.
+
+    Notes
+    -----
+    astropy reports a broken file by many kinds of error, which is why all that a broken file can
+    raise is caught here.
+    """
+    if not path.is_file():
+        raise UnusableInputError(str(path), "there is no such file.")
+    try:
+        with warnings.catch_warnings():
+            # Headers of old cameras break the standard in ways that do no harm.
+            warnings.simplefilter("ignore", VerifyWarning)
+            warnings.filterwarnings(
+                "error", message="File may have been truncated", category=AstropyUserWarning
+            )
+            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+                yield hdus
+    except UnusableInputError:
+        raise
+    except (
+        AstropyUserWarning,
+        AttributeError,
+        EOFError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UnusableInputError(
+            str(path), f"it cannot be read as FITS or lacks what is needed ({error})."
+        ) from error
+
+
+def read_pixels(
+    hdus: fits.HDUList, extension: int | str, path: Path, *, shape: tuple[int, ...] | None = None
+) -> npt.NDArray[np.generic]:
+    """Return the pixels of an extension, in the byte order of this machine.
+
+    Parameters
+    ----------
+    hdus, path
+        The file, open, and its name.
+    extension
+        Number or name.
+    shape
+        The number of rows and columns that it must have.
+
+    Raises
+    ------
+    UnusableInputError
+        If the extension has no two-dimensional pixels or not this shape.
+    """
+    pixels = hdus[extension].data
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.size == 0:
+        raise UnusableInputError(str(path), f"extension {extension} holds no image.")
+    if shape is not None and pixels.shape != shape:
+        raise UnusableInputError(
+            str(path),
+            f"its image has {pixels.shape[0]} rows and {pixels.shape[1]} columns, "
+            f"the image that it belongs to has {shape[0]} and {shape[1]}.",
+        )
+    return pixels.astype(pixels.dtype.newbyteorder("="))

@@ -1,0 +1,286 @@
+"""AssembleCellCoaddTask: the warps of a patch added up cell by cell."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AssembleCellCoaddConfig",
+    "AssembleCellCoaddConnections",
+    "AssembleCellCoaddTask",
+]
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from lsst.daf.butler import DataCoordinate
+from lsst.pex.config import ChoiceField, DictField, Field, ListField, RangeField
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    connectionTypes,
+)
+
+from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from ..coaddition.settings import CoaddSettings
+from ..skymap import Patch, SkyMap
+
+_DEFAULTS = CoaddSettings()
+_MAX_NOISE = 3
+_WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
+_COADD_DIMENSIONS = ("tract", "patch", "band", "skymap")
+
+
+class AssembleCellCoaddConnections(
+    PipelineTaskConnections,
+    dimensions=_COADD_DIMENSIONS,
+    defaultTemplates={
+        "inputWarpName": "deep",
+        "outputCoaddName": "deep",
+        "outputCoaddSuffix": "Cell",
+    },
+):
+    """What the task reads and writes."""
+
+    input_warps = connectionTypes.Input(
+        doc="Visits on the patch.",
+        name="{inputWarpName}Coadd_directWarp",
+        storageClass="CellCoaddWarp",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+    )
+    noise0_warps = connectionTypes.Input(
+        doc="Warped noise realizations 0.",
+        name="{inputWarpName}Coadd_directWarp_noise0",
+        storageClass="MaskedImageV2",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+    )
+    noise1_warps = connectionTypes.Input(
+        doc="Warped noise realizations 1.",
+        name="{inputWarpName}Coadd_directWarp_noise1",
+        storageClass="MaskedImageV2",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+    )
+    noise2_warps = connectionTypes.Input(
+        doc="Warped noise realizations 2.",
+        name="{inputWarpName}Coadd_directWarp_noise2",
+        storageClass="MaskedImageV2",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+    )
+    artifact_masks = connectionTypes.Input(
+        doc="Masks whose CLIPPED plane marks the artifacts of a warp.",
+        name="{inputWarpName}Coadd_directWarp_artifactMask",
+        storageClass="MaskV2",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
+    )
+    sky_map = connectionTypes.Input(
+        doc="The sky map.", name="skyMap", storageClass="CellSkyMap", dimensions=("skymap",)
+    )
+    multiple_cell_coadd = connectionTypes.Output(
+        doc="The coadd with the outer regions of its cells.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}",
+        storageClass="BorderedCellCoadd",
+        dimensions=_COADD_DIMENSIONS,
+    )
+
+    def __init__(self, *, config: AssembleCellCoaddConfig | None = None) -> None:
+        assert config is not None, "given by the middleware"
+        if not config.do_use_artifact_mask:
+            del self.artifact_masks
+        for number in range(config.num_noise_realizations, _MAX_NOISE):
+            delattr(self, f"noise{number}_warps")
+
+
+class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCellCoaddConnections):
+    """Choices about coadds; names and defaults as in the Rubin pipelines."""
+
+    do_interpolate_coadd = Field[bool](
+        doc="Fill pixels without data, in the image and in the noise alike.",
+        default=_DEFAULTS.do_interpolate_coadd,
+    )
+    do_calculate_weight_from_warp = Field[bool](
+        doc="Weigh by the clipped mean of the warp's variance instead of the detector's.",
+        default=_DEFAULTS.do_calculate_weight_from_warp,
+    )
+    do_use_artifact_mask = Field[bool](
+        doc="Set CLIPPED from the artifact masks of the warps.",
+        default=_DEFAULTS.do_use_artifact_mask,
+    )
+    require_artifact_mask = Field[bool](
+        doc="Leave out a warp without artifact mask.", default=_DEFAULTS.require_artifact_mask
+    )
+    min_overlap_fraction = RangeField(
+        dtype=float,
+        doc="Least part of a cell that an input must cover.",
+        default=_DEFAULTS.min_overlap_fraction,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+    )
+    overlap_region = ChoiceField[str](
+        doc="The region of a cell of which that part is meant.",
+        allowed={
+            "outer": "with the border, so that every pixel has the cell's PSF",
+            "inner": "without it, as in the Rubin pipelines",
+        },
+        default=_DEFAULTS.overlap_region,
+        optional=False,
+    )
+    bad_mask_planes = ListField[str](
+        doc="Pixels with any of these are left out of the sums.",
+        default=list(_DEFAULTS.bad_mask_planes),
+    )
+    remove_mask_planes = ListField[str](
+        doc="Planes that mean nothing in a coadd.", default=list(_DEFAULTS.remove_mask_planes)
+    )
+    calc_error_from_input_variance = Field[bool](
+        doc="Variance from the inputs' variances; else from the scatter of the inputs.",
+        default=_DEFAULTS.calc_error_from_input_variance,
+    )
+    mask_propagation_thresholds = DictField[str, float](
+        doc="A plane is set where the left-out part of the weight passes its threshold.",
+        default=dict(_DEFAULTS.mask_propagation_thresholds),
+    )
+    max_maskfrac = RangeField(
+        dtype=float,
+        doc="Largest masked part of a cell's inner region, unless every input has more.",
+        default=_DEFAULTS.max_maskfrac,
+        min=0.0,
+        max=1.0,
+        inclusiveMax=True,
+    )
+    num_noise_realizations = RangeField(
+        dtype=int,
+        doc="Number of noise realizations to add up.",
+        default=_DEFAULTS.num_noise_realizations,
+        min=0,
+        max=_MAX_NOISE,
+        inclusiveMax=True,
+    )
+    psf_dimensions = Field[int](
+        doc="Side of the PSF images in pixels, odd.", default=_DEFAULTS.psf_dimensions
+    )
+
+    def validate(self) -> None:
+        """Refuse bad values before any work begins."""
+        super().validate()
+        self.to_settings()
+
+    def to_settings(self) -> CoaddSettings:
+        """Return the settings of the stage."""
+        return CoaddSettings(
+            do_interpolate_coadd=self.do_interpolate_coadd,
+            do_calculate_weight_from_warp=self.do_calculate_weight_from_warp,
+            do_use_artifact_mask=self.do_use_artifact_mask,
+            require_artifact_mask=self.require_artifact_mask,
+            min_overlap_fraction=self.min_overlap_fraction,
+            overlap_region="inner" if self.overlap_region == "inner" else "outer",
+            bad_mask_planes=tuple(self.bad_mask_planes),
+            remove_mask_planes=tuple(self.remove_mask_planes),
+            calc_error_from_input_variance=self.calc_error_from_input_variance,
+            mask_propagation_thresholds=dict(self.mask_propagation_thresholds),
+            max_maskfrac=self.max_maskfrac,
+            num_noise_realizations=self.num_noise_realizations,
+            psf_dimensions=self.psf_dimensions,
+        )
+
+
+class AssembleCellCoaddTask(PipelineTask):
+    """Add up the warps of a patch cell by cell."""
+
+    ConfigClass = AssembleCellCoaddConfig
+    _DefaultName = "assembleCellCoadd"
+
+    config: AssembleCellCoaddConfig
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Add up the warps one after the other, write the coadd."""
+        data_id = butlerQC.quantum.dataId
+        assert data_id is not None, "a quantum of this task has a data ID"
+        sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
+        patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
+        visits = self._load(butlerQC, inputRefs)
+        butlerQC.put(self.run(visits=visits, patch=patch), outputRefs)
+
+    def run(self, *, visits: Iterable[VisitOnPatch], patch: Patch) -> Struct:
+        """Add up visits.
+
+        Parameters
+        ----------
+        visits
+            Sorted by instrument and visit. They may be loaded one at a time.
+        patch
+            The target.
+
+        Returns
+        -------
+        struct
+            ``multiple_cell_coadd``.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            If no input covers a cell.
+        """
+        coadd = assemble_cell_coadd(visits, patch, settings=self.config.to_settings())
+        if coadd is None:
+            raise NoWorkFound(
+                f"No input covers a whole cell of tract {patch.tract}, patch {patch.id} of "
+                f"{patch.skymap}: they are smaller than a cell, or all were refused."
+            )
+        return Struct(multiple_cell_coadd=coadd)
+
+    def _load(
+        self, context: QuantumContext, refs: InputQuantizedConnection
+    ) -> Iterator[VisitOnPatch]:
+        """Read the visits in order, one at a time."""
+        noise = [
+            _by_visit(getattr(refs, f"noise{number}_warps"))
+            for number in range(self.config.num_noise_realizations)
+        ]
+        artifacts = _by_visit(refs.artifact_masks) if self.config.do_use_artifact_mask else {}
+        for visit, ref in sorted(_by_visit(refs.input_warps).items()):
+            if self.config.require_artifact_mask and visit not in artifacts:
+                self.log.warning(
+                    "Left out: %s visit %d has no artifact mask and require_artifact_mask is set.",
+                    *visit,
+                )
+                continue
+            missing = [number for number, each in enumerate(noise) if visit not in each]
+            if missing:
+                self.log.warning(
+                    "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
+                )
+                continue
+            yield VisitOnPatch(
+                warp=context.get(ref).get(),
+                noise=tuple(context.get(each[visit]).get() for each in noise),
+                artifact_mask=context.get(artifacts[visit]).get() if visit in artifacts else None,
+            )
+
+
+def _by_visit(refs: Iterable[Any]) -> Mapping[tuple[str, int], Any]:
+    result: dict[tuple[str, int], Any] = {}
+    for ref in refs:
+        data_id: DataCoordinate = ref.datasetRef.dataId
+        result[str(data_id["instrument"]), int(data_id["visit"])] = ref
+    return result

@@ -1,0 +1,53 @@
+"""StitchCellCoaddTask: the inner regions of a cell-based coadd as one image."""
+
+from __future__ import annotations
+
+__all__ = ["StitchCellCoaddConfig", "StitchCellCoaddConnections", "StitchCellCoaddTask"]
+
+from lsst.pipe.base import (
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    Struct,
+    connectionTypes,
+)
+
+from ..products.cell_coadd import MultipleCellCoadd
+
+_DIMENSIONS = ("tract", "patch", "band", "skymap")
+
+
+class StitchCellCoaddConnections(
+    PipelineTaskConnections,
+    dimensions=_DIMENSIONS,
+    defaultTemplates={"outputCoaddName": "deep", "outputCoaddSuffix": "Cell"},
+):
+    """What the task reads and writes."""
+
+    cell_coadd = connectionTypes.Input(
+        doc="The coadd with the outer regions of its cells.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}",
+        storageClass="BorderedCellCoadd",
+        dimensions=_DIMENSIONS,
+    )
+    stitched = connectionTypes.Output(
+        doc="Its inner regions as one image.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}_stitched",
+        storageClass="CellCoadd",
+        dimensions=_DIMENSIONS,
+    )
+
+
+class StitchCellCoaddConfig(PipelineTaskConfig, pipelineConnections=StitchCellCoaddConnections):
+    """There is nothing to choose."""
+
+
+class StitchCellCoaddTask(PipelineTask):
+    """Put the inner regions of a cell-based coadd together."""
+
+    ConfigClass = StitchCellCoaddConfig
+    _DefaultName = "stitchCellCoadd"
+
+    def run(self, *, cell_coadd: MultipleCellCoadd) -> Struct:
+        """Return the coadd as ``stitched``, an `lsst.images.cells.CellCoadd`."""
+        return Struct(stitched=cell_coadd.stitch())

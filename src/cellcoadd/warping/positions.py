@@ -1,0 +1,123 @@
+"""Where the pixels of a tract lie in a detector.
+
+Exact positions go through the sky, tract pixel to sky to detector pixel; they are computed at the
+nodes of a coarse grid and the resampler interpolates between them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TractToDetector"]
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import XY, Box, Polygon, SkyProjection, TractFrame
+
+from ..errors import UnusableInputError
+from ..kernels.positions import node_indices
+
+_POINTS_PER_SIDE = 8  # of the outline: distortion bends a side by far less than a pixel in between
+
+
+class TractToDetector:
+    """Pixels of a tract to pixels of a detector and back.
+
+    Parameters
+    ----------
+    tract, detector
+        The two projections.
+    source
+        Name of the detector's image for messages.
+    """
+
+    def __init__(
+        self, *, tract: SkyProjection[TractFrame], detector: SkyProjection[Any], source: str
+    ) -> None:
+        self._forward = tract.pixel_to_sky_transform.then(detector.sky_to_pixel_transform)
+        self._detector_to_sky = detector.pixel_to_sky_transform
+        self._sky_to_tract = tract.sky_to_pixel_transform
+        self._source = source
+
+    def to_detector(
+        self, *, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+    ) -> XY[npt.NDArray[np.float64]]:
+        """Return detector pixels of tract pixels; NaN where there is none."""
+        result = self._forward.apply_forward(x=x, y=y)
+        return XY(x=np.asarray(result.x), y=np.asarray(result.y))
+
+    def nodes(self, box: Box, *, spacing: int) -> XY[npt.NDArray[np.float64]]:
+        """Return detector positions of the nodes that a region of the tract needs.
+
+        Returns
+        -------
+        x, y : float64 (node rows, node columns)
+        """
+        columns = node_indices(box.x.start, box.x.stop, spacing).astype(np.float64)
+        rows = node_indices(box.y.start, box.y.stop, spacing).astype(np.float64)
+        x, y = np.meshgrid(columns, rows)
+        flat = self.to_detector(x=x.ravel(), y=y.ravel())
+        return XY(x=flat.x.reshape(x.shape), y=flat.y.reshape(y.shape))
+
+    def node_blocks(
+        self, boxes: Sequence[Box], *, spacing: int
+    ) -> list[XY[npt.NDArray[np.float64]]]:
+        """Return `nodes` of many regions, computed together."""
+        grids = [
+            np.meshgrid(
+                node_indices(box.x.start, box.x.stop, spacing).astype(np.float64),
+                node_indices(box.y.start, box.y.stop, spacing).astype(np.float64),
+            )
+            for box in boxes
+        ]
+        if not grids:
+            return []
+        flat = self.to_detector(
+            x=np.concatenate([grid[0].ravel() for grid in grids]),
+            y=np.concatenate([grid[1].ravel() for grid in grids]),
+        )
+        ends = np.cumsum([grid[0].size for grid in grids])[:-1]
+        return [
+            XY(x=x.reshape(grid[0].shape), y=y.reshape(grid[0].shape))
+            for grid, x, y in zip(
+                grids, np.split(flat.x, ends), np.split(flat.y, ends), strict=True
+            )
+        ]
+
+    def footprint(self, box: Box) -> Polygon | None:
+        """Return the outline of a detector's box on the tract; None if it is not on its side.
+
+        Raises
+        ------
+        UnusableInputError
+            If the detector's WCS fails on its own pixels.
+        """
+        low_x, high_x = box.x.start - 0.5, box.x.stop - 0.5
+        low_y, high_y = box.y.start - 0.5, box.y.stop - 0.5
+        steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
+        x = np.concatenate(
+            [
+                low_x + steps * (high_x - low_x),
+                np.full_like(steps, high_x),
+                high_x - steps * (high_x - low_x),
+                np.full_like(steps, low_x),
+            ]
+        )
+        y = np.concatenate(
+            [
+                np.full_like(steps, low_y),
+                low_y + steps * (high_y - low_y),
+                np.full_like(steps, high_y),
+                high_y - steps * (high_y - low_y),
+            ]
+        )
+        sky = self._detector_to_sky.apply_forward(x=x, y=y)
+        if not (np.isfinite(sky.x).all() and np.isfinite(sky.y).all()):
+            raise UnusableInputError(
+                self._source, "its WCS has no sky position for some of the detector's edge"
+            )
+        tract = self._sky_to_tract.apply_forward(x=sky.x, y=sky.y)
+        if not (np.isfinite(tract.x).all() and np.isfinite(tract.y).all()):
+            return None
+        return Polygon(x_vertices=tract.x, y_vertices=tract.y)

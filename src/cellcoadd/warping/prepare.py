@@ -1,0 +1,186 @@
+"""Make one detector ready for resampling: noise, interpolation of bad pixels, calibration.
+
+The whole detector is always prepared, whatever part of it a patch needs, so that the same pixel of
+the sky comes out the same, bit for bit, in overlapping patches.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PreparedImage", "mean_variance_njy2", "prepare_image"]
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UnusableInputError
+from ..products.calibrated_image import CalibratedImage
+from ..products.mask_planes import bits_of, plane_array
+from .interpolate import interpolate_bad_pixels
+from .noise import draw_noise, median_variance, noise_generator
+from .settings import WarpSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedImage:
+    """Planes of one detector in nJy, stacked for the resampler.
+
+    Parameters
+    ----------
+    source
+        Where the planes come from: identity, WCS, PSF.
+    values : float32 (1 + realizations, rows, columns)
+        The image and its noise realizations in nJy. Not finite: no data.
+    variances : float32 (1 or 2, rows, columns)
+        Variance of the image and, if there are realizations, of the noise, in nJy^2.
+    mask : int32 (rows, columns)
+        Mask, with INTRP where a pixel was interpolated.
+    fractions : float32 (0 or 1 + planes, rows, columns)
+        1 where a pixel was bad, else 0: for any reason, then for each plane on its own.
+    mean_variance_njy2
+        Mean variance of the detector, of which the weight is the inverse.
+    """
+
+    source: CalibratedImage
+    values: npt.NDArray[np.float32]
+    variances: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    fractions: npt.NDArray[np.float32]
+    mean_variance_njy2: float
+
+
+def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> PreparedImage:
+    """Draw noise, interpolate bad pixels and calibrate one detector.
+
+    Raises
+    ------
+    UnusableInputError
+        If no pixel of the detector has a finite value and a positive, finite variance.
+    """
+    masked_image = image.masked_image
+    schema = masked_image.mask.schema
+    mask = plane_array(masked_image.mask).copy()
+    pixels = masked_image.image.array.astype(np.float32, copy=False)
+    variance = masked_image.variance.array.astype(np.float32, copy=True)
+
+    invalid = ~(np.isfinite(pixels) & np.isfinite(variance) & (variance > 0))
+    if invalid.all():
+        raise UnusableInputError(
+            str(image.observation), "no pixel has a finite value and a positive, finite variance"
+        )
+    bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
+    flagged = (mask & bad_bits) != 0
+    no_data_bit = bits_of(schema, ["NO_DATA"])
+    typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged)
+
+    values = np.empty((1 + settings.number_of_noise_realizations, *pixels.shape), np.float32)
+    values[0] = pixels
+    noise_variance = (
+        np.full(pixels.shape, typical_variance, np.float32)
+        if settings.use_median_variance
+        else np.where(invalid, np.float32(typical_variance), variance)
+    )
+    for realization in range(settings.number_of_noise_realizations):
+        generator = noise_generator(
+            image.observation, realization=realization, seed_offset=settings.seed_offset
+        )
+        values[1 + realization] = draw_noise(noise_variance, generator)
+
+    if settings.do_pre_warp_interpolation:
+        missing = (mask & no_data_bit) != 0
+        to_replace = (flagged | invalid) & ~missing
+        # A pixel without data tells nothing about its neighbours either.
+        unusable = to_replace | missing
+        filled = interpolate_bad_pixels(
+            values,
+            unusable,
+            interp_length=settings.interpolation.interp_length,
+            fill_value=settings.interpolation.fill_value,
+        )
+        mask[to_replace & ~filled] |= bits_of(schema, ["INTRP"])
+        mask[filled | missing] |= no_data_bit
+        mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["UNMASKEDNAN"])
+        variance[invalid] = typical_variance
+    else:
+        values[0, invalid] = np.nan
+
+    scale = np.float32(image.nanojansky_per_count)
+    values *= scale
+    planes = [variance]
+    if settings.number_of_noise_realizations:
+        planes.append(noise_variance)
+    variances = np.stack(planes)
+    variances *= scale * scale
+    return PreparedImage(
+        source=image,
+        values=values,
+        variances=variances,
+        mask=mask,
+        fractions=_bad_fractions(image, invalid=invalid, settings=settings),
+        mean_variance_njy2=mean_variance_njy2(image),
+    )
+
+
+def mean_variance_njy2(image: CalibratedImage) -> float:
+    """Return the mean variance of a detector in nJy^2.
+
+    It is what the survey states; else the mean over good pixels after clipping at 3 sigma twice,
+    which keeps the Poisson noise of bright sources, where the variance follows the image, out of
+    the weight.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is neither stated nor measurable.
+    """
+    counts = image.mean_variance
+    if counts is None:
+        counts = _clipped_mean_variance(image)
+    result = counts * image.nanojansky_per_count**2
+    if not (np.isfinite(result) and result > 0):
+        raise UnusableInputError(
+            str(image.observation), f"the mean variance must be positive and finite, got {result}"
+        )
+    return float(result)
+
+
+def _clipped_mean_variance(image: CalibratedImage) -> float:
+    masked_image = image.masked_image
+    bad = bits_of(masked_image.mask.schema, ["BAD", "NO_DATA", "SAT", "CR"], ignore_missing=True)
+    variance = masked_image.variance.array
+    good = np.isfinite(variance) & (variance > 0) & ((plane_array(masked_image.mask) & bad) == 0)
+    values = variance[good].astype(np.float64)
+    for _ in range(2):
+        if values.size < 2:
+            break
+        mean, sigma = values.mean(), values.std()
+        values = values[np.abs(values - mean) <= 3.0 * sigma]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _typical_variance(
+    variance: npt.NDArray[np.float32],
+    *,
+    invalid: npt.NDArray[np.bool_],
+    flagged: npt.NDArray[np.bool_],
+) -> float:
+    typical = median_variance(variance, ~(invalid | flagged))
+    # Every good pixel flagged: the flagged ones are all there is to go by.
+    return typical if np.isfinite(typical) else median_variance(variance, ~invalid)
+
+
+def _bad_fractions(
+    image: CalibratedImage, *, invalid: npt.NDArray[np.bool_], settings: WarpSettings
+) -> npt.NDArray[np.float32]:
+    if not settings.do_warp_masked_fraction:
+        return np.empty((0, *invalid.shape), np.float32)
+    mask = plane_array(image.masked_image.mask)
+    planes = settings.masked_fraction_planes
+    fractions = np.zeros((1 + len(planes), *invalid.shape), np.float32)
+    for index, plane in enumerate(planes, start=1):
+        bits = bits_of(image.masked_image.mask.schema, [plane], ignore_missing=True)
+        fractions[index] = (mask & bits) != 0
+    # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
+    if settings.do_pre_warp_interpolation:
+        fractions[0] = invalid | (fractions[1:] != 0).any(axis=0)
+    return fractions

@@ -1,0 +1,122 @@
+"""Resample one prepared detector onto the part of a patch that it reaches."""
+
+from __future__ import annotations
+
+__all__ = ["ProjectedImage", "project_image"]
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, Polygon, SkyProjection, TractFrame
+
+from ..kernels.resample import resample
+from ..products.mask_planes import bits_of
+from .positions import TractToDetector
+from .prepare import PreparedImage
+from .settings import ResamplingSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectedImage:
+    """Planes of one detector on the pixels of a tract.
+
+    Parameters
+    ----------
+    prepared
+        What was resampled.
+    bbox
+        The tract's pixels that the planes cover.
+    footprint
+        Outline of the detector on the tract.
+    transform
+        Tract pixels to detector pixels.
+    values, variances, mask, fractions
+        As in `PreparedImage`, resampled; NaN, +inf and NO_DATA where there are no data.
+    coverage : bool (rows, columns)
+        Where the kernel lies inside of the detector, whatever the mask.
+    """
+
+    prepared: PreparedImage
+    bbox: Box
+    footprint: Polygon
+    transform: TractToDetector
+    values: npt.NDArray[np.float32]
+    variances: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    fractions: npt.NDArray[np.float32]
+    coverage: npt.NDArray[np.bool_]
+
+
+def project_image(
+    prepared: PreparedImage,
+    *,
+    box: Box,
+    tract: SkyProjection[TractFrame],
+    settings: ResamplingSettings,
+) -> ProjectedImage | None:
+    """Resample one detector onto a region of a tract; None if no pixel of it lands there.
+
+    Raises
+    ------
+    UnusableInputError
+        If the detector's WCS fails on its own pixels.
+    """
+    source = prepared.source
+    transform = TractToDetector(
+        tract=tract, detector=source.sky_projection, source=str(source.observation)
+    )
+    detector_box = source.masked_image.bbox
+    footprint = transform.footprint(detector_box)
+    if footprint is None:
+        return None
+    region = _pixels_inside(footprint, box)
+    if region is None:
+        return None
+    schema = source.masked_image.mask.schema
+    shape = (region.y.size, region.x.size)
+    spacing = max(settings.interp_length, 1)
+    nodes = transform.nodes(region, spacing=spacing)
+    result = ProjectedImage(
+        prepared=prepared,
+        bbox=region,
+        footprint=footprint,
+        transform=transform,
+        values=np.empty((len(prepared.values), *shape), np.float32),
+        variances=np.empty((len(prepared.variances), *shape), np.float32),
+        mask=np.empty(shape, np.int32),
+        fractions=np.empty((len(prepared.fractions), *shape), np.float32),
+        coverage=np.empty(shape, np.bool_),
+    )
+    resample(
+        prepared.values,
+        prepared.variances,
+        prepared.mask,
+        prepared.fractions,
+        nodes.x - detector_box.x.start,
+        nodes.y - detector_box.y.start,
+        region.x.start,
+        region.y.start,
+        spacing,
+        bits_of(schema, settings.grow_full_mask, ignore_missing=True),
+        bits_of(schema, ["NO_DATA"]),
+        result.values,
+        result.variances,
+        result.mask,
+        result.fractions,
+        result.coverage,
+        np.empty((0, 0), np.float32),
+    )
+    return result if result.coverage.any() else None
+
+
+def _pixels_inside(footprint: Polygon, box: Box) -> Box | None:
+    """Return the part of a box that an outline can reach."""
+    x_start = max(math.floor(footprint.x_vertices.min()) - 1, box.x.start)
+    x_stop = min(math.ceil(footprint.x_vertices.max()) + 2, box.x.stop)
+    y_start = max(math.floor(footprint.y_vertices.min()) - 1, box.y.start)
+    y_stop = min(math.ceil(footprint.y_vertices.max()) + 2, box.y.stop)
+    if x_start >= x_stop or y_start >= y_stop:
+        return None
+    return Box.factory[y_start:y_stop, x_start:x_stop]

@@ -1,0 +1,107 @@
+"""What a user can choose about warping, checked once; the tasks' configuration is a view of it.
+
+Names and defaults are those of the Rubin pipelines' tasks, so that their users' overrides work; the
+configuration spells them in camel case.
+"""
+
+from __future__ import annotations
+
+__all__ = ["InterpolationSettings", "ResamplingSettings", "SelectionSettings", "WarpSettings"]
+
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SelectionSettings:
+    """Quality cuts on detectors; a statistic that an image does not carry is not cut on.
+
+    None switches a cut off. Defaults are those of the Rubin pipelines' selection by PSF and WCS.
+    """
+
+    max_psf_fwhm: float | None = 1.8
+    """Largest full width at half maximum of the PSF, in arcseconds."""
+    max_ellip_residual: float | None = 0.007
+    """Largest median residual of ellipticity between stars and PSF model."""
+    max_scaled_size_scatter: float | None = 0.019
+    """Largest scatter of the scaled size residual between stars and PSF model."""
+    max_psf_trace_radius_delta: float | None = 0.7
+    """Largest range of the PSF's trace radius over the detector, in pixels."""
+    max_psf_ap_flux_delta: float | None = 0.24
+    """Largest range of the PSF's aperture flux over the detector."""
+    max_psf_ap_corr_sigma_scaled_delta: float | None = 0.22
+    """Largest range of the aperture correction, scaled by the PSF's size."""
+    min_n_psf_star: int | None = 6
+    """Least number of stars that the PSF model was made from."""
+    max_star_e: float | None = 0.4
+    """Largest median ellipticity of the PSF stars."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{field.name} must be a finite number >= 0 or None, got {value}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpolationSettings:
+    """Interpolation of bad pixels before warping."""
+
+    bad_mask_planes: tuple[str, ...] = ("BAD", "SAT", "CR")
+    """Planes whose pixels are replaced."""
+    interp_length: int = 4
+    """Good pixels within this many pixels of a bad one, in x and in y, are used."""
+    fill_value: float = 0.0
+    """Value, in counts, of pixels that lie outside of all good pixels; they become NO_DATA."""
+
+    def __post_init__(self) -> None:
+        if self.interp_length < 1:
+            raise ValueError(f"interp_length must be at least 1, got {self.interp_length}.")
+        if not math.isfinite(self.fill_value):
+            raise ValueError(f"fill_value must be finite, got {self.fill_value}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResamplingSettings:
+    """How a resampler finds positions and grows masks."""
+
+    interp_length: int = 10
+    """Positions are exact at every so many pixels and bilinear in between; 0: exact everywhere."""
+    grow_full_mask: tuple[str, ...] = ("EDGE",)
+    """Planes that spread over the whole footprint of the kernel instead of its central 2 x 2."""
+
+    def __post_init__(self) -> None:
+        if self.interp_length < 0:
+            raise ValueError(f"interp_length must not be negative, got {self.interp_length}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarpSettings:
+    """Everything about the making of a warp."""
+
+    number_of_noise_realizations: int = 0
+    seed_offset: int = 0
+    use_median_variance: bool = True
+    """Draw noise with the median variance of the detector instead of each pixel's own."""
+    do_select_pre_warp: bool = True
+    select: SelectionSettings = dataclasses.field(default_factory=SelectionSettings)
+    do_pre_warp_interpolation: bool = False
+    interpolation: InterpolationSettings = dataclasses.field(default_factory=InterpolationSettings)
+    border: int = 256
+    """Pixels around the patch, in the detector, that are still read and interpolated."""
+    do_warp_masked_fraction: bool = True
+    resampling: ResamplingSettings = dataclasses.field(default_factory=ResamplingSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number_of_noise_realizations <= 3:
+            raise ValueError(
+                "number_of_noise_realizations must be in 0..3, "
+                f"got {self.number_of_noise_realizations}."
+            )
+        if self.border < 0:
+            raise ValueError(f"border must not be negative, got {self.border}.")
+
+    @property
+    def masked_fraction_planes(self) -> tuple[str, ...]:
+        """Planes that the masked fraction counts: those that were interpolated, if any were."""
+        return self.interpolation.bad_mask_planes if self.do_pre_warp_interpolation else ()

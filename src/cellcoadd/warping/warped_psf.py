@@ -1,0 +1,125 @@
+"""The point-spread functions of a warp: the detector's, resampled at the centre of each cell.
+
+The stamp goes through the same resampler as the pixels, with the same positions and the same ratio
+of areas, so a star in the warp looks exactly like it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["warp_psf"]
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import YX, Box
+from lsst.images.psfs import PointSpreadFunction
+
+from ..kernels.resample import resample
+from .positions import TractToDetector
+from .settings import ResamplingSettings
+
+_PADDING = 5  # zeros around a stamp, so that the kernel reaches over its edge: 2 * 3 - 1
+
+
+def warp_psf(
+    psf: PointSpreadFunction,
+    *,
+    transform: TractToDetector,
+    centres: Sequence[YX[int]],
+    settings: ResamplingSettings,
+) -> npt.NDArray[np.float32]:
+    """Return a detector's PSF on the tract's pixels at the centres of cells.
+
+    Parameters
+    ----------
+    psf
+        In the detector's pixels.
+    transform
+        Tract pixels to detector pixels.
+    centres
+        Pixels of the tract.
+
+    Returns
+    -------
+    stamps : float32 (len(centres), size, size)
+        Centred on the middle pixel, as large as the PSF's own stamps come out on the tract.
+        Their sum is near 1.
+    """
+    if not centres:
+        return np.zeros((0, 1, 1), np.float32)
+    radius = _target_radius(psf, transform, centres)
+    spacing = max(settings.interp_length, 1)
+    boxes = [
+        Box.factory[
+            centre.y - radius : centre.y + radius + 1, centre.x - radius : centre.x + radius + 1
+        ]
+        for centre in centres
+    ]
+    positions = transform.to_detector(
+        x=np.array([centre.x for centre in centres], np.float64),
+        y=np.array([centre.y for centre in centres], np.float64),
+    )
+    blocks = transform.node_blocks(boxes, spacing=spacing)
+    stamps = np.empty((len(centres), 2 * radius + 1, 2 * radius + 1), np.float32)
+    for row, (box, nodes) in enumerate(zip(boxes, blocks, strict=True)):
+        image = psf.compute_stellar_image(x=float(positions.x[row]), y=float(positions.y[row]))
+        padded = np.pad(image.array, _PADDING).astype(np.float32)[np.newaxis]
+        _resample_stamp(
+            padded,
+            node_x=nodes.x - (image.bbox.x.start - _PADDING),
+            node_y=nodes.y - (image.bbox.y.start - _PADDING),
+            box=box,
+            spacing=spacing,
+            out=stamps[row],
+        )
+    return stamps
+
+
+def _resample_stamp(
+    source: npt.NDArray[np.float32],
+    *,
+    node_x: npt.NDArray[np.float64],
+    node_y: npt.NDArray[np.float64],
+    box: Box,
+    spacing: int,
+    out: npt.NDArray[np.float32],
+) -> None:
+    values = np.empty((1, *out.shape), np.float32)
+    resample(
+        source,
+        np.empty((0, *source.shape[1:]), np.float32),
+        np.zeros(source.shape[1:], np.int32),
+        np.empty((0, *source.shape[1:]), np.float32),
+        node_x,
+        node_y,
+        box.x.start,
+        box.y.start,
+        spacing,
+        0,
+        1,
+        values,
+        np.empty((0, *out.shape), np.float32),
+        np.empty(out.shape, np.int32),
+        np.empty((0, *out.shape), np.float32),
+        np.empty(out.shape, np.bool_),
+        np.empty((0, 0), np.float32),
+    )
+    out[...] = np.nan_to_num(values[0], nan=0.0)
+
+
+def _target_radius(
+    psf: PointSpreadFunction, transform: TractToDetector, centres: Sequence[YX[int]]
+) -> int:
+    """Half-size in tract pixels that holds the PSF's own stamp at every centre."""
+    half = 0.5 * max(psf.kernel_bbox.shape)
+    x = np.array([[c.x, c.x + 1, c.x] for c in centres], np.float64)
+    y = np.array([[c.y, c.y, c.y + 1] for c in centres], np.float64)
+    at = transform.to_detector(x=x.ravel(), y=y.ravel())
+    px, py = at.x.reshape(x.shape), at.y.reshape(y.shape)
+    jacobian = np.empty((len(centres), 2, 2))
+    jacobian[:, 0, 0], jacobian[:, 0, 1] = px[:, 1] - px[:, 0], px[:, 2] - px[:, 0]
+    jacobian[:, 1, 0], jacobian[:, 1, 1] = py[:, 1] - py[:, 0], py[:, 2] - py[:, 0]
+    extent = np.abs(np.linalg.inv(jacobian)).sum(axis=2).max() * half
+    return math.floor(float(extent))

@@ -1,0 +1,76 @@
+"""The pages for people: their code runs, their links and targets exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+TARGET = re.compile(r"\bmake ([a-z]+)")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def python_of(page: Path) -> str:
+    """The python blocks of a page as one program; line n of it is line n of the page."""
+    text = page.read_text(encoding="utf-8")
+    program = ["" for _ in text.splitlines()]
+    for block in FENCE.finditer(text):
+        if block[1] == "python":
+            start = text.count("\n", 0, block.start(2))
+            lines = block[2].splitlines()
+            program[start : start + len(lines)] = lines
+    return "\n".join(program)
+
+
+def commands_of(page: Path) -> str:
+    """What a page shows as commands: its shell blocks and the code in its sentences."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [block[2] for block in FENCE.finditer(text) if block[1] in {"", "bash", "sh"}]
+    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page).strip()], ids=name_of)
+def test_the_python_of_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a reader copies works, block after block, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    exec(compile(python_of(page), str(page), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """A moved file must not leave a dead link behind."""
+    links = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_make_targets_of_a_page_exist(page: Path) -> None:
+    """A command that a page promises is in the Makefile."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(TARGET.findall(commands_of(page))) <= targets
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    """They are all the set-up that there is."""
+    assert {"demo", "test"} <= set(TARGET.findall(commands_of(ROOT / "README.md")))
+
+
+def test_the_map_of_the_house_is_complete() -> None:
+    """Each package and module directly under cellcoadd is on the page that explains them."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    house = ROOT / "src" / "cellcoadd"
+    rooms = [path.parent.name + "/" for path in house.glob("*/__init__.py")]
+    rooms += [path.name for path in house.glob("*.py") if path.name != "__init__.py"]
+    assert rooms
+    assert [room for room in rooms if f"`{room}" not in page] == []

@@ -1,0 +1,93 @@
+"""Moving the image of a PSF by a fraction of a pixel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsst.images import YX, Image
+
+from cellcoadd.products.stamp_shift import place_stamp, shift_stamp, stellar_box
+
+fractions = st.floats(-0.5, 0.5)
+
+
+def gaussian(x: float, y: float, *, sigma: float = 2.0, half: int = 15) -> npt.NDArray[np.float64]:
+    """A Gaussian of unit sum, its centre at x, y from the middle pixel."""
+    offsets = np.arange(-half, half + 1)
+    pixels = np.exp(-((offsets[:, None] - y) ** 2 + (offsets - x) ** 2) / (2 * sigma**2))
+    result: npt.NDArray[np.float64] = pixels / pixels.sum()
+    return result
+
+
+@settings(deadline=None, max_examples=30)
+@given(dx=fractions, dy=fractions)
+def test_a_well_sampled_star_moves_by_the_shift(dx: float, dy: float) -> None:
+    """A Gaussian of sigma 2 px is band-limited to 1e-8, so only the window of the kernel errs."""
+    moved = shift_stamp(gaussian(0, 0), dx=dx, dy=dy)
+    assert np.abs(moved - gaussian(dx, dy)).max() < 1e-3 * moved.max()
+    assert moved.sum() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_no_shift_changes_nothing_and_copies() -> None:
+    """A star in the middle of a pixel is the kernel itself, and the kernel must stay untouched."""
+    stamp = gaussian(0.2, 0.1)
+    result = shift_stamp(stamp, dx=0.0, dy=0.0)
+    assert (result == stamp).all()
+    assert result is not stamp
+
+
+def test_a_shift_of_a_pixel_or_more_is_refused() -> None:
+    """Whole pixels belong to the box; a NaN position must not become a NaN image."""
+    for shift in (1.0, -2.5, np.nan):
+        with pytest.raises(ValueError, match="less than a pixel"):
+            shift_stamp(gaussian(0, 0), dx=shift, dy=0.0)
+
+
+def test_box_of_the_star_is_known_beforehand() -> None:
+    """Half a pixel rounds up, in both axes, and the box follows."""
+    kernel = Image(gaussian(0, 0), yx0=YX(y=-15, x=-15))
+    for x, y in ((3.5, -2.5), (-0.5, 0.49), (100.25, 7.0)):
+        placed = place_stamp(kernel, x=x, y=y)
+        assert placed.bbox == stellar_box(kernel.bbox, x=x, y=y)
+        assert placed.bbox.x.start == np.floor(x + 0.5) - 15
+        assert placed.bbox.y.start == np.floor(y + 0.5) - 15
+
+
+def reference_points(shared: Path) -> list[tuple[dict[str, Any], Any]]:
+    """All positions at which the Rubin pipelines' computeImage was recorded."""
+    root = shared / "reference" / "rubin"
+    arrays = np.load(root / "D_statistics" / "D3_shapes.npz")
+    shapes = json.loads((root / "D_statistics" / "D3_shapes.json").read_text())
+    found = [
+        (point, arrays) for name in shapes if name.startswith("recentre") for point in shapes[name]
+    ]
+    for folder in sorted(root.glob("B*")):
+        outputs = json.loads((folder / "case.json").read_text())["output"]
+        for output in outputs if isinstance(outputs, list) else [outputs]:
+            stamps = np.load(folder / output["psf_file"])
+            found += [(point, stamps) for point in output["psf_points"]]
+    return found
+
+
+def test_agrees_with_the_rubin_pipelines_to_rounding(shared: Path) -> None:
+    """Both add the same ten products a row; 1e-14 of the peak is what the order of sums can do."""
+    points = reference_points(shared)
+    assert len(points) >= 30
+    for point, arrays in points:
+        box = point["kernel_image"]["bbox"]
+        kernel = Image(
+            arrays[point["kernel_image"]["key"]].astype(np.float64), yx0=YX(y=box[1], x=box[0])
+        )
+        placed = place_stamp(kernel, x=point["point"][0], y=point["point"][1])
+        expected = arrays[point["image"]["key"]]
+        x_min, y_min, x_max, y_max = point["image"]["bbox"]
+        assert (placed.bbox.x.min, placed.bbox.x.max) == (x_min, x_max)
+        assert (placed.bbox.y.min, placed.bbox.y.max) == (y_min, y_max)
+        assert np.abs(placed.array - expected).max() < 1e-14 * expected.max()
