@@ -6,15 +6,17 @@ import pickletools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import healsparse
 import numpy as np
 import pytest
+from lsst.daf.butler import Butler, Config, DatasetType
+
 from cellcoadd.butler.repository import REPOSITORY_CONFIG, make_repository
 from cellcoadd.errors import RepositoryError
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.repositories import files_of
-from lsst.daf.butler import Butler, Config, DatasetType
 
 OURS = {"CellSkyMap", "BorderedCellGrid", "CalibratedImage", "CellCoaddWarp", "BorderedCellCoadd"}
 
@@ -97,7 +99,7 @@ def test_a_healsparse_map_comes_back_as_it_was(butler: Butler) -> None:
 def test_parts_of_a_healsparse_map_are_read_on_their_own(butler: Butler) -> None:
     """The storage class promises the parameters and the component, so they must work."""
     put = put_map(butler)
-    where = {"skymap": "hsc_rings_cells_v1", "tract": 9813, "collections": "maps"}
+    where: dict[str, Any] = {"skymap": "hsc_rings_cells_v1", "tract": 9813, "collections": "maps"}
     covered = np.flatnonzero(put.coverage_mask)
     one = butler.get("some_map", parameters={"pixels": [covered[0]]}, **where)
     assert np.flatnonzero(one.coverage_mask).tolist() == [covered[0]]

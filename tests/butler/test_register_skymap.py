@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lsst.daf.butler import Butler, Registry
+
 from cellcoadd.butler.register_skymap import register_skymap, registration_cost, stored_skymap
 from cellcoadd.butler.repository import make_repository
 from cellcoadd.errors import SkyMapConflictError, SkyMapError
 from cellcoadd.skymap import SkyMap, named_sky_map
 from cellcoadd.testing.repositories import files_of, records_of
-from lsst.daf.butler import Butler, Registry
 
 HSC = named_sky_map("hsc_rings_cells_v1")
 
@@ -114,7 +116,7 @@ def test_an_interrupted_registration_can_be_taken_up_again(
         insert = registry.insertDimensionData
         calls: list[str] = []
 
-        def interrupted(self: Registry, element: str, *rows: object, **options: bool) -> None:
+        def interrupted(self: Registry, element: str, *rows: Any, **options: bool) -> None:
             calls.append(element)
             if calls.count("patch") == 2:
                 raise KeyboardInterrupt

@@ -74,25 +74,32 @@ def test_a_constant_model_is_its_image_of_unit_sum() -> None:
 
 @pytest.mark.parametrize("sampling", [0.5, 0.7, 1.3])
 def test_a_model_of_other_sampling_is_drawn_at_the_pixels_of_the_image(sampling: float) -> None:
-    """PSF_SAMP is the size of a model pixel in image pixels, and a Gaussian says which is which."""
+    """PSF_SAMP is the size of a model pixel in image pixels, and a Gaussian says which is which.
+
+    The window of the Lanczos-4 kernel errs by 0.003 of the peak; a wrong scale would by 0.5.
+    """
     half = round(12 / sampling)
     model = psfex(gaussian(half, step=sampling)[np.newaxis], degree=0, sampling=sampling)
     kernel = model.compute_kernel_image(x=0, y=0)
     expected = gaussian(kernel.bbox.x.max)
     assert kernel.bbox.x.max == pytest.approx(12, abs=1)
-    assert np.abs(kernel.array - expected).max() < 1e-3 * expected.max()
+    assert np.abs(kernel.array - expected).max() < 3e-3 * expected.max()
 
 
 @pytest.mark.parametrize("sampling", [0.5, 1.0])
 def test_star_image_has_the_light_where_the_star_is(sampling: float) -> None:
-    """The centroid of a symmetric PSF drawn at a position is that position."""
+    """The centroid of a symmetric PSF drawn at a position is that position.
+
+    But for the first moment of the Lanczos kernels, which errs by 0.0116 px (order 5) and, in
+    pixels of the finer model, 0.0146 px (order 4).
+    """
     half = round(14 / sampling)
     model = psfex(gaussian(half, step=sampling)[np.newaxis], degree=0, sampling=sampling)
     for x, y in ((10.0, 20.0), (10.3, 19.6), (-4.5, 7.5)):
         image = model.compute_stellar_image(x=x, y=y)
         assert image.bbox == model.compute_stellar_bbox(x=x, y=y)
-        assert (image.array.sum(axis=0) @ image.bbox.x.arange) == pytest.approx(x, abs=2e-4)
-        assert (image.array.sum(axis=1) @ image.bbox.y.arange) == pytest.approx(y, abs=2e-4)
+        assert (image.array.sum(axis=0) @ image.bbox.x.arange) == pytest.approx(x, abs=0.012)
+        assert (image.array.sum(axis=1) @ image.bbox.y.arange) == pytest.approx(y, abs=0.012)
         assert image.array.sum() == pytest.approx(1.0, abs=1e-6)
 
 

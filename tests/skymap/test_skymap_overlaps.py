@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lsst.images import Box
 from lsst.sphgeom import DISJOINT, ConvexPolygon, UnitVector3d
@@ -70,7 +70,25 @@ def regions(which: str) -> list[tuple[int, int, ConvexPolygon]]:
     ]
 
 
+# Two slivers around almost half of the sky: beside them there are patches that no side of the whole
+# polygon, nor of the patch, separates from it.
+SLIVERS = [
+    [
+        (0.418681046, -0.904857338, 0.077067365),
+        (0.242535625, -0.9701425, 0.0),
+        (0.257880122, 0.965974261, -0.01978813),
+    ],
+    [
+        (-0.981517959, 0.168602279, 0.090530474),
+        (0.933717451, 0.355994672, 0.037940931),
+        (-0.969130242, 0.246310550, -0.010848304),
+    ],
+]
+
+
 @given(polygon=polygons())
+@example(polygon=ConvexPolygon([UnitVector3d(*vertex) for vertex in SLIVERS[0]]))
+@example(polygon=ConvexPolygon([UnitVector3d(*vertex) for vertex in SLIVERS[1]]))
 @settings(deadline=None, max_examples=80)
 def test_patches_are_those_that_sphgeom_finds_one_by_one(polygon: ConvexPolygon) -> None:
     """All patches of all tracts, tried with another program's relation of two polygons."""

@@ -7,16 +7,19 @@ are YAML that a person can read, HealSparse maps are the FITS files that healspa
 
 from __future__ import annotations
 
-__all__ = ["HealSparseMapFormatter", "SkyMapFormatter"]
+__all__ = ["HealSparseMapFormatter", "SkyMapFormatter", "VisitImageFileFormatter"]
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from lsst.daf.butler import FormatterV2
+from lsst.images import VisitImage
+from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
 from ..skymap import SkyMap
+from ..surveys.rubin import calibrated_image_from_visit_image
 
 if TYPE_CHECKING:
     from healsparse import HealSparseCoverage, HealSparseMap
@@ -40,6 +43,27 @@ class SkyMapFormatter(FormatterV2):
         with open(path, encoding="utf-8") as stream:
             definition = yaml.safe_load(stream)
         return SkyMap.from_definition(definition, name=str(self.data_id["skymap"]))
+
+
+class VisitImageFileFormatter(FormatterV2):
+    """A file of an `lsst.images.VisitImage` that is a dataset of the type CalibratedImage.
+
+    Repositories that hold images of several surveys have these. Nothing is written with it.
+    """
+
+    can_read_from_local_file = True
+    supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits", ".fits.gz", ".sdf"})
+
+    def read_from_local_file(
+        self, path: str, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read the image or the pixels in the parameter ``bbox``, converted; or a component."""
+        parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
+        with open_archive(path, VisitImage, partial=bool(component or parameters)) as reader:
+            if component in ("bbox", "psf", "sky_projection"):
+                return reader.get_component(component)
+            image = calibrated_image_from_visit_image(reader.read(**parameters))
+        return image.masked_image if component == "masked_image" else image
 
 
 class HealSparseMapFormatter(FormatterV2):

@@ -60,8 +60,7 @@ def chain_images(butler: Butler, chain: str, run: str) -> None:
     missing = [name for name in (run, SKYMAP_COLLECTION) if name not in children]
     if not missing:
         return
-    with butler.transaction():
-        butler.collections.register(SKYMAP_COLLECTION)
-        if not exists:
-            butler.collections.register(chain, CollectionType.CHAINED)
-        butler.collections.extend_chain(chain, missing)
+    # The Butler forbids these in a transaction; what an interruption leaves is completed next time.
+    butler.collections.register(SKYMAP_COLLECTION)
+    butler.collections.register(chain, CollectionType.CHAINED)
+    butler.collections.extend_chain(chain, missing)

@@ -7,7 +7,7 @@ Then each visit goes in as one transaction, so that an interruption leaves whole
 
 from __future__ import annotations
 
-__all__ = ["IngestReport", "Refusal", "find_images", "ingest_images"]
+__all__ = ["IngestReport", "ingest_images"]
 
 import dataclasses
 import logging
@@ -17,34 +17,22 @@ from typing import Literal
 
 from lsst.daf.butler import Butler, CollectionType, DatasetRef, DatasetType, FileDataset
 from lsst.daf.butler.progress import Progress
-from lsst.sphgeom import ConvexPolygon
 
 from ..errors import RepositoryError, UnusableInputError
-from ..surveys import READERS, Reader, SurveyHeader, reader_for
+from .candidates import Candidate, DataKey, Refusal, examine, reader_of
+from .formatters import VisitImageFileFormatter
 from .image_collections import check_collection
-from .regions import detector_region
-from .visit_records import ObservationChecker, register_cameras, register_visit
+from .visit_records import register_cameras, register_visit
 
 type Transfer = Literal[
     "auto", "copy", "direct", "hardlink", "link", "move", "relsymlink", "symlink"
 ]
-
-_STORED_AS_THEY_ARE = {"rubin": "VisitImage"}
-"""Surveys whose files the Butler reads as they are, and with which storage class."""
 
 _DIMENSIONS = ("instrument", "visit", "detector")
 
 # A bar is drawn only where the level is enabled, and the butler command enables its own loggers'
 # INFO, not ours.
 _progress = Progress("cellcoadd.butler.ingest", level=logging.WARNING)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A file that was not taken, and why."""
-
-    source: Path
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,25 +55,6 @@ class IngestReport:
     ingested: tuple[Path, ...]
     already_there: tuple[Path, ...]
     refused: tuple[Refusal, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class _Candidate:
-    """A file that can be used."""
-
-    header: SurveyHeader
-    reader: Reader
-    region: ConvexPolygon
-    storage_class: str
-
-    @property
-    def source(self) -> Path:
-        return self.header.source
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        observation = self.header.observation
-        return observation.instrument, observation.visit, observation.detector
 
 
 def ingest_images(
@@ -132,18 +101,20 @@ def ingest_images(
     RepositoryError
         If the run is a collection of another type, or the dataset type has other dimensions.
     """
-    reader = None if survey is None else _reader(survey)
-    check_collection(butler, run, CollectionType.RUN)
+    reader = None if survey is None else reader_of(survey)
+    run_exists = check_collection(butler, run, CollectionType.RUN)
     registered = _registered_type(butler, dataset_type)
+    present = _present(butler, run, dataset_type) if registered and run_exists else set()
 
-    candidates, refused = _examine(butler, paths, reader, registered, check=check)
-    present = _present(butler, run, registered, candidates)
+    candidates, refused = examine(
+        butler, paths, reader, registered, trusted=present if check else None
+    )
     already_there = [candidate.source for candidate in candidates if candidate.key in present]
     new = [candidate for candidate in candidates if candidate.key not in present]
     if not new:
         return _report(run, [], already_there, refused)
 
-    kind = registered or _register_type(butler, dataset_type, new[0].storage_class)
+    kind = registered or _register_type(butler, dataset_type, new)
     butler.collections.register(run)
     with butler.transaction():
         register_cameras(butler, [candidate.header for candidate in new])
@@ -157,38 +128,6 @@ def ingest_images(
     return _report(run, ingested, already_there, refused)
 
 
-def find_images(paths: Iterable[Path], *, survey: str | None = None) -> list[Path]:
-    """Replace folders by the image files in them, at any depth.
-
-    Parameters
-    ----------
-    paths
-        Files, which are kept whatever they are, and folders.
-    survey
-        Take only files that this survey's reader recognizes; None: that any does.
-
-    Raises
-    ------
-    ValueError
-        If there is no such survey.
-    """
-    readers = list(READERS.values()) if survey is None else [_reader(survey)]
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            files = (file for file in sorted(path.rglob("*")) if file.is_file())
-            found.extend(f for f in files if any(reader.recognizes(f) for reader in readers))
-        else:
-            found.append(path)
-    return found
-
-
-def _reader(survey: str) -> Reader:
-    if survey not in READERS:
-        raise ValueError(f"No survey is called {survey!r}; there are {', '.join(READERS)}.")
-    return READERS[survey]
-
-
 def _report(
     run: str, ingested: Sequence[Path], already_there: Sequence[Path], refused: Sequence[Refusal]
 ) -> IngestReport:
@@ -198,80 +137,6 @@ def _report(
         already_there=tuple(already_there),
         refused=tuple(refused),
     )
-
-
-def _examine(
-    butler: Butler,
-    paths: Iterable[Path],
-    reader: Reader | None,
-    registered: DatasetType | None,
-    *,
-    check: bool,
-) -> tuple[list[_Candidate], list[Refusal]]:
-    """Tell files that can be used from those that cannot."""
-    candidates: dict[tuple[str, int, int], _Candidate] = {}
-    refused: list[Refusal] = []
-    first_of_visit: dict[tuple[str, int], _Candidate] = {}
-    files = sorted(set(paths))
-    checker = ObservationChecker(butler)
-    for path in _progress.wrap(files, desc="Looking at files", total=len(files)):
-        try:
-            candidate = _candidate(checker, path, reader, registered)
-            instrument, visit, _ = candidate.key
-            if (twin := candidates.get(candidate.key)) is not None:
-                raise UnusableInputError(
-                    str(path), f"{twin.source} holds the same visit and detector."
-                )
-            first = first_of_visit.get((instrument, visit), candidate)
-            _check_same_visit(candidate, first)
-            if check:
-                candidate.reader.read(path)
-        except UnusableInputError as error:
-            refused.append(Refusal(source=path, reason=error.reason))
-        else:
-            candidates[candidate.key] = candidate
-            first_of_visit.setdefault((instrument, visit), candidate)
-    return [candidates[key] for key in sorted(candidates)], refused
-
-
-def _candidate(
-    checker: ObservationChecker, path: Path, reader: Reader | None, registered: DatasetType | None
-) -> _Candidate:
-    if not path.is_file():
-        raise UnusableInputError(str(path), "there is no such file.")
-    reader = reader or reader_for(path)
-    header = reader.read_header(path)
-    if conflict := checker.conflict(header):
-        raise UnusableInputError(str(path), conflict)
-    storage_class = _STORED_AS_THEY_ARE.get(reader.name, "CalibratedImage")
-    if registered is not None and not _fits(checker.butler, registered, storage_class):
-        raise UnusableInputError(
-            str(path),
-            f"the dataset type {registered.name} has the storage class "
-            f"{registered.storageClass_name} here, which cannot hold a {storage_class}; choose "
-            "another name with --dataset-type.",
-        )
-    try:
-        region = detector_region(header.sky_projection, header.bbox)
-    except ValueError as error:
-        raise UnusableInputError(str(path), str(error)) from error
-    return _Candidate(header=header, reader=reader, region=region, storage_class=storage_class)
-
-
-def _fits(butler: Butler, registered: DatasetType, storage_class: str) -> bool:
-    ours = butler.storageClasses.getStorageClass(storage_class)
-    return registered.storageClass.can_convert(ours)
-
-
-def _check_same_visit(candidate: _Candidate, first: _Candidate) -> None:
-    ours, theirs = candidate.header.observation, first.header.observation
-    for field in ("physical_filter", "band", "day_obs"):
-        if getattr(ours, field) != getattr(theirs, field):
-            raise UnusableInputError(
-                str(candidate.source),
-                f"it has {field} {getattr(ours, field)}, but {first.source} of the same visit has "
-                f"{getattr(theirs, field)}.",
-            )
 
 
 def _registered_type(butler: Butler, name: str) -> DatasetType | None:
@@ -286,35 +151,30 @@ def _registered_type(butler: Butler, name: str) -> DatasetType | None:
     return found[0]
 
 
-def _register_type(butler: Butler, name: str, storage_class: str) -> DatasetType:
+def _register_type(butler: Butler, name: str, candidates: Iterable[Candidate]) -> DatasetType:
+    # Of a mixture it is the more general one, as which visit images can be read too.
+    kinds = {candidate.storage_class for candidate in candidates}
+    storage_class = kinds.pop() if len(kinds) == 1 else "CalibratedImage"
     kind = DatasetType(name, _DIMENSIONS, storage_class, universe=butler.dimensions)
     butler.registry.registerDatasetType(kind)
     return kind
 
 
-def _present(
-    butler: Butler, run: str, registered: DatasetType | None, candidates: Sequence[_Candidate]
-) -> set[tuple[str, int, int]]:
-    """Find the visits and detectors that the run has."""
-    if registered is None or not butler.collections.query(run):
-        return set()
-    present: set[tuple[str, int, int]] = set()
-    for instrument in sorted({candidate.key[0] for candidate in candidates}):
-        refs = butler.query_datasets(
-            registered.name,
-            collections=run,
-            instrument=instrument,
-            limit=None,
-            explain=False,
+def _present(butler: Butler, run: str, dataset_type: str) -> set[DataKey]:
+    """Find the images that the run has."""
+    refs = butler.query_datasets(dataset_type, collections=run, limit=None, explain=False)
+    return {
+        (
+            str(ref.dataId["instrument"]),
+            int(ref.dataId["visit"]),
+            int(ref.dataId["detector"]),
         )
-        for ref in refs:
-            data_id = ref.dataId
-            present.add((instrument, int(data_id["visit"]), int(data_id["detector"])))
-    return present
+        for ref in refs
+    }
 
 
-def _by_visit(candidates: Iterable[_Candidate]) -> Iterator[list[_Candidate]]:
-    visits: dict[tuple[str, int], list[_Candidate]] = {}
+def _by_visit(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    visits: dict[tuple[str, int], list[Candidate]] = {}
     for candidate in candidates:
         instrument, visit, _ = candidate.key
         visits.setdefault((instrument, visit), []).append(candidate)
@@ -323,7 +183,7 @@ def _by_visit(candidates: Iterable[_Candidate]) -> Iterator[list[_Candidate]]:
 
 def _ingest_visit(
     butler: Butler,
-    visit: Sequence[_Candidate],
+    visit: Sequence[Candidate],
     kind: DatasetType,
     run: str,
     transfer: Transfer,
@@ -333,10 +193,17 @@ def _ingest_visit(
     taken: list[Path] = []
     refused: list[Refusal] = []
     if as_they_are:
+        # None: the repository's formatter of the type. Another is needed where visit images are
+        # datasets of the type CalibratedImage.
+        formatter = None if kind.storageClass_name == "VisitImage" else VisitImageFileFormatter
         register_visit(butler, [(c.header, c.region) for c in as_they_are])
         butler.ingest(
             *(
-                FileDataset(path=str(c.source.absolute()), refs=[_reference(butler, c, kind, run)])
+                FileDataset(
+                    path=str(c.source.absolute()),
+                    refs=[_reference(butler, c, kind, run)],
+                    formatter=formatter,
+                )
                 for c in as_they_are
             ),
             transfer=transfer,
@@ -357,12 +224,7 @@ def _ingest_visit(
     return taken, refused
 
 
-def _reference(butler: Butler, candidate: _Candidate, kind: DatasetType, run: str) -> DatasetRef:
+def _reference(butler: Butler, candidate: Candidate, kind: DatasetType, run: str) -> DatasetRef:
     instrument, visit, detector = candidate.key
     data_id = butler.registry.expandDataId(instrument=instrument, visit=visit, detector=detector)
-    stored = (
-        kind
-        if kind.storageClass_name == candidate.storage_class
-        else kind.overrideStorageClass(candidate.storage_class)
-    )
-    return DatasetRef(stored, data_id, run=run)
+    return DatasetRef(kind, data_id, run=run)

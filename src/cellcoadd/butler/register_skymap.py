@@ -24,7 +24,7 @@ from typing import Any
 
 from lsst.daf.butler import Butler, DatasetNotFoundError, DatasetType
 from lsst.daf.butler.progress import Progress, ProgressBar
-from lsst.daf.butler.registry import MissingDatasetTypeError
+from lsst.daf.butler.registry import MissingCollectionError, MissingDatasetTypeError
 
 from ..errors import RepositoryError, SkyMapConflictError
 from ..skymap import SkyMap, Tract, overlapping_patches
@@ -159,7 +159,7 @@ def tracts_touched(
         refs = butler.query_datasets(
             dataset_type, collections=collection, limit=None, explain=False, find_first=False
         )
-    except (MissingDatasetTypeError, LookupError) as error:
+    except (MissingCollectionError, MissingDatasetTypeError) as error:
         raise RepositoryError(
             f"No images of the type {dataset_type} in {collection}: {error}"
         ) from error

@@ -161,7 +161,10 @@ def register_visit(
     registry = butler.registry
     details = footprints[0][0].details
     observation = details.identifiers
-    visit_id = {"instrument": observation.instrument, "visit": observation.visit}
+    visit_id: dict[str, Any] = {
+        "instrument": observation.instrument,
+        "visit": observation.visit,
+    }
     regions: dict[int, ConvexPolygon] = {
         row.detector: row.region
         for row in butler.query_dimension_records(

@@ -7,7 +7,7 @@ interpolates uses these tables.
 
 from __future__ import annotations
 
-__all__ = ["BINS", "HALF_WIDTH", "LANES", "WEIGHT_TABLE", "WEIGHT_TABLE_FLOAT32"]
+__all__ = ["BINS", "HALF_WIDTH", "LANES", "WEIGHT_TABLE"]
 
 import math
 
@@ -21,7 +21,7 @@ LANES = 8
 """Weights in a row of the tables: six taps and two zeros, one register of eight floats."""
 
 BINS = 64
-"""Intervals of the tables. A cubic in each is within 5e-9 of the kernel."""
+"""Intervals of the tables. A cubic in each is within 5e-9 of the kernel, single precision within 1e-7."""
 
 
 def _weights_and_slopes(fraction: float) -> tuple[list[float], list[float]]:
@@ -42,7 +42,7 @@ def _weights_and_slopes(fraction: float) -> tuple[list[float], list[float]]:
     return weights, [(s - w * total_slope) / total for w, s in zip(weights, slopes, strict=True)]
 
 
-def _make_table() -> npt.NDArray[np.float64]:
+def _make_table() -> npt.NDArray[np.float32]:
     """Hermite cubics through the exact weights and slopes at the edges of the bins."""
     table = np.zeros((BINS, 4, LANES))
     for b in range(BINS):
@@ -55,15 +55,12 @@ def _make_table() -> npt.NDArray[np.float64]:
     # sin(k pi) is not exactly 0 in floating point; at whole pixels the kernel is to copy.
     table[0, 0] = 0.0
     table[0, 0, HALF_WIDTH - 1] = 1.0
-    return table
+    return table.astype(np.float32).reshape(-1)
 
 
 WEIGHT_TABLE = _make_table()
-"""Coefficients [bin, power of t, tap] with bin = floor(64 fraction) and t = 64 fraction - bin.
+"""Coefficients (float32, flat) of the weights, ordered by bin, power of t, and tap.
 
-Tap k is the pixel at offset k - 2 from the one below the position. At fraction 0 the weights are
-exactly 0, 0, 1, 0, 0, 0.
+The bin is floor(64 fraction), and t = 64 fraction - bin. Tap k is the pixel at offset k - 2 from
+the one below the position. At fraction 0 the weights are exactly 0, 0, 1, 0, 0, 0.
 """
-
-WEIGHT_TABLE_FLOAT32 = WEIGHT_TABLE.astype(np.float32).reshape(-1)
-"""The same for `_jit.cubic_weights`: flat, 32 coefficients a bin."""

@@ -6,7 +6,7 @@ alone: its position has the same bits in whatever region it is computed.
 
 from __future__ import annotations
 
-__all__ = ["node_indices", "row_positions", "source_range"]
+__all__ = ["node_indices", "nodes_around", "row_positions", "source_range"]
 
 import math
 
@@ -45,6 +45,21 @@ def node_indices(start: int, stop: int, spacing: int) -> npt.NDArray[np.int64]:
     first = start // spacing * spacing - 1
     last = -(-stop // spacing) * spacing - 1
     return np.arange(first, last + 1, spacing, dtype=np.int64)
+
+
+@kernel
+def nodes_around(start: int, offset: int, n: int, spacing: int) -> tuple[int, int]:
+    """Which nodes the pixels ``start + offset`` .. ``start + offset + n - 1`` need.
+
+    Returns
+    -------
+    first, stop
+        Range of indices into ``node_indices(start, ..., spacing)``.
+    """
+    first_node = start // spacing * spacing - 1
+    first = (start + offset - 1 - first_node) // spacing
+    last = (start + offset + n - 2 - first_node) // spacing + 1
+    return first, last + 1
 
 
 @kernel
@@ -87,7 +102,9 @@ def row_positions(
     first_node = x_start // spacing * spacing - 1
     row_offset = (y_start + row) - (y_start // spacing * spacing - 1)
     j = (row_offset - 1) // spacing
-    v = (row_offset - j * spacing) / spacing
+    per_step = 1.0 / spacing
+    v = (row_offset - j * spacing) * per_step
+    per_area = per_step * per_step
     i = 0
     while i < n:
         offset = (x_start + column + i) - first_node
@@ -105,12 +122,12 @@ def row_positions(
         in_square = offset - k * spacing
         count = min(n - i, spacing - in_square + 1)
         for m in range(count):
-            u = (in_square + m) / spacing
+            u = (in_square + m) * per_step
             x[i + m] = left_x + u * run_x
             y[i + m] = left_y + u * run_y
-            area[i + m] = abs(
+            area[i + m] = per_area * abs(
                 run_x * (rise_left_y + u * twist_y) - run_y * (rise_left_x + u * twist_x)
-            ) / (spacing * spacing)
+            )
         i += count
 
 

@@ -10,26 +10,20 @@ The same pixel has the same bits in whatever region, and beside whatever planes,
 
 from __future__ import annotations
 
-__all__ = ["NOT_FINITE_ABOVE", "resample", "resample_stamp"]
-
-import math
+__all__ = ["resample"]
 
 import numpy as np
 import numpy.typing as npt
 
 from .._jit import cubic_weights, kernel, weighted_sum
-from .lanczos import BINS, HALF_WIDTH, LANES, WEIGHT_TABLE, WEIGHT_TABLE_FLOAT32
-from .positions import row_positions, source_range
-
-NOT_FINITE_ABOVE = 1e30
-"""Source pixels beyond this magnitude count as not finite: float32 sums of them could overflow."""
+from .lanczos import BINS, HALF_WIDTH, LANES, WEIGHT_TABLE
+from .positions import nodes_around, row_positions, source_range
+from .source_block import NOT_FINITE, block_size, block_stride, load_block
 
 _TAPS = 2 * HALF_WIDTH
-_BELOW = HALF_WIDTH - 1  # taps to the left of (below) the pixel at or below the position
-_NOT_FINITE = -(2**31)  # the one bit of an int32 that no mask plane has
-# Target pixels worked on together: their source pixels and weights stay in the L1 cache.
-_TILE_COLUMNS = 64
-_TILE_ROWS = 16
+_BELOW = HALF_WIDTH - 1  # taps on the left of (below) the pixel at or below the position
+_BLOCK = 128
+"""Target pixels are worked on in squares of this side, whose source pixels fit into the L2 cache."""
 
 
 @kernel
@@ -100,205 +94,75 @@ def resample(
     """
     height, width = out_mask.shape
     ny, nx = mask.shape
-    x_low, x_high = source_range(node_x, nx, HALF_WIDTH)
-    y_low, y_high = source_range(node_y, ny, HALF_WIDTH)
-    stride = _stride(x_high - x_low)
-    planes, flags, grown = _prepare(
-        values, variances, mask, full_mask_bits, x_low, x_high, y_low, y_high, stride
-    )
-    n_values = values.shape[0]
+    n_values, n_variances = values.shape[0], variances.shape[0]
+    planes = np.zeros((n_values + n_variances, 0), dtype=np.float32)
+    bits = np.zeros((4, 0), dtype=np.int32)
+    n_work = min(_BLOCK, width)
+    x, y, area = np.empty(n_work), np.empty(n_work), np.empty(n_work)
+    start = np.zeros(n_work, dtype=np.intp)
+    bins, t = np.zeros(n_work, dtype=np.int32), np.zeros(n_work, dtype=np.float32)
+    corner, corner_weights = np.zeros(n_work, dtype=np.uintp), np.empty((4, n_work))
+    weights_x = np.empty(n_work * LANES, dtype=np.float32)
+    weights_y = np.empty(n_work * LANES, dtype=np.float32)
+    squares_x = np.empty(n_work * LANES, dtype=np.float32)
+    squares_y = np.empty(n_work * LANES, dtype=np.float32)
 
-    x, y, area = np.empty(_TILE_COLUMNS), np.empty(_TILE_COLUMNS), np.empty(_TILE_COLUMNS)
-    start = np.empty(_TILE_COLUMNS, dtype=np.intp)
-    weights_x = np.empty(_TILE_COLUMNS * LANES, dtype=np.float32)
-    weights_y = np.empty(_TILE_COLUMNS * LANES, dtype=np.float32)
-    squares_x = np.empty(_TILE_COLUMNS * LANES, dtype=np.float32)
-    squares_y = np.empty(_TILE_COLUMNS * LANES, dtype=np.float32)
-
-    for first_row in range(0, height, _TILE_ROWS):
-        for column in range(0, width, _TILE_COLUMNS):
-            n = min(_TILE_COLUMNS, width - column)
-            for row in range(first_row, min(first_row + _TILE_ROWS, height)):
-                here = slice(column, column + n)
+    for first_row in range(0, height, _BLOCK):
+        last_row = min(first_row + _BLOCK, height)
+        for column in range(0, width, _BLOCK):
+            n = min(_BLOCK, width - column)
+            here = slice(column, column + n)
+            j0, j1 = nodes_around(y_start, first_row, last_row - first_row, spacing)
+            k0, k1 = nodes_around(x_start, column, n, spacing)
+            x_low, x_high = source_range(node_x[j0:j1, k0:k1], nx, HALF_WIDTH)
+            y_low, y_high = source_range(node_y[j0:j1, k0:k1], ny, HALF_WIDTH)
+            stride = block_stride(x_high - x_low)
+            size = block_size(y_high - y_low, stride)
+            if bits.shape[1] < size:
+                planes = np.zeros((n_values + n_variances, size), dtype=np.float32)
+                bits = np.zeros((4, size), dtype=np.int32)
+            flagged = load_block(
+                values, variances, mask, full_mask_bits, x_low, x_high, y_low, y_high, planes, bits
+            )
+            for row in range(first_row, last_row):
                 row_positions(
                     node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area
                 )
-                for plane in range(fractions.shape[0]):
-                    _bilinear(fractions[plane], x, y, out_fractions[plane, row, here])
+                if fractions.shape[0]:
+                    _interpolate_fractions(
+                        fractions, x, y, corner, corner_weights, out_fractions[:, row, here]
+                    )
                 covered = out_coverage[row, here]
-                if not _find_coverage(x, y, nx, ny, covered):
-                    for i in range(column, column + n):
-                        out_mask[row, i] = no_data_bit
-                else:
-                    _compute_weights(
-                        x, y, covered, x_low, y_low, stride, start, weights_x, weights_y
-                    )
-                    for i in range(n * LANES):
-                        squares_x[i] = weights_x[i] * weights_x[i]
-                        squares_y[i] = weights_y[i] * weights_y[i]
-                    for plane in range(n_values):
+                missing = n
+                if _find_coverage(x, y, nx, ny, covered):
+                    start[:] = 0
+                    _find_taps(x, covered, x_low, 1, start, bins, t)
+                    _compute_weights(bins, t, weights_x, squares_x)
+                    _find_taps(y, covered, y_low, stride, start, bins, t)
+                    _compute_weights(bins, t, weights_y, squares_y)
+                    for k in range(n_values):
                         _sum_taps(
-                            planes[plane], start, stride, weights_x, weights_y, area, 1,
-                            out_values[plane, row, here],
-                        )
-                    for plane in range(variances.shape[0]):
+                            planes[k], start, stride, weights_x, weights_y, area, 1,
+                            out_values[k, row, here],
+                        )  # fmt: skip
+                    for k in range(n_variances):
                         _sum_taps(
-                            planes[n_values + plane], start, stride, squares_x, squares_y, area, 2,
-                            out_variances[plane, row, here],
-                        )
-                    _combine_mask(
-                        mask, flags, grown, start, stride, x, y, weights_x, weights_y,
-                        covered, no_data_bit, out_mask[row, here],
-                    )
+                            planes[n_values + k], start, stride, squares_x, squares_y, area, 2,
+                            out_variances[k, row, here],
+                        )  # fmt: skip
                     if out_noise_gain.size:
                         _sum_squares(squares_x, squares_y, area, out_noise_gain[row, here])
-                for i in range(column, column + n):
-                    if out_mask[row, i] == no_data_bit:
-                        out_values[:, row, i] = np.nan
-                        out_variances[:, row, i] = np.inf
-                        if out_noise_gain.size and not out_coverage[row, i]:
-                            out_noise_gain[row, i] = np.nan
-
-
-@kernel
-def resample_stamp(
-    stamp: npt.NDArray[np.float64],
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    out: npt.NDArray[np.float64],
-) -> None:
-    """Resample a postage stamp (of a PSF) at exact positions; it is 0 outside of its pixels.
-
-    Parameters
-    ----------
-    stamp : float64 (ny, nx)
-        Finite.
-    x, y : float64 (h, w)
-        Position in the stamp of every output pixel; ``stamp[0, 0]`` is centred on (0, 0).
-    out : float64 (h, w)
-        Written. The kernel is the images', normalised to sum 1; the area ratio is the caller's.
-    """
-    ny, nx = stamp.shape
-    weights_x, weights_y = np.empty(_TAPS), np.empty(_TAPS)
-    for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            out[row, column] = 0.0
-            at_x, at_y = x[row, column], y[row, column]
-            # Also false for NaN.
-            if not (-HALF_WIDTH <= at_x < nx + _BELOW and -HALF_WIDTH <= at_y < ny + _BELOW):
-                continue
-            whole_x, whole_y = math.floor(at_x), math.floor(at_y)
-            _exact_weights(at_x - whole_x, weights_x)
-            _exact_weights(at_y - whole_y, weights_y)
-            total = 0.0
-            for j in range(max(0, _BELOW - whole_y), min(_TAPS, ny + _BELOW - whole_y)):
-                line = 0.0
-                for k in range(max(0, _BELOW - whole_x), min(_TAPS, nx + _BELOW - whole_x)):
-                    line += weights_x[k] * stamp[whole_y - _BELOW + j, whole_x - _BELOW + k]
-                total += weights_y[j] * line
-            out[row, column] = total
-
-
-@kernel
-def _exact_weights(fraction: float, out: npt.NDArray[np.float64]) -> None:
-    """Six weights from the table in double precision."""
-    scaled = fraction * BINS
-    b = int(scaled)
-    t = scaled - b
-    for k in range(_TAPS):
-        out[k] = (
-            (WEIGHT_TABLE[b, 3, k] * t + WEIGHT_TABLE[b, 2, k]) * t + WEIGHT_TABLE[b, 1, k]
-        ) * t + WEIGHT_TABLE[b, 0, k]
-
-
-@kernel
-def _stride(width: int) -> int:
-    """Distance of the rows of a work plane: an odd number of cache lines of 16 numbers.
-
-    Rows of detectors are often 2048 pixels; at a power of two apart they would evict one another.
-    """
-    return (width // 32 * 2 + 3) * 16
-
-
-@kernel
-def _prepare(
-    values: npt.NDArray[np.float32],
-    variances: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.int32],
-    full_mask_bits: int,
-    x_low: int,
-    x_high: int,
-    y_low: int,
-    y_high: int,
-    stride: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Copy the part of the source that is needed, with 0 for what is not finite.
-
-    Returns
-    -------
-    planes : float32 (n_values + n_variances, n)
-        Each plane's rows one after the other, and some zeros, as rows are read in eights.
-    flags, grown : int32 (n,)
-        What spreads over 6 x 6 pixels: the full mask bits and `_NOT_FINITE` of each pixel, and the
-        OR of these over the 6 x 6 pixels of which it is the lower left one.
-    """
-    width, n_rows = x_high - x_low, y_high - y_low
-    n_values, n_variances = values.shape[0], variances.shape[0]
-    planes = np.zeros((n_values + n_variances, n_rows * stride + LANES), dtype=np.float32)
-    flags = np.zeros(n_rows * stride, dtype=np.int32)
-    full = np.int32(full_mask_bits)
-    flagged = False
-    for j in range(n_rows):
-        o = j * stride
-        row = flags[o : o + width]
-        _copy_bits(mask[y_low + j, x_low:x_high], full, row)
-        for k in range(n_values):
-            _copy_finite(values[k, y_low + j, x_low:x_high], planes[k, o : o + width], row)
-        for k in range(n_variances):
-            target = planes[n_values + k, o : o + width]
-            _copy_finite(variances[k, y_low + j, x_low:x_high], target, row)
-        flagged = _any_bit(row) or flagged
-    if not flagged:
-        return planes, flags, flags
-    grown = np.zeros(n_rows * stride, dtype=np.int32)
-    across = np.zeros(n_rows * stride, dtype=np.int32)
-    for p in range(n_rows * stride - _TAPS + 1):
-        two = flags[p] | flags[p + 1]
-        four = flags[p + 2] | flags[p + 3]
-        across[p] = two | four | flags[p + 4] | flags[p + 5]
-    for p in range((n_rows - _TAPS + 1) * stride):
-        two = across[p] | across[p + stride]
-        four = across[p + 2 * stride] | across[p + 3 * stride]
-        grown[p] = two | four | across[p + 4 * stride] | across[p + 5 * stride]
-    return planes, flags, grown
-
-
-@kernel
-def _copy_bits(
-    mask: npt.NDArray[np.int32], selected: np.int32, out: npt.NDArray[np.int32]
-) -> None:
-    for i in range(out.size):
-        out[i] = mask[i] & selected
-
-
-@kernel
-def _copy_finite(
-    plane: npt.NDArray[np.float32], out: npt.NDArray[np.float32], flags: npt.NDArray[np.int32]
-) -> None:
-    limit, zero = np.float32(NOT_FINITE_ABOVE), np.float32(0.0)
-    bit, no_bit = np.int32(_NOT_FINITE), np.int32(0)
-    for i in range(out.size):
-        finite = abs(plane[i]) <= limit
-        out[i] = plane[i] if finite else zero
-        flags[i] |= no_bit if finite else bit
-
-
-@kernel
-def _any_bit(flags: npt.NDArray[np.int32]) -> bool:
-    union = np.int32(0)
-    for i in range(flags.size):
-        union |= flags[i]
-    return union != 0
+                    missing = _combine_mask(
+                        bits, flagged, start, stride, x, y, weights_x, weights_y, covered,
+                        no_data_bit, out_mask[row, here],
+                    )  # fmt: skip
+                else:
+                    out_mask[row, here] = no_data_bit
+                if missing:
+                    _write_no_data(
+                        row, column, n, no_data_bit, out_values, out_variances, out_mask,
+                        out_coverage, out_noise_gain,
+                    )  # fmt: skip
 
 
 @kernel
@@ -312,45 +176,50 @@ def _find_coverage(
     """Write whether the 6 x 6 pixels are inside the source (false for NaN); return if any are."""
     count = 0
     for i in range(covered.size):
-        inside = (
-            (x[i] >= _BELOW) & (x[i] < nx - HALF_WIDTH)
-            & (y[i] >= _BELOW) & (y[i] < ny - HALF_WIDTH)
-        )  # fmt: skip
-        covered[i] = inside
-        count += inside
+        inside_x = (x[i] >= _BELOW) & (x[i] < nx - HALF_WIDTH)
+        inside_y = (y[i] >= _BELOW) & (y[i] < ny - HALF_WIDTH)
+        covered[i] = inside_x & inside_y
+        count += inside_x & inside_y
     return count > 0
 
 
 @kernel
-def _compute_weights(
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
+def _find_taps(
+    at: npt.NDArray[np.float64],
     covered: npt.NDArray[np.bool_],
-    x_low: int,
-    y_low: int,
-    stride: int,
+    low: int,
+    step: int,
     start: npt.NDArray[np.intp],
-    weights_x: npt.NDArray[np.float32],
-    weights_y: npt.NDArray[np.float32],
+    bins: npt.NDArray[np.int32],
+    t: npt.NDArray[np.float32],
 ) -> None:
-    """Write the lower left of the 6 x 6 pixels and the weights; all 0 where not covered."""
+    """Add to ``start`` where the six pixels along one axis begin, and find their weights' cubics.
+
+    Where not covered, ``start`` becomes meaningless but stays inside of the block.
+    """
     for i in range(covered.size):
-        o = i * LANES
-        if covered[i]:
-            whole_x, whole_y = int(x[i]), int(y[i])  # not negative
-            start[i] = (whole_y - _BELOW - y_low) * stride + (whole_x - _BELOW - x_low)
-            scaled = (x[i] - whole_x) * BINS
-            b = int(scaled)
-            t = np.float32(scaled - b)
-            cubic_weights(WEIGHT_TABLE_FLOAT32, b * 4 * LANES, t, weights_x, o)
-            scaled = (y[i] - whole_y) * BINS
-            b = int(scaled)
-            t = np.float32(scaled - b)
-            cubic_weights(WEIGHT_TABLE_FLOAT32, b * 4 * LANES, t, weights_y, o)
-        else:
-            start[i] = 0
-            weights_x[o : o + LANES] = 0.0
-            weights_y[o : o + LANES] = 0.0
+        position = at[i] if covered[i] else float(low + _BELOW)
+        whole = np.int32(position)  # not negative: rounded down
+        start[i] += (whole - _BELOW - low) * step
+        scaled = (position - whole) * BINS
+        b = np.int32(scaled)
+        bins[i] = b
+        t[i] = scaled - b
+
+
+@kernel
+def _compute_weights(
+    bins: npt.NDArray[np.int32],
+    t: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float32],
+    squares: npt.NDArray[np.float32],
+) -> None:
+    """Write the weights along one axis, eight a pixel, and their squares."""
+    for i in range(bins.size):
+        _ = WEIGHT_TABLE[bins[i] * 4 * LANES + 4 * LANES - 1] + weights[i * LANES + LANES - 1]
+        cubic_weights(WEIGHT_TABLE, bins[i] * 4 * LANES, t[i], weights, i * LANES)
+    for i in range(bins.size * LANES):
+        squares[i] = weights[i] * weights[i]
 
 
 @kernel
@@ -392,9 +261,8 @@ def _sum_squares(
 
 @kernel
 def _combine_mask(
-    mask: npt.NDArray[np.int32],
-    flags: npt.NDArray[np.int32],
-    grown: npt.NDArray[np.int32],
+    bits: npt.NDArray[np.int32],
+    flagged: bool,
     start: npt.NDArray[np.intp],
     stride: int,
     x: npt.NDArray[np.float64],
@@ -404,52 +272,104 @@ def _combine_mask(
     covered: npt.NDArray[np.bool_],
     no_data_bit: int,
     out: npt.NDArray[np.int32],
-) -> None:
-    """Write the OR of the mask over the pixels that count."""
-    no_data = np.int32(no_data_bit)
+) -> int:
+    """Write the OR of the mask over the pixels that count; return how many have no data."""
+    none, no_data = np.int32(0), np.int32(no_data_bit)
+    unusable = np.int32(NOT_FINITE) | no_data
+    spread = bits[3]
+    missing = 0
     for i in range(out.size):
-        if not covered[i]:
-            out[i] = no_data
-            continue
-        whole_x, whole_y = int(x[i]), int(y[i])
-        right, up = x[i] != whole_x, y[i] != whole_y
-        bits = mask[whole_y, whole_x]
-        if right:
-            bits |= mask[whole_y, whole_x + 1]
-        if up:
-            bits |= mask[whole_y + 1, whole_x]
-            if right:
-                bits |= mask[whole_y + 1, whole_x + 1]
-        if right and up:
-            spread = grown[start[i]]
-        else:
-            spread = np.int32(0)
-            for j in range(_TAPS):
-                for k in range(_TAPS):
-                    if weights_y[i * LANES + j] != 0.0 and weights_x[i * LANES + k] != 0.0:
-                        spread |= flags[start[i] + j * stride + k]
-        if (spread & _NOT_FINITE) or (bits & no_data):
-            out[i] = no_data
-        else:
-            out[i] = bits | spread
+        found = none
+        if flagged and covered[i]:
+            if x[i] == int(x[i]) or y[i] == int(y[i]):
+                found = _or_of_weighted(bits, start[i], stride, weights_x, weights_y, i * LANES)
+            else:
+                found = spread[start[i]]
+        lost = not covered[i] or (found & unusable) != none
+        out[i] = no_data if lost else found
+        missing += lost
+    return missing
 
 
 @kernel
-def _bilinear(
-    plane: npt.NDArray[np.float32],
+def _or_of_weighted(
+    bits: npt.NDArray[np.int32],
+    start: int,
+    stride: int,
+    weights_x: npt.NDArray[np.float32],
+    weights_y: npt.NDArray[np.float32],
+    o: int,
+) -> np.int32:
+    """OR as in bits[3], but only over pixels of non-zero weight: for whole pixel positions."""
+    found = np.int32(0)
+    for j in range(_TAPS):
+        for k in range(_TAPS):
+            if weights_y[o + j] != 0.0 and weights_x[o + k] != 0.0:
+                p = start + j * stride + k
+                found |= bits[1, p]
+                if _BELOW <= j <= _BELOW + 1 and _BELOW <= k <= _BELOW + 1:
+                    found |= bits[0, p]
+    return found
+
+
+@kernel
+def _write_no_data(
+    row: int,
+    column: int,
+    n: int,
+    no_data_bit: int,
+    out_values: npt.NDArray[np.float32],
+    out_variances: npt.NDArray[np.float32],
+    out_mask: npt.NDArray[np.int32],
+    out_coverage: npt.NDArray[np.bool_],
+    out_noise_gain: npt.NDArray[np.float32],
+) -> None:
+    """Put NaN and inf into those of n pixels of a row that have no data."""
+    for i in range(column, column + n):
+        if out_mask[row, i] == no_data_bit:
+            out_values[:, row, i] = np.nan
+            out_variances[:, row, i] = np.inf
+            if out_noise_gain.size and not out_coverage[row, i]:
+                out_noise_gain[row, i] = np.nan
+
+
+@kernel
+def _interpolate_fractions(
+    fractions: npt.NDArray[np.float32],
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
+    corner: npt.NDArray[np.uintp],
+    corner_weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Interpolate a plane bilinearly; NaN where the 2 x 2 pixels leave it."""
-    ny, nx = plane.shape
-    for i in range(out.size):
-        if 0.0 <= x[i] < nx - 1 and 0.0 <= y[i] < ny - 1:
-            whole_x, whole_y = int(x[i]), int(y[i])
-            right, up = x[i] - whole_x, y[i] - whole_y
-            low = (1.0 - right) * plane[whole_y, whole_x] + right * plane[whole_y, whole_x + 1]
-            whole_y += 1
-            high = (1.0 - right) * plane[whole_y, whole_x] + right * plane[whole_y, whole_x + 1]
-            out[i] = (1.0 - up) * low + up * high
-        else:
-            out[i] = np.nan
+    """Interpolate planes bilinearly; NaN where the 2 x 2 pixels leave them.
+
+    ``out`` is (n_fractions, n); ``corner`` (n) and ``corner_weights`` (4, n) are work space.
+    """
+    n_fractions, ny, nx = fractions.shape
+    if nx < 2 or ny < 2:
+        out[:] = np.nan
+        return
+    for i in range(out.shape[1]):
+        inside_x = (x[i] >= 0.0) & (x[i] < nx - 1)
+        inside_y = (y[i] >= 0.0) & (y[i] < ny - 1)
+        inside = inside_x & inside_y
+        at_x, at_y = (x[i] if inside else 0.0), (y[i] if inside else 0.0)
+        whole_x, whole_y = np.int32(at_x), np.int32(at_y)
+        right, up = at_x - whole_x, at_y - whole_y
+        corner[i] = np.intp(whole_y) * nx + whole_x
+        corner_weights[0, i] = (1.0 - right) * (1.0 - up) if inside else np.nan
+        corner_weights[1, i] = right * (1.0 - up)
+        corner_weights[2, i] = (1.0 - right) * up
+        corner_weights[3, i] = right * up
+    one, above = np.uintp(1), np.uintp(nx)
+    for k in range(n_fractions):
+        pixels = fractions[k].reshape(-1)
+        for i in range(out.shape[1]):
+            p = corner[i]
+            out[k, i] = (
+                corner_weights[0, i] * pixels[p]
+                + corner_weights[1, i] * pixels[p + one]
+                + corner_weights[2, i] * pixels[p + above]
+                + corner_weights[3, i] * pixels[p + above + one]
+            )

@@ -11,6 +11,7 @@ __all__ = ["WarpModel", "serialize_warp"]
 import functools
 from typing import Any, ClassVar
 
+import numpy as np
 import pydantic
 from lsst.images import (
     Box,
@@ -84,8 +85,8 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
         description="Row of inputs that each pixel came from, 255 for none."
     )
     cell_inputs: TableModel = pydantic.Field(description="What each detector covers of each cell.")
-    stamps: ArrayReferenceModel | InlineArrayModel = pydantic.Field(
-        description="Point-spread functions at the centres of cells."
+    stamps: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        description="Point-spread functions at the centres of cells, where any is covered."
     )
     mask_fractions: dict[str, ImageSerializationModel[P]] = pydantic.Field(
         description="Warped fraction of bad pixels, by plane."
@@ -129,7 +130,11 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             inputs=[model.deserialize(archive) for model in self.inputs],
             owner=archive.get_array(self.owner),
             cell_inputs=archive.get_structured_array(self.cell_inputs),
-            stamps=archive.get_array(self.stamps),
+            stamps=(
+                np.zeros((0, 1, 1), np.float32)
+                if self.stamps is None
+                else archive.get_array(self.stamps)
+            ),
             mask_fractions=fractions,
         )
 
@@ -161,7 +166,7 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
         inputs=[write_input(number, entry) for number, entry in enumerate(warp.inputs)],
         owner=archive.add_array(warp.owner, name="owner"),
         cell_inputs=archive.add_structured_array(warp.cell_inputs, name="cell_inputs"),
-        stamps=archive.add_array(warp.stamps, name="stamps"),
+        stamps=archive.add_array(warp.stamps, name="stamps") if len(warp.stamps) else None,
         mask_fractions={
             name: write(f"mask_fractions/{name}", bare(image.serialize, save_projection=False))
             for name, image in warp.mask_fractions.items()

@@ -177,7 +177,6 @@ def cosmic_rays(
         x = np.floor(rng.uniform(-0.5, columns - 0.5) + along * math.cos(angle) + 0.5).astype(int)
         y = np.floor(rng.uniform(-0.5, rows - 0.5) + along * math.sin(angle) + 0.5).astype(int)
         inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-        track = np.zeros(shape, dtype=bool)
-        track[y[inside], x[inside]] = True
-        flux[track] += np.exp(rng.uniform(low, high, int(track.sum())))
+        track = np.unique(y[inside] * columns + x[inside])
+        flux.flat[track] += np.exp(rng.uniform(low, high, track.size))
     return flux > 0.0, flux

@@ -82,7 +82,7 @@ def _demo(**changes: Any) -> SurveyPlan:
             columns=2, rows=3, width=760, height=560, gap_x=24, gap_y=40, distortion=1000.0
         ),
         "sky": SkySettings(
-            stars_per_arcmin2=6.0, star_magnitudes=(14.5, 23.5),
+            stars_per_arcmin2=6.0, star_magnitudes=(13.8, 23.5),
             galaxies_per_arcmin2=14.0, galaxy_magnitudes=(19.0, 24.5),
         ),
         "visits": (

@@ -4,6 +4,7 @@ In comes a convex polygon, such as the outline of a detector or of a visit; out 
 circles are straight lines in a tract's plane, so polygon and boxes are both convex there, and they
 are apart if, and only if, a side of one has all of the other on its far side. This is exact for
 footprints of any size: one that contains a patch, or that crosses it with all its corners outside.
+The polygon is first cut to the tract, because the rule holds within one hemisphere only.
 """
 
 from __future__ import annotations
@@ -119,10 +120,12 @@ def _overlapping_boxes(
     x, y
         Edges (2, columns) and (2, rows) of the boxes.
     """
-    # In homogeneous coordinates vertices behind the plane need no special care.
-    p, q, w = plane.homogeneous(vertices).T[:, :, np.newaxis]
-    column_meets = ((p - x[0] * w).max(axis=0) > SLIVER) & ((x[1] * w - p).max(axis=0) > SLIVER)
-    row_meets = ((q - y[0] * w).max(axis=0) > SLIVER) & ((y[1] * w - q).max(axis=0) > SLIVER)
+    outline = _clipped(plane.homogeneous(vertices), x=x, y=y)
+    if not outline:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    p, q, w = np.array(outline).T
+    column_meets = (x[1] - (p / w).min() > SLIVER) & ((p / w).max() - x[0] > SLIVER)
+    row_meets = (y[1] - (q / w).min() > SLIVER) & ((q / w).max() - y[0] > SLIVER)
     normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     a, b, c = plane.line(normals).T[:, :, np.newaxis]
@@ -132,3 +135,32 @@ def _overlapping_boxes(
     meets = np.all(inside_x[:, np.newaxis, :] + inside_y[:, :, np.newaxis] > SLIVER, axis=0)
     rows, columns = np.nonzero(meets & row_meets[:, np.newaxis] & column_meets)
     return rows, columns
+
+
+def _clipped(
+    vertices: npt.NDArray[np.float64], *, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> list[npt.NDArray[np.float64]]:
+    """Return the vertices of what a polygon shares with the rectangle around a grid of boxes.
+
+    Sutherland & Hodgman 1974 in homogeneous coordinates (p, q, w), so that vertices behind the
+    plane need no special care: the rectangle's four sides together exclude all that has w <= 0.
+    """
+    sides = np.array(
+        [
+            [1.0, 0.0, -x[0].min()],
+            [-1.0, 0.0, x[1].max()],
+            [0.0, 1.0, -y[0].min()],
+            [0.0, -1.0, y[1].max()],
+        ]
+    )
+    kept = list(vertices)
+    for side in sides:
+        inside = [float(side @ vertex) for vertex in kept]
+        before, kept = kept, []
+        for i, vertex in enumerate(before):
+            here, previous = inside[i], inside[i - 1]
+            if (here > 0) != (previous > 0):
+                kept.append(before[i - 1] + (vertex - before[i - 1]) * previous / (previous - here))
+            if here > 0:
+                kept.append(vertex)
+    return kept

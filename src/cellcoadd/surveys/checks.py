@@ -72,7 +72,7 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
         raise UnusableInputError(source, f"its WCS cannot be evaluated ({error}).") from error
     if not (np.isfinite(sky.ra.deg).all() and np.isfinite(sky.dec.deg).all()):
         raise UnusableInputError(source, "its WCS gives no position on the sky for some pixels.")
-    miss = float(np.hypot(back.x - x, back.y - y).max())
+    miss = float(np.maximum(np.abs(back.x - x), np.abs(back.y - y)).max())
     if not miss <= _ROUND_TRIP_PX:
         raise UnusableInputError(
             source,

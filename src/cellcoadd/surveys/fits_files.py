@@ -42,7 +42,11 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
             warnings.filterwarnings(
                 "error", message="File may have been truncated", category=AstropyUserWarning
             )
-            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+            # Opened here, since astropy leaves the file open when the end of it is missing.
+            with (
+                path.open("rb") as stream,
+                fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus,
+            ):
                 yield hdus
     except UnusableInputError:
         raise

@@ -72,7 +72,7 @@ def psfex_from_values(
         basis = np.asarray(values["psf_mask"], dtype=np.float32)
         degree = int(values.get("poldeg1", 0))
         sampling = float(values["psf_samp"])
-        zero = scale = (0.0, 1.0)
+        zero, scale = (0.0, 0.0), (1.0, 1.0)
         if degree > 0:
             _check_terms(values, basis, degree, source)
             zero = (float(values["polzero1"]), float(values["polzero2"]))

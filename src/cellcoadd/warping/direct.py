@@ -99,8 +99,11 @@ def _merge(
     *,
     refused: list[Refusal],
     settings: WarpSettings,
-) -> DirectWarp:
+) -> DirectWarp | None:
     planes = MergedPlanes.from_detectors(projected)
+    if not planes.reach(patch.outer_bbox):
+        # All of it lies in the border around the patch, which is there for neighbours' sake only.
+        return None
     bbox, schema = planes.bbox, planes.schema
     cell_inputs, stamps = _cells_of(planes, projected, patch, settings=settings)
     mask = Mask(planes.mask[:, :, np.newaxis], schema=schema, bbox=bbox)

@@ -59,6 +59,13 @@ class MergedPlanes:
             return NO_OWNER
         return int(self.owner[y - self.bbox.y.start, x - self.bbox.x.start])
 
+    def reach(self, box: Box) -> bool:
+        """Return whether any detector covers a pixel of a box."""
+        start, stop = self.bbox.start, self.bbox.stop
+        y = slice(max(box.y.start - start.y, 0), max(min(box.y.stop, stop.y) - start.y, 0))
+        x = slice(max(box.x.start - start.x, 0), max(min(box.x.stop, stop.x) - start.x, 0))
+        return bool((self.owner[y, x] != NO_OWNER).any())
+
     def _add(self, number: int, image: ProjectedImage) -> None:
         place = image.bbox.slice_within(self.bbox)
         window = (place.y, place.x)

@@ -38,12 +38,12 @@ def make_cell_repo(repo: str) -> None:
         with make_repository(repo):
             pass
         click.echo(f"Made the repository {repo}.")
-        _next(f"butler register-cell-skymap {shlex.quote(repo)} hsc_rings_cells_v1 --tracts 9813")
+        _next(f"butler register-skymap {shlex.quote(repo)} hsc_rings_cells_v1 --tracts 9813")
         _next(f"butler ingest-calibrated {shlex.quote(repo)} FILES... -o COLLECTION")
 
 
 @click.command(
-    "register-cell-skymap",
+    "register-skymap",
     cls=ButlerCommand,
     short_help="Register a sky map of tracts, patches and cells.",
 )
@@ -171,8 +171,9 @@ def ingest_calibrated(
     with _running():
         from lsst.daf.butler import Butler
 
+        from ..candidates import find_images
         from ..image_collections import IMAGES_RUN, chain_images
-        from ..ingest import find_images, ingest_images
+        from ..ingest import ingest_images
         from .ingest_report import print_report
 
         if output is not None and run is not None:
@@ -196,7 +197,7 @@ def ingest_calibrated(
             sys.exit(1)
         if report.ingested:
             _next(
-                f"butler register-cell-skymap {shlex.quote(repo)} hsc_rings_cells_v1 "
+                f"butler register-skymap {shlex.quote(repo)} hsc_rings_cells_v1 "
                 f"--overlapping {shlex.quote(chain or report.run)}"
             )
 

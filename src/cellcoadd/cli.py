@@ -1,0 +1,47 @@
+"""The `cellcoadd` command."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+@click.version_option(package_name="cellcoadd")
+def main() -> None:
+    """Cell-based coadds: sky images in which every cell has one exact point-spread function.
+
+    Repositories are made and filled by `butler make-cell-repo`, `butler register-skymap` and
+    `butler ingest-calibrated`; coadds are made by `pipetask run`.
+    """
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--plan",
+    type=click.Choice(["demo", "tests"]),
+    default="demo",
+    show_default=True,
+    help="Size of the simulated survey.",
+)
+@click.option(
+    "-j",
+    "--processes",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Processes that warp and assemble.",
+)
+def demo(folder: Path, plan: str, processes: int) -> None:
+    """Simulate a survey and coadd it; everything is left in FOLDER."""
+    from .demo import run_demo
+    from .errors import CellCoaddError
+
+    try:
+        run_demo(folder, plan=plan, processes=processes)
+    except CellCoaddError as err:
+        raise click.ClickException(str(err)) from err

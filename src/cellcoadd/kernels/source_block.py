@@ -1,0 +1,146 @@
+"""The part of a detector that a block of target pixels needs, made ready for the resampler.
+
+A block's source pixels are copied into work arrays that stay in the processor's cache, with 0 for
+what is not finite and with the mask bits already spread over the kernel, so that the resampler has
+no cases to tell apart.
+"""
+
+from __future__ import annotations
+
+__all__ = ["NOT_FINITE", "NOT_FINITE_ABOVE", "block_size", "block_stride", "load_block"]
+
+import numpy as np
+import numpy.typing as npt
+
+from .._jit import kernel
+from .lanczos import HALF_WIDTH, LANES
+
+NOT_FINITE_ABOVE = 1e30
+"""Source pixels beyond this magnitude count as not finite: float32 sums of them could overflow."""
+
+NOT_FINITE = -(2**31)
+"""Marks pixels that are not finite: the one bit of an int32 that no mask plane has."""
+
+_TAPS = 2 * HALF_WIDTH
+_BELOW = HALF_WIDTH - 1  # taps on the left of (below) the pixel at or below the position
+
+
+@kernel
+def block_stride(width: int) -> int:
+    """Distance of the rows of a work array: an odd number of cache lines of 16 numbers.
+
+    At a power of two apart they would evict one another.
+    """
+    return (width // 32 * 2 + 3) * 16
+
+
+@kernel
+def block_size(n_rows: int, stride: int) -> int:
+    """Elements of a work array: its rows, and some more because rows are read in eights."""
+    return n_rows * stride + LANES
+
+
+@kernel
+def load_block(
+    values: npt.NDArray[np.float32],
+    variances: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    full_mask_bits: int,
+    x_low: int,
+    x_high: int,
+    y_low: int,
+    y_high: int,
+    planes: npt.NDArray[np.float32],
+    bits: npt.NDArray[np.int32],
+) -> bool:
+    """Copy source columns x_low..x_high-1, rows y_low..y_high-1 into work arrays.
+
+    Parameters
+    ----------
+    values, variances, mask, full_mask_bits
+        As in `resample.resample`.
+    planes : float32 (n_values + n_variances, n), n at least the block_size
+        Written, but not between the rows: it must hold finite numbers there.
+    bits : int32 (4, n)
+        Written: [0] the mask; [1] its full mask bits, and `NOT_FINITE` for pixels that are not
+        finite in any plane; [3] for the lower left of 6 x 6 pixels, the OR of [1] over these and of
+        [0] over the middle 2 x 2; [2] is work space. Only if the answer is True.
+
+    Returns
+    -------
+    flagged
+        Whether there are any bits; if not, all of [0], [1] and [3] are to be taken for 0.
+    """
+    width, n_rows = x_high - x_low, y_high - y_low
+    stride = block_stride(width)
+    n_values = values.shape[0]
+    full = np.int32(full_mask_bits)
+    union = np.int32(0)
+    for j in range(n_rows):
+        y, here = y_low + j, slice(j * stride, j * stride + width)
+        marks = bits[1, here]
+        union |= _copy_bits(mask[y, x_low:x_high], full, bits[0, here], marks)
+        for k in range(n_values):
+            _copy_finite(values[k, y, x_low:x_high], planes[k, here], marks)
+        for k in range(variances.shape[0]):
+            _copy_finite(variances[k, y, x_low:x_high], planes[n_values + k, here], marks)
+        union |= _union(marks)
+    if union == 0:
+        return False
+    n = n_rows * stride
+    _or_of_six(bits[1], 1, n - (_TAPS - 1), bits[2])
+    n -= (_TAPS - 1) * stride
+    _or_of_six(bits[2], stride, n, bits[3])
+    middle = _BELOW * stride + _BELOW
+    low_left, low_right = bits[0, middle:], bits[0, middle + 1 :]
+    high_left, high_right = bits[0, middle + stride :], bits[0, middle + stride + 1 :]
+    spread = bits[3]
+    for p in range(n):
+        spread[p] |= low_left[p] | low_right[p] | high_left[p] | high_right[p]
+    return True
+
+
+@kernel
+def _copy_bits(
+    mask: npt.NDArray[np.int32],
+    full: np.int32,
+    out: npt.NDArray[np.int32],
+    marks: npt.NDArray[np.int32],
+) -> np.int32:
+    union = np.int32(0)
+    for i in range(mask.size):
+        out[i] = mask[i]
+        marks[i] = mask[i] & full
+        union |= mask[i]
+    return union
+
+
+@kernel
+def _copy_finite(
+    plane: npt.NDArray[np.float32], out: npt.NDArray[np.float32], marks: npt.NDArray[np.int32]
+) -> None:
+    limit, zero = np.float32(NOT_FINITE_ABOVE), np.float32(0.0)
+    mark, no_mark = np.int32(NOT_FINITE), np.int32(0)
+    for i in range(plane.size):
+        finite = abs(plane[i]) <= limit
+        out[i] = plane[i] if finite else zero
+        marks[i] |= no_mark if finite else mark
+
+
+@kernel
+def _union(bits: npt.NDArray[np.int32]) -> np.int32:
+    union = np.int32(0)
+    for i in range(bits.size):
+        union |= bits[i]
+    return union
+
+
+@kernel
+def _or_of_six(
+    bits: npt.NDArray[np.int32], step: int, n: int, out: npt.NDArray[np.int32]
+) -> None:
+    """Write to each of n elements its OR with the five that follow at multiples of a step."""
+    b0, b1, b2 = bits, bits[step:], bits[2 * step :]
+    b3, b4, b5 = bits[3 * step :], bits[4 * step :], bits[5 * step :]
+    for p in range(n):
+        out[p] = b0[p] | b1[p] | b2[p] | b3[p] | b4[p] | b5[p]

@@ -1,0 +1,1 @@
+"""Stage 4. Coadds -> figures that a person can read."""

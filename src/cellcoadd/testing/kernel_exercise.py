@@ -1,0 +1,128 @@
+"""A small piece of work for every kernel, to be done in different modes and compared.
+
+``python -m cellcoadd.testing.kernel_exercise OUT.npz`` does it in the mode that the environment
+asks for: compiled, compiled with bounds checks (``NUMBA_BOUNDSCHECK=1``), or as plain Python
+(``NUMBA_DISABLE_JIT=1``). Checked indices or an interpreter find what compiled code reads in
+silence beyond the end of an array.
+"""
+
+from __future__ import annotations
+
+__all__ = ["exercise", "planted_mistakes"]
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..kernels.accumulate import add_input, empty_sums, finish_cell
+from ..kernels.fill import fill_no_data
+from ..kernels.moments import adaptive_moments, effective_area, second_moments
+from ..kernels.positions import node_indices
+from ..kernels.resample import _sum_taps, resample
+
+
+def exercise() -> dict[str, npt.NDArray[Any]]:
+    """Run all kernels on small inputs with every special case; return what they give."""
+    return {**_exercise_resample(), **_exercise_cell(), **_exercise_moments()}
+
+
+def planted_mistakes() -> list[str]:
+    """Commit two mistakes of indexing; return the names of those that were noticed."""
+    noticed = []
+    try:
+        _exercise_resample(nodes_missing=1)
+    except IndexError:
+        noticed.append("a node grid that is too small")
+    flat, out = np.zeros(64, np.float32), np.zeros(1, np.float32)
+    try:
+        _sum_taps(flat, np.array([50]), 8, flat, flat, np.ones(1), 1, out)
+    except IndexError:
+        noticed.append("taps beyond the end of a plane")
+    return noticed
+
+
+def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(20240827)
+    ny, nx, height, width, x_start, y_start = 24, 30, 31, 37, -13, 118
+    values = rng.normal(100.0, 10.0, (2, ny, nx)).astype(np.float32)
+    variances = rng.uniform(1.0, 2.0, (1, ny, nx)).astype(np.float32)
+    mask = np.where(rng.random((ny, nx)) < 0.03, 1 << rng.integers(0, 9, (ny, nx)), 0)
+    values[0, 12, 9], variances[0, 5, 20] = np.nan, np.inf
+    fractions = (rng.random((1, ny, nx)) < 0.1).astype(np.float32)
+    columns = node_indices(x_start, x_start + width, 10)
+    rows = node_indices(y_start, y_start + height, 10)
+    if nodes_missing:
+        columns, rows = columns[:-nodes_missing], rows[:-nodes_missing]
+    u, v = np.meshgrid(columns - x_start, rows - y_start)
+    result: dict[str, npt.NDArray[Any]] = {}
+    for name, angle in (("turned", 0.4), ("whole", 0.0)):
+        scale = 0.8 if angle else 1.0
+        x = scale * (math.cos(angle) * u - math.sin(angle) * v) + (5.3 if angle else -2.0)
+        y = scale * (math.sin(angle) * u + math.cos(angle) * v) + (-2.9 if angle else -4.0)
+        outputs = {
+            "values": np.empty((2, height, width), np.float32),
+            "variances": np.empty((1, height, width), np.float32),
+            "mask": np.empty((height, width), np.int32),
+            "fractions": np.empty((1, height, width), np.float32),
+            "coverage": np.empty((height, width), np.bool_),
+            "noise_gain": np.empty((height, width), np.float32),
+        }
+        resample(
+            values, variances, mask.astype(np.int32), fractions, x, y, x_start, y_start, 10, 16,
+            256, *outputs.values(),
+        )  # fmt: skip
+        result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
+    return result
+
+
+def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(61)
+    shape = (9, 30)
+    bad_planes = np.array([1, 2, 256], np.int32)
+    sums = empty_sums(
+        height=shape[0], width=shape[1], n_noise=1, n_fractions=2, n_bad_planes=bad_planes.size
+    )
+    for weight in (0.5, 2.0, 1.25):
+        image = rng.normal(10.0, 1.0, shape).astype(np.float32)
+        image[rng.random(shape) < 0.05] = np.nan
+        mask = np.where(rng.random(shape) < 0.6, rng.choice([1, 2, 8, 256], shape), 0)
+        mask[2, 3:14] = mask[4, :9] = mask[5, 24:] = mask[6] = 256
+        add_input(
+            sums, image, rng.uniform(0.5, 1.5, shape).astype(np.float32), mask.astype(np.int32),
+            rng.normal(0.0, 1.0, (1, *shape)).astype(np.float32),
+            rng.random((2, *shape)).astype(np.float32), weight, bad_planes,
+            np.array([-1, 1], np.int32),
+        )  # fmt: skip
+    image, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    noise, fractions = np.empty((1, *shape), np.float32), np.empty((2, *shape), np.float32)
+    out_mask = np.empty(shape, np.int32)
+    result: dict[str, npt.NDArray[Any]] = {}
+    for scatter in (False, True):
+        finish_cell(
+            sums, scatter, bad_planes, np.array([1.0, 0.1, 1.0]), np.array([3], np.int32),
+            np.array([4096], np.int32), 256, 1 << 14, image, variance, out_mask, noise, fractions,
+        )  # fmt: skip
+        result[f"cell_variance_{scatter}"] = variance.copy()
+    result |= {"cell_mask": out_mask, "cell_noise": noise, "cell_fractions": fractions}
+    filled = np.stack([image, noise[0]])
+    fill_no_data(filled, (out_mask & 256) != 0)
+    return result | {"cell_image": image, "filled": filled}
+
+
+def _exercise_moments() -> dict[str, npt.NDArray[Any]]:
+    y, x = np.mgrid[-7:8, -8:9].astype(float)
+    wide = np.exp(-0.5 * (x**2 / 3.0 + y**2 / 2.0 + x * y / 5.0))
+    narrow = np.exp(-0.5 * (x**2 / 0.3 + y**2 / 0.4))
+    numbers = [
+        number
+        for stamp in (wide, narrow)
+        for number in (effective_area(stamp), *second_moments(stamp), *adaptive_moments(stamp))
+    ]
+    return {"moments": np.array(numbers, dtype=float)}
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **exercise(), noticed=np.array(planted_mistakes(), dtype=np.str_))

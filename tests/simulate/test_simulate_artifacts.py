@@ -1,0 +1,96 @@
+"""Bad columns, bleed trails and cosmic rays: where they are and what they do to the flux."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cellcoadd.simulate import ArtifactSettings
+from cellcoadd.simulate.artifacts import bad_columns, cosmic_rays, saturate
+
+
+def test_bleed_trail_by_hand() -> None:
+    """30 in a well of 10: 20 too much, half of it up and half down, past a pixel with 4 in it."""
+    image = np.zeros((9, 3))
+    image[4, 1], image[5, 1] = 30.0, 4.0
+    bled, full = saturate(image, 10.0)
+    np.testing.assert_array_equal(bled[:, 1], [0, 0, 0, 10, 10, 10, 4, 0, 0])
+    np.testing.assert_array_equal(np.flatnonzero(full[:, 1]), [3, 4, 5])
+    assert not bled[:, [0, 2]].any()
+    assert image[4, 1] == 30.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    peak=st.floats(50.0, 500.0), row=st.integers(20, 60), column=st.integers(0, 8),
+    level=st.floats(0.0, 8.0),
+)  # fmt: skip
+def test_bleeding_keeps_the_flux_of_each_column(
+    peak: float, row: int, column: int, level: float
+) -> None:
+    """Charge moves along the column only, and as long as it stays on the detector none is lost."""
+    image = np.full((81, 9), level)
+    image[row, column] += peak
+    image[row + 1, column] += 0.5 * peak
+    # At most 20 rows of room of at least 2 on each side are needed for what exceeds the well.
+    full_well = max(10.0, (peak * 1.5) / 20.0)
+    bled, full = saturate(image, full_well)
+    np.testing.assert_allclose(bled.sum(axis=0), image.sum(axis=0), rtol=1e-12)
+    assert bled.max() <= full_well
+    np.testing.assert_array_equal(full, bled >= full_well)
+    trail = np.flatnonzero(full[:, column])
+    assert trail.size == 0 or np.all(np.diff(trail) == 1)
+
+
+def test_a_trail_runs_off_the_edge() -> None:
+    """What reaches the end of a column is lost, as in a detector; nothing wraps around."""
+    image = np.zeros((6, 2))
+    image[0, 0] = 50.0
+    bled, full = saturate(image, 10.0)
+    np.testing.assert_array_equal(bled[:, 0], [10, 10, 10, 0, 0, 0])
+    assert not full[:, 1].any()
+
+
+def test_bad_columns_stay_where_they_are() -> None:
+    """They belong to the detector: no visit enters, another detector has others."""
+    band = ArtifactSettings(bad_column_bands=1, bad_column_width=4)
+    bad, offset = bad_columns(band, width=300, seed=3, detector=1)
+    columns = np.flatnonzero(bad)
+    np.testing.assert_array_equal(np.diff(columns), [1, 1, 1])
+    np.testing.assert_array_equal(offset != 0.0, bad)
+    again, _ = bad_columns(band, width=300, seed=3, detector=1)
+    other, _ = bad_columns(band, width=300, seed=3, detector=2)
+    np.testing.assert_array_equal(again, bad)
+    assert not np.array_equal(other, bad)
+
+
+def test_a_band_wider_than_the_detector_is_refused() -> None:
+    """It can't be placed anywhere."""
+    with pytest.raises(ValueError, match="does not fit in 3 columns"):
+        bad_columns(ArtifactSettings(), width=3, seed=0, detector=0)
+
+
+def test_cosmic_rays_hit_as_often_as_stated() -> None:
+    """400 tracks are expected; five standard deviations of a Poisson number are 100."""
+    rays = ArtifactSettings(cosmic_rays_per_megapixel=400.0, cosmic_ray_length=0.001)
+    hit, flux = cosmic_rays(rays, shape=(1000, 1000), seed=5, visit=2, detector=0)
+    # So short a track has one pixel or two.
+    assert 300 <= hit.sum() <= 1000
+    np.testing.assert_array_equal(flux > 0.0, hit)
+    low, high = rays.cosmic_ray_flux
+    assert flux[hit].min() >= low * (1 - 1e-12)
+    assert np.median(flux[hit]) < high
+    other, _ = cosmic_rays(rays, shape=(1000, 1000), seed=5, visit=3, detector=0)
+    assert (hit & other).sum() < 10
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("saturation", 0.0), ("bad_column_bands", -1), ("cosmic_ray_flux", (5.0, 1.0))],
+)
+def test_impossible_artifacts_are_refused(setting: str, value: object) -> None:
+    """The setting is named."""
+    with pytest.raises(ValueError, match=setting):
+        ArtifactSettings(**{setting: value})  # type: ignore[arg-type]
