@@ -25,7 +25,7 @@ def test_bleed_trail_by_hand() -> None:
 @settings(deadline=None, max_examples=50)
 @given(
     peak=st.floats(50.0, 500.0), row=st.integers(20, 60), column=st.integers(0, 8),
-    level=st.floats(0.0, 8.0),
+    level=st.floats(0.0, 5.0),
 )  # fmt: skip
 def test_bleeding_keeps_the_flux_of_each_column(
     peak: float, row: int, column: int, level: float
@@ -34,7 +34,7 @@ def test_bleeding_keeps_the_flux_of_each_column(
     image = np.full((81, 9), level)
     image[row, column] += peak
     image[row + 1, column] += 0.5 * peak
-    # At most 20 rows of room of at least 2 on each side are needed for what exceeds the well.
+    # Each row has room for half of the well, so 20 rows on each side hold what exceeds it.
     full_well = max(10.0, (peak * 1.5) / 20.0)
     bled, full = saturate(image, full_well)
     np.testing.assert_allclose(bled.sum(axis=0), image.sum(axis=0), rtol=1e-12)

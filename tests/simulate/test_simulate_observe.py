@@ -10,8 +10,9 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from lsst.images import VisitImage
+from lsst.images import Box, VisitImage
 
 from cellcoadd.conventions import FWHM_PER_SIGMA
 from cellcoadd.simulate import (
@@ -162,7 +163,9 @@ def test_psf_of_the_image_times_flux_is_the_star() -> None:
     model = np.zeros((160, 200))
     n_inside = 0
     for source in plan.truth:
-        pixel = image.sky_projection.sky_to_pixel(_sky_coord(source))
+        pixel = image.sky_projection.sky_to_pixel(
+            SkyCoord(source["ra"] * u.deg, source["dec"] * u.deg)
+        )
         star = image.psf.compute_stellar_image(x=float(pixel.x), y=float(pixel.y))
         both = star.bbox.intersection(image.bbox) if _overlap(star.bbox, image.bbox) else None
         if both is not None:
@@ -209,9 +212,9 @@ def spoiled() -> tuple[SurveyPlan, list[VisitImage]]:
 def test_masks_say_where_the_artifacts_are(spoiled: tuple[SurveyPlan, list[VisitImage]]) -> None:
     """Without noise a pixel differs from the clean image where, and only where, a plane says so."""
     plan, images = spoiled
-    for image in images:
+    for visit, image in zip((5, 6), images, strict=True):
         clean = simulate_visit_detector(
-            dataclasses.replace(plan, artifacts=None), visit=image.obs_info.visit_id, detector=0
+            dataclasses.replace(plan, artifacts=None), visit=visit, detector=0
         )
         planes = {n: image.mask.get(n) for n in ("SATURATED", "COSMIC_RAY", "BAD")}
         assert all(plane.any() for plane in planes.values())
@@ -302,16 +305,10 @@ print(*lazy, "|", *sys.modules)
     assert "numba" not in modules
 
 
-def _sky_coord(source: Table.Row) -> object:
-    from astropy.coordinates import SkyCoord
-
-    return SkyCoord(source["ra"] * u.deg, source["dec"] * u.deg)
-
-
-def _overlap(a: object, b: object) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return (
-        a.x.start < b.x.stop and b.x.start < a.x.stop  # type: ignore[attr-defined]
-        and a.y.start < b.y.stop and b.y.start < a.y.stop  # type: ignore[attr-defined]
+        a.x.start < b.x.stop and b.x.start < a.x.stop
+        and a.y.start < b.y.stop and b.y.start < a.y.stop
     )  # fmt: skip
 
 

@@ -227,6 +227,7 @@ def fits_of_stars(decam: Path, deep: list[SurveyImage]) -> dict[float, list[Star
     """The three point sources between G = 17 and 20, in every exposure that has them."""
     tables = [Table.read(path) for path in sorted((decam / "testcase4" / "gaia").glob("*.fits"))]
     gaia = vstack(tables, metadata_conflicts="silent")
+    gaia = gaia[np.isfinite(np.ma.filled(gaia["pmra"], np.nan))]
     result: dict[float, list[StarFit]] = {}
     for star in gaia[(gaia["phot_g_mean_mag"] > 17) & (gaia["phot_g_mean_mag"] < 20)]:
         found = [fit for image in deep if (fit := fit_star(image, star)) is not None]

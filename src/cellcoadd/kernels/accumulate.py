@@ -134,7 +134,7 @@ def add_input(
                 sums.image[row, column] += weight * value
                 sums.variance[row, column] += weight * weight * value_variance
                 for k in range(noise.shape[0]):
-                    sums.noise[k, row, column] += weight * noise[k, row, column]
+                    sums.noise[k, row, column] += weight * float(noise[k, row, column])
                 sums.bits[row, column] |= bits
                 sums.n_used[row, column] += 1
             else:

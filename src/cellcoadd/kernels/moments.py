@@ -26,8 +26,9 @@ def effective_area(stamp: npt.NDArray[np.floating]) -> float:
     total, squares = 0.0, 0.0
     for row in range(stamp.shape[0]):
         for column in range(stamp.shape[1]):
-            total += stamp[row, column]
-            squares += float(stamp[row, column]) * stamp[row, column]
+            value = float(stamp[row, column])
+            total += value
+            squares += value * value
     return total * total / squares
 
 

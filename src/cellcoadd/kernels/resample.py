@@ -254,8 +254,8 @@ def _sum_squares(
     for i in range(out.size):
         total_x, total_y = 0.0, 0.0
         for k in range(i * LANES, i * LANES + _TAPS):
-            total_x += squares_x[k]
-            total_y += squares_y[k]
+            total_x += float(squares_x[k])
+            total_y += float(squares_y[k])
         out[i] = total_x * total_y * (area[i] * area[i])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["CalibratedImageModel", "serialize_calibrated_image"]
 
 import functools
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import pydantic
 from lsst.images import (
@@ -19,33 +19,13 @@ from lsst.images import (
     MaskSerializationModel,
     SkyProjectionSerializationModel,
 )
-from lsst.images.psfs import (
-    GaussianPointSpreadFunction,
-    GaussianPSFSerializationModel,
-    PiffSerializationModel,
-    PiffWrapper,
-)
 from lsst.images.serialization import InputArchive, InvalidParameterError, OutputArchive
 
 from .archive_schema import ProductTree
 from .calibrated_image import CalibratedImage, ImageQuality
 from .identifiers import ObservationIdentifiers
-from .psf_models import (
-    ImagePointSpreadFunction,
-    ImagePsfModel,
-    PsfexPointSpreadFunction,
-    PsfexPsfModel,
-)
+from .psf_storage import StoredPsf, write_psf
 
-_STORABLE_PSFS = (
-    PsfexPointSpreadFunction,
-    ImagePointSpreadFunction,
-    PiffWrapper,
-    GaussianPointSpreadFunction,
-)
-type _StoredPsf = (
-    PsfexPsfModel | ImagePsfModel | PiffSerializationModel | GaussianPSFSerializationModel
-)
 _WITH_BBOX = frozenset({"image", "mask", "variance", "masked_image"})
 
 
@@ -63,7 +43,7 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
     sky_projection: SkyProjectionSerializationModel[P] = pydantic.Field(
         description="Pixels to sky."
     )
-    psf: _StoredPsf = pydantic.Field(
+    psf: StoredPsf = pydantic.Field(
         union_mode="left_to_right", description="Point-spread function."
     )
     observation: ObservationIdentifiers = pydantic.Field(
@@ -144,13 +124,6 @@ def serialize_calibrated_image(
     TypeError
         If its point-spread function is of a kind that cannot be stored.
     """
-    psf = image.psf
-    if not isinstance(psf, _STORABLE_PSFS):
-        names = ", ".join(kind.__name__ for kind in _STORABLE_PSFS)
-        raise TypeError(
-            f"{image.observation}: a PSF of type {type(psf).__name__} cannot be stored; "
-            f"these can: {names}."
-        )
     planes = image.masked_image
     write = archive.serialize_direct
     bare = functools.partial
@@ -159,7 +132,7 @@ def serialize_calibrated_image(
         mask=write("mask", bare(planes.mask.serialize, save_projection=False)),
         variance=write("variance", bare(planes.variance.serialize, save_projection=False)),
         sky_projection=write("sky_projection", image.sky_projection.serialize),
-        psf=cast("_StoredPsf", write("psf", psf.serialize)),
+        psf=write_psf(image.psf, archive, name="psf", owner=str(image.observation)),
         observation=image.observation,
         nanojansky_per_count=image.nanojansky_per_count,
         mean_variance=image.mean_variance,

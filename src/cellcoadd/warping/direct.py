@@ -21,7 +21,7 @@ from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
-from .project import ProjectedImage, project_image
+from .project import ProjectedImage, place_image, project_image
 from .select import Refusal, select_images
 from .settings import WarpSettings
 from .warped_psf import warp_psf
@@ -77,10 +77,11 @@ def make_direct_warp(
     projected: list[ProjectedImage] = []
     for image in chosen:
         try:
+            placement = place_image(image, box=box, tract=patch.sky_projection)
+            if placement is None:
+                continue
             prepared = prepare_image(image, settings=settings)
-            result = project_image(
-                prepared, box=box, tract=patch.sky_projection, settings=settings.resampling
-            )
+            result = project_image(prepared, placement, settings=settings.resampling)
         except UnusableInputError as err:
             refused.append(Refusal(observation=image.observation, reason=err.reason))
         else:

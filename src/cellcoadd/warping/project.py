@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ProjectedImage", "project_image"]
+__all__ = ["Placement", "ProjectedImage", "place_image", "project_image"]
 
 import dataclasses
 import math
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lsst.images import Box, Polygon, SkyProjection, TractFrame
 
 from ..kernels.resample import resample
+from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of
 from .positions import TractToDetector
 from .prepare import PreparedImage
@@ -49,31 +50,42 @@ class ProjectedImage:
     coverage: npt.NDArray[np.bool_]
 
 
-def project_image(
-    prepared: PreparedImage,
-    *,
-    box: Box,
-    tract: SkyProjection[TractFrame],
-    settings: ResamplingSettings,
-) -> ProjectedImage | None:
-    """Resample one detector onto a region of a tract; None if no pixel of it lands there.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """Where a detector lands: the tract's pixels that it can reach, its outline, the transform."""
+
+    region: Box
+    footprint: Polygon
+    transform: TractToDetector
+
+
+def place_image(
+    image: CalibratedImage, *, box: Box, tract: SkyProjection[TractFrame]
+) -> Placement | None:
+    """Find where a detector lands in a region of a tract; None if it does not.
 
     Raises
     ------
     UnusableInputError
         If the detector's WCS fails on its own pixels.
     """
-    source = prepared.source
     transform = TractToDetector(
-        tract=tract, detector=source.sky_projection, source=str(source.observation)
+        tract=tract, detector=image.sky_projection, source=str(image.observation)
     )
-    detector_box = source.masked_image.bbox
-    footprint = transform.footprint(detector_box)
-    if footprint is None:
+    footprint = transform.footprint(image.bbox)
+    region = _pixels_inside(footprint, box) if footprint is not None else None
+    if footprint is None or region is None:
         return None
-    region = _pixels_inside(footprint, box)
-    if region is None:
-        return None
+    return Placement(region=region, footprint=footprint, transform=transform)
+
+
+def project_image(
+    prepared: PreparedImage, placement: Placement, *, settings: ResamplingSettings
+) -> ProjectedImage | None:
+    """Resample one detector to where it lands; None if its kernel fits nowhere."""
+    source = prepared.source
+    detector_box = source.bbox
+    region, transform = placement.region, placement.transform
     schema = source.masked_image.mask.schema
     shape = (region.y.size, region.x.size)
     spacing = max(settings.interp_length, 1)
@@ -81,7 +93,7 @@ def project_image(
     result = ProjectedImage(
         prepared=prepared,
         bbox=region,
-        footprint=footprint,
+        footprint=placement.footprint,
         transform=transform,
         values=np.empty((len(prepared.values), *shape), np.float32),
         variances=np.empty((len(prepared.variances), *shape), np.float32),

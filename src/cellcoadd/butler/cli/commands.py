@@ -100,11 +100,12 @@ def register_cell_skymap(
             _announce(skymap, len(skymap) if wanted is None else len(wanted))
             result = register_skymap(butler, skymap, tracts=wanted)
         if result.tracts_added:
-            there = f" {result.tracts_there:,} were there already." if result.tracts_there else ""
             click.echo(
                 f"Registered {_count(len(result.tracts_added), 'tract')} of {name}"
-                f"{_list_ids(result.tracts_added)}.{there}"
+                f"{_list_ids(result.tracts_added)}."
             )
+            if result.tracts_there:
+                click.echo(f"There already: {_count(result.tracts_there, 'tract')}.")
         else:
             click.echo(
                 f"Nothing to do: {name} is registered, with "

@@ -1,0 +1,150 @@
+"""The sub-commands of ``butler``, as a user sees them."""
+
+from __future__ import annotations
+
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from lsst.daf.butler import Butler
+from lsst.daf.butler.cli.butler import cli
+
+from cellcoadd.testing.repositories import copy_repository, files_of, records_of
+
+
+def butler_command(*arguments: str | Path) -> Result:
+    """Run ``butler`` in this process."""
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def repo(ingested: Path, tmp_path: Path) -> Path:
+    """A repository with tract 9813 and all images in the run ``images``, closed."""
+    copy_repository(ingested, tmp_path / "repo").close()
+    return tmp_path / "repo"
+
+
+def state(root: Path) -> object:
+    with Butler.from_config(root) as opened:
+        return records_of(opened), files_of(root)
+
+
+def test_from_files_to_a_repository_in_three_commands(
+    tmp_path: Path, images: tuple[Path, ...]
+) -> None:
+    """The way of the tutorial; each command names the next."""
+    root = tmp_path / "new"
+    made = butler_command("make-cell-repo", root)
+    assert made.exit_code == 0, made.output
+    assert "next: butler" in made.output
+    ingested = butler_command(
+        "ingest-calibrated", root, images[0].parent, "-o", "HSC/field", "--transfer", "copy",
+        "--no-check",
+    )  # fmt: skip
+    assert ingested.exit_code == 0, ingested.output
+    assert "6 files ingested into HSC/field/images, 0 there already, 0 refused." in ingested.output
+    registered = butler_command(
+        "register-skymap", root, "hsc_rings_cells_v1", "--overlapping", "HSC/field"
+    )
+    assert registered.exit_code == 0, registered.output
+    assert "Registered 1 tract of hsc_rings_cells_v1: 9813." in registered.output
+    assert "next: pipetask run" in registered.output
+    with Butler.from_config(root, collections="HSC/field") as opened:
+        assert opened.get("skyMap", skymap="hsc_rings_cells_v1").name == "hsc_rings_cells_v1"
+        assert len(opened.query_datasets("calexp")) == 6
+
+
+def test_doing_it_again_says_that_nothing_was_to_do(repo: Path, images: tuple[Path, ...]) -> None:
+    """And changes nothing."""
+    before = state(repo)
+    again = butler_command("ingest-calibrated", repo, *images, "--run", "images", "-t", "copy")
+    assert again.exit_code == 0, again.output
+    assert "0 files ingested into images, 6 there already, 0 refused." in again.output
+    assert "not changed" in again.output
+    skymap = butler_command("register-skymap", repo, "hsc_rings_cells_v1", "--tracts", "9813")
+    assert skymap.exit_code == 0, skymap.output
+    assert "Nothing to do" in skymap.output
+    assert state(repo) == before
+
+
+def test_refused_files_are_named_and_fail_the_command_only_if_nothing_is_left(
+    repo: Path, images: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """A script must notice that nothing went in; one bad file among good ones is no failure."""
+    bad = tmp_path / "bad.fits"
+    bad.write_text("not an image")
+    some = butler_command("ingest-calibrated", repo, bad, images[0], "--run", "images")
+    assert some.exit_code == 0
+    assert f"refused {bad}: " in some.output
+    none = butler_command("ingest-calibrated", repo, bad, "--run", "images")
+    assert none.exit_code == 1
+    assert "0 files ingested into images, 0 there already, 1 refused." in none.output
+
+
+def test_a_conflicting_sky_map_is_refused_with_a_message(repo: Path, tmp_path: Path) -> None:
+    """No traceback: the message says what differs."""
+    definition = tmp_path / "mine.yaml"
+    definition.write_text(
+        "kind: discrete\npixel_scale_arcsec: 0.2\ntracts: [{ra: 150.1, dec: 2.2, radius: 0.06}]\n"
+    )
+    before = state(repo)
+    refused = butler_command(
+        "register-skymap", repo, "hsc_rings_cells_v1", "--definition", definition
+    )
+    assert refused.exit_code == 1
+    assert "kind is rings there and discrete here" in refused.output
+    assert "Traceback" not in refused.output
+    assert state(repo) == before
+    accepted = butler_command("register-skymap", repo, "mine", "--definition", definition)
+    assert accepted.exit_code == 0, accepted.output
+    assert "Registered 1 tract of mine: 0." in accepted.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "no built-in sky map 'nonsense'"),
+        (["lsst_cells_v1", "--tracts", "1,x"], "'x' is neither a number nor a range"),
+        (["lsst_cells_v1", "--tracts", "5..3"], "'5..3' holds no tract"),
+        (["lsst_cells_v1", "--tracts", "99999"], "there is no 99999"),
+        (["lsst_cells_v1", "--tracts", "1", "--overlapping", "images"], "exclude each other"),
+        (["lsst_cells_v1", "--overlapping", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_arguments_are_explained(repo: Path, arguments: list[str], message: str) -> None:
+    """The message names the value and the rule; the repository is left alone."""
+    before = state(repo)
+    result = butler_command("register-skymap", repo, *arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert state(repo) == before
+
+
+def test_a_long_registration_is_announced(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes and gigabytes must not come as a surprise; ranges count both ends."""
+    monkeypatch.setattr("cellcoadd.butler.register_skymap._PATCHES_PER_SECOND", 1)
+    result = butler_command(
+        "register-skymap", repo, "hsc_rings_cells_v1", "--tracts", "9813..9815"
+    )
+    assert result.exit_code == 0, result.output
+    assert "3 tracts: this takes about 6 min" in result.output
+    assert "Registered 2 tracts of hsc_rings_cells_v1: 9814, 9815." in result.output
+    assert "There already: 1 tract." in result.output
+
+
+def test_the_installed_command_offers_ours(tmp_path: Path) -> None:
+    """The entry point is in the package's metadata; only a real process proves it."""
+    program = Path(sysconfig.get_path("scripts")) / "butler"
+    done = subprocess.run(
+        [program, "make-cell-repo", tmp_path / "repo"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Made the repository" in done.stdout
+    again = subprocess.run(
+        [program, "make-cell-repo", tmp_path / "repo"], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 1
+    assert "includeConfigs" in again.stderr
