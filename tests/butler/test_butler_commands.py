@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from lsst.daf.butler import Butler
 from lsst.daf.butler.cli.butler import cli
 
+from cellcoadd.butler.cli import get_cli_resource
+from cellcoadd.butler.cli.commands import register_cell_skymap
 from cellcoadd.testing.repositories import copy_repository, files_of, records_of
 
 
@@ -126,13 +128,23 @@ def test_wrong_arguments_are_explained(repo: Path, arguments: list[str], message
 def test_a_long_registration_is_announced(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes and gigabytes must not come as a surprise; ranges count both ends."""
     monkeypatch.setattr("cellcoadd.butler.register_skymap._PATCHES_PER_SECOND", 1)
-    result = butler_command(
-        "register-skymap", repo, "hsc_rings_cells_v1", "--tracts", "9813..9815"
-    )
+    result = butler_command("register-skymap", repo, "hsc_rings_cells_v1", "--tracts", "9813..9815")
     assert result.exit_code == 0, result.output
     assert "3 tracts: this takes about 6 min" in result.output
     assert "Registered 2 tracts of hsc_rings_cells_v1: 9814, 9815." in result.output
     assert "There already: 1 tract." in result.output
+
+
+def test_beside_the_rubin_pipelines_no_command_has_the_name_of_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The butler refuses to run at all when two packages have a command of one name."""
+    names = [command.name for command in get_cli_resource()]
+    assert names == ["make-cell-repo", "register-skymap", "ingest-calibrated"]
+    monkeypatch.setattr(register_cell_skymap, "name", register_cell_skymap.name)  # to be undone
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "lsst.pipe.tasks" or None)
+    names = [command.name for command in get_cli_resource()]
+    assert names == ["make-cell-repo", "register-cell-skymap", "ingest-calibrated"]
 
 
 def test_the_installed_command_offers_ours(tmp_path: Path) -> None:

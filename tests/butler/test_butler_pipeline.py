@@ -49,7 +49,7 @@ class CountPixelsConnections(PipelineTaskConnections, dimensions=PER_VISIT):
     )
 
 
-class CountPixelsConfig(PipelineTaskConfig, pipelineConnections=CountPixelsConnections):  # type: ignore[call-arg]
+class CountPixelsConfig(PipelineTaskConfig, pipelineConnections=CountPixelsConnections):
     """Nothing to set."""
 
 
@@ -59,11 +59,11 @@ class CountPixelsTask(PipelineTask):
     ConfigClass: ClassVar[type[CountPixelsConfig]] = CountPixelsConfig
     _DefaultName = "countPixels"
 
-    def runQuantum(
+    def runQuantum(  # noqa: N802
         self,
-        butlerQC: QuantumContext,
-        inputRefs: InputQuantizedConnection,
-        outputRefs: OutputQuantizedConnection,
+        butlerQC: QuantumContext,  # noqa: N803
+        inputRefs: InputQuantizedConnection,  # noqa: N803
+        outputRefs: OutputQuantizedConnection,  # noqa: N803
     ) -> None:
         inputs = butlerQC.get(inputRefs)
         counts: dict[str, Any] = {"skymap": inputs["skymap"].name}
@@ -88,7 +88,7 @@ def chained(ingested: Path, tmp_path: Path) -> Path:
 def test_a_pipeline_finds_images_and_sky_map_in_one_collection(chained: Path) -> None:
     """One quantum a visit and patch, with the images that the regions say, read as they come."""
     graph = PipelineGraph()
-    graph.add_task("countPixels", CountPixelsTask, CountPixelsConfig())
+    graph.add_task("countPixels", CountPixelsTask, CountPixelsConfig())  # type: ignore[no-untyped-call]
     butler: Butler = SimplePipelineExecutor.prep_butler(
         str(chained), inputs=["HSC/defaults"], output="u/someone/counts"
     )

@@ -18,7 +18,17 @@ from cellcoadd.errors import RepositoryError
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.repositories import files_of
 
-OURS = {"CellSkyMap", "BorderedCellGrid", "CalibratedImage", "CellCoaddWarp", "BorderedCellCoadd"}
+OURS = {
+    "CellSkyMap",
+    "BorderedCellGrid",
+    "CalibratedImage",
+    "CellPatch",
+    "CellPsf",
+    "CellCoaddInputs",
+    "CellCoaddContributions",
+    "CellCoaddWarp",
+    "BorderedCellCoadd",
+}
 
 
 def run_python(program: str, *arguments: str) -> str:

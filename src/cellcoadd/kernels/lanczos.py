@@ -1,8 +1,8 @@
-"""Weights of the normalised Lanczos-3 kernel at fractional pixel positions, as tables.
+"""Weights of the normalised Lanczos-3 kernel at fractional pixel positions, as a table.
 
 The six weights around a position depend on its fraction of a pixel alone, and are smooth in it:
 piecewise cubics give them without a sine or a division, normalised already. Everything that
-interpolates uses these tables.
+interpolates uses this table.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ HALF_WIDTH = 3
 """Half-width a of the kernel sinc(t) sinc(t/a) in pixels: six taps a dimension."""
 
 LANES = 8
-"""Weights in a row of the tables: six taps and two zeros, one register of eight floats."""
+"""Weights in a row of the table: six taps and two zeros, one register of eight floats."""
 
 BINS = 64
-"""Intervals of the tables. A cubic in each is within 5e-9 of the kernel, single precision within 1e-7."""
+"""Intervals of the table: cubics are within 5e-9 of the kernel, in single precision 1e-7."""
 
 
 def _weights_and_slopes(fraction: float) -> tuple[list[float], list[float]]:

@@ -76,9 +76,9 @@ def adaptive_moments(stamp: npt.NDArray[np.floating]) -> tuple[float, float, flo
 
     Notes
     -----
-    Bernstein & Jarvis 2002 (AJ 123, 583) section 3, with the iteration of Hirata & Seljak 2003: under
-    the weight W a Gaussian C has the moments M = (C^-1 + W^-1)^-1, so W <- (M^-1 - W^-1)^-1. First
-    guess, limits and tolerances are those of the Rubin pipelines (SdssShape), so that sizes compare.
+    Bernstein & Jarvis 2002 (AJ 123, 583), section 3, with the iteration of Hirata & Seljak 2003:
+    under the weight W a Gaussian C has the moments M = (C^-1 + W^-1)^-1, so W <- (M^-1 - W^-1)^-1.
+    First guess, limits and tolerances are those of the Rubin pipelines, so that sizes compare.
     """
     weight = (_FIRST_GUESS, _FIRST_GUESS, 0.0)
     inverse = _invert(weight)

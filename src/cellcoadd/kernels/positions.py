@@ -102,32 +102,29 @@ def row_positions(
     first_node = x_start // spacing * spacing - 1
     row_offset = (y_start + row) - (y_start // spacing * spacing - 1)
     j = (row_offset - 1) // spacing
-    per_step = 1.0 / spacing
-    v = (row_offset - j * spacing) * per_step
-    per_area = per_step * per_step
+    up = row_offset - j * spacing
     i = 0
     while i < n:
         offset = (x_start + column + i) - first_node
         k = (offset - 1) // spacing
-        rise_left_x = node_x[j + 1, k] - node_x[j, k]
-        rise_left_y = node_y[j + 1, k] - node_y[j, k]
-        rise_right_x = node_x[j + 1, k + 1] - node_x[j, k + 1]
-        rise_right_y = node_y[j + 1, k + 1] - node_y[j, k + 1]
-        left_x = node_x[j, k] + v * rise_left_x
-        left_y = node_y[j, k] + v * rise_left_y
-        run_x = (node_x[j, k + 1] + v * rise_right_x) - left_x
-        run_y = (node_y[j, k + 1] + v * rise_right_y) - left_y
-        twist_x = rise_right_x - rise_left_x
-        twist_y = rise_right_y - rise_left_y
-        in_square = offset - k * spacing
-        count = min(n - i, spacing - in_square + 1)
+        # Slopes per pixel: for a shift by whole pixels they are exactly 1, and positions exact.
+        rise_x = (node_x[j + 1, k] - node_x[j, k]) / spacing
+        rise_y = (node_y[j + 1, k] - node_y[j, k]) / spacing
+        rise_right_x = (node_x[j + 1, k + 1] - node_x[j, k + 1]) / spacing
+        rise_right_y = (node_y[j + 1, k + 1] - node_y[j, k + 1]) / spacing
+        left_x = node_x[j, k] + up * rise_x
+        left_y = node_y[j, k] + up * rise_y
+        run_x = ((node_x[j, k + 1] + up * rise_right_x) - left_x) / spacing
+        run_y = ((node_y[j, k + 1] + up * rise_right_y) - left_y) / spacing
+        twist_x = (rise_right_x - rise_x) / spacing
+        twist_y = (rise_right_y - rise_y) / spacing
+        right = offset - k * spacing
+        count = min(n - i, spacing - right + 1)
         for m in range(count):
-            u = (in_square + m) * per_step
+            u = float(right + m)
             x[i + m] = left_x + u * run_x
             y[i + m] = left_y + u * run_y
-            area[i + m] = per_area * abs(
-                run_x * (rise_left_y + u * twist_y) - run_y * (rise_left_x + u * twist_x)
-            )
+            area[i + m] = abs(run_x * (rise_y + u * twist_y) - run_y * (rise_x + u * twist_x))
         i += count
 
 

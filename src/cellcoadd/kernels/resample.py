@@ -23,7 +23,7 @@ from .source_block import NOT_FINITE, block_size, block_stride, load_block
 _TAPS = 2 * HALF_WIDTH
 _BELOW = HALF_WIDTH - 1  # taps on the left of (below) the pixel at or below the position
 _BLOCK = 128
-"""Target pixels are worked on in squares of this side, whose source pixels fit into the L2 cache."""
+"""Target pixels are worked on in squares of this side; their source pixels fit the L2 cache."""
 
 
 @kernel

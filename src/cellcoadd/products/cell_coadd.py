@@ -225,6 +225,14 @@ class _Cells(Mapping[Index2D, SingleCellCoadd]):
         return len(self._rows)
 
 
+def hull_of_cells(grid: BorderedCellGrid, indices: Sequence[Index2D]) -> Box:
+    """Return the smallest box that holds the inner regions of some cells."""
+    xs, ys = [index.x for index in indices], [index.y for index in indices]
+    first = grid.inner_bbox_of(Index2D(x=min(xs), y=min(ys)))
+    last = grid.inner_bbox_of(Index2D(x=max(xs), y=max(ys)))
+    return Box.factory[first.y.start : last.y.stop, first.x.start : last.x.stop]
+
+
 class MultipleCellCoadd(DescribableMixin):
     """The cell-based coadd of a patch in one band.
 
@@ -341,11 +349,7 @@ class MultipleCellCoadd(DescribableMixin):
     @property
     def bbox(self) -> Box:
         """Hull of the inner regions of the filled cells."""
-        xs = [index.x for index in self._stack.indices]
-        ys = [index.y for index in self._stack.indices]
-        first = self._grid.inner_bbox_of(Index2D(x=min(xs), y=min(ys)))
-        last = self._grid.inner_bbox_of(Index2D(x=max(xs), y=max(ys)))
-        return Box.factory[first.y.start : last.y.stop, first.x.start : last.x.stop]
+        return hull_of_cells(self._grid, self._stack.indices)
 
     def stitch(self) -> CellCoadd:
         """Put the inner regions together into one image, Rubin's public type."""

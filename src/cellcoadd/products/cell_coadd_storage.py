@@ -36,7 +36,7 @@ from lsst.images.serialization import (
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
-from .cell_coadd import CellStack, MultipleCellCoadd
+from .cell_coadd import CellStack, MultipleCellCoadd, hull_of_cells
 from .cell_inputs import CoaddInput, to_coadd_provenance
 from .cell_psf import CellPsf
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
@@ -98,6 +98,11 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     def grid(self) -> BorderedCellGrid:
         """All cells of the patch."""
         return BorderedCellGrid(inner=self.patch.cells, border=self.cell_border)
+
+    @property
+    def bbox(self) -> Box:
+        """Hull of the inner regions of the filled cells."""
+        return hull_of_cells(self.grid, self.cells)
 
     def deserialize(
         self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any

@@ -33,6 +33,7 @@ from lsst.images.serialization import (
     TableModel,
 )
 
+from ..cell_grid import BorderedCellGrid
 from .archive_schema import ProductTree
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
@@ -97,6 +98,11 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
         """The warp's pixels."""
         return self.image.bbox
 
+    @property
+    def grid(self) -> BorderedCellGrid:
+        """The patch's cells."""
+        return BorderedCellGrid(inner=self.patch.cells, border=self.cell_border)
+
     def deserialize(
         self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
     ) -> Warp | MaskedImage:
@@ -111,12 +117,7 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             raise InvalidParameterError(
                 f"A warp is read whole or by bbox, not by {sorted(kwargs)}."
             )
-        pixels = MaskedImage(
-            self.image.deserialize(archive, bbox=bbox),
-            mask=self.mask.deserialize(archive, bbox=bbox),
-            variance=self.variance.deserialize(archive, bbox=bbox),
-            sky_projection=self.sky_projection.deserialize(archive),
-        )
+        pixels = self._read_pixels(archive, bbox=bbox)
         if bbox is not None:
             return pixels
         fractions: dict[str, Image] = {
@@ -136,6 +137,34 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
                 else archive.get_array(self.stamps)
             ),
             mask_fractions=fractions,
+        )
+
+    def deserialize_component(
+        self, component: str, archive: InputArchive[Any], **kwargs: Any
+    ) -> Any:
+        """Read one part: ``masked_image``, ``image``, ``sky_projection``, ``grid``, ``patch`` ...
+
+        Raises
+        ------
+        lsst.images.serialization.InvalidComponentError
+            If there is no such part.
+        lsst.images.serialization.InvalidParameterError
+            If a part that is not an image is given parameters, or an image others than ``bbox``.
+        """
+        if kwargs and component not in ("image", "mask", "variance", "masked_image"):
+            raise InvalidParameterError(f"{component} is read whole, without {sorted(kwargs)}.")
+        if component == "masked_image":
+            if others := sorted(set(kwargs) - {"bbox"}):
+                raise InvalidParameterError(f"{component} is read by bbox, not by {others}.")
+            return self._read_pixels(archive, **kwargs)
+        return super().deserialize_component(component, archive, **kwargs)
+
+    def _read_pixels(self, archive: InputArchive[Any], *, bbox: Box | None = None) -> MaskedImage:
+        return MaskedImage(
+            self.image.deserialize(archive, bbox=bbox),
+            mask=self.mask.deserialize(archive, bbox=bbox),
+            variance=self.variance.deserialize(archive, bbox=bbox),
+            sky_projection=self.sky_projection.deserialize(archive),
         )
 
 

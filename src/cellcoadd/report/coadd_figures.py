@@ -39,8 +39,11 @@ def draw_coadd_and_inputs(coadd: MultipleCellCoadd) -> Figure:
     box = stitched.bbox
     figure = new_figure(width=12.5, height=6.2)
     left, right = figure.subplots(1, 2)
-    image = np.where(np.isfinite(stitched.variance.array), stitched.image.array, np.nan)
-    shown = left.imshow(_stretched(image), extent=_extent(box), cmap="gray_r")
+    image = stitched.image.array.copy()
+    for missing in stitched.bounds.missing_boxes():
+        place = missing.slice_within(box)
+        image[place.y, place.x] = np.nan
+    shown = left.imshow(_stretched(image), extent=_extent(box), origin="lower", cmap="gray_r")
     bar = figure.colorbar(shown, ax=left, shrink=0.8)
     bar.set_label("asinh(flux per pixel / noise)")
     names = coadd.identifiers
@@ -54,7 +57,11 @@ def draw_coadd_and_inputs(coadd: MultipleCellCoadd) -> Figure:
     visible = counts[first.y : last.y + 1, first.x : last.x + 1]
     edges = np.arange(-0.5, counts.max() + 1.5)
     drawn = right.imshow(
-        visible, extent=_extent(box), cmap=INPUTS_COLOURS, norm=BoundaryNorm(edges, 256)
+        visible,
+        extent=_extent(box),
+        origin="lower",
+        cmap=INPUTS_COLOURS,
+        norm=BoundaryNorm(edges, 256),
     )
     bar = figure.colorbar(drawn, ax=right, shrink=0.8, ticks=range(int(counts.max()) + 1))
     bar.set_label("number of visits")

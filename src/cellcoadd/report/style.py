@@ -19,8 +19,6 @@ _STYLE: Any = {  # matplotlib's type of its parameters lists every one of them
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.labelsize": 10,
-    "image.interpolation": "nearest",
-    "image.origin": "lower",
     "savefig.dpi": 150,
 }
 

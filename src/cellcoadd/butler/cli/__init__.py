@@ -8,11 +8,22 @@ from __future__ import annotations
 
 __all__ = ["get_cli_resource"]
 
+import importlib.util
+
 import click
 
 from .commands import ingest_calibrated, make_cell_repo, register_cell_skymap
 
 
 def get_cli_resource() -> list[click.Command]:
-    """Return our sub-commands."""
+    """Return our sub-commands.
+
+    Notes
+    -----
+    The Rubin pipelines have a ``register-skymap`` of their own, and ``butler`` refuses to run at
+    all when two packages have a command of one name. Where they are installed ours is called
+    ``register-cell-skymap``.
+    """
+    if importlib.util.find_spec("lsst.pipe.tasks") is not None:
+        register_cell_skymap.name = "register-cell-skymap"
     return [make_cell_repo, register_cell_skymap, ingest_calibrated]

@@ -1,0 +1,184 @@
+"""Warps and coadds in a repository: whole, in part, and by component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pytest
+from lsst.daf.butler import Butler, DatasetType
+from lsst.images import Box, Image, Mask, MaskedImage, Polygon
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+from cellcoadd.butler.instruments import of
+from cellcoadd.butler.register_skymap import register_skymap
+from cellcoadd.cell_grid import Index2D
+from cellcoadd.products.cell_coadd import CellStack, MultipleCellCoadd
+from cellcoadd.products.cell_inputs import CoaddInput, contribution_dtype
+from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
+from cellcoadd.products.mask_planes import mask_schema
+from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
+from cellcoadd.skymap import Patch, SkyMap
+
+OBSERVATION = ObservationIdentifiers(
+    instrument="HSC", visit=1228, detector=0, physical_filter="HSC-I", band="i", day_obs=20240827
+)
+IDENTIFIERS = PatchIdentifiers(skymap="small", tract=0, patch=0)
+WHERE: dict[str, Any] = {"skymap": "small", "tract": 0, "patch": 0}
+
+
+@pytest.fixture
+def small(butler: Butler) -> Patch:
+    """A registered patch of 4 x 4 cells of 8 + 2 * 2 pixels."""
+    skymap = SkyMap.from_definition(
+        {
+            "kind": "discrete",
+            "pixel_scale_arcsec": 0.2,
+            "cell_inner_size": 8,
+            "cell_border": 2,
+            "patch_inner_cells": 2,
+            "tracts": [{"ra": 150.1, "dec": 2.2, "radius": 0.0006}],
+        },
+        name="small",
+    )
+    register_skymap(butler, skymap)
+    of.HSC().register(butler.registry)
+    butler.registry.insertDimensionData(
+        "physical_filter", {"instrument": "HSC", "name": "HSC-I", "band": "i"}
+    )
+    butler.collections.register("products")
+    return skymap[0].patch(0)
+
+
+def put(butler: Butler, name: str, storage_class: str, product: object, **data_id: Any) -> None:
+    kind = DatasetType(name, data_id, storage_class, universe=butler.dimensions)
+    butler.registry.registerDatasetType(kind)
+    butler.put(product, kind, data_id, run="products")
+
+
+def coadd_of_two_cells(patch: Patch) -> MultipleCellCoadd:
+    noise = np.random.default_rng(1).normal(size=(2, 12, 12)).astype(np.float32)
+    stamp = np.zeros((2, 5, 5), np.float32)
+    stamp[:, 2, 2] = 1.0
+    return MultipleCellCoadd(
+        identifiers=IDENTIFIERS,
+        band="i",
+        patch=patch.definition,
+        cell_border=2,
+        sky_projection=patch.sky_projection,
+        stack=CellStack(
+            indices=(Index2D(x=1, y=0), Index2D(x=2, y=1)),
+            image=noise,
+            variance=np.ones_like(noise),
+            mask=np.zeros(noise.shape, np.int32),
+            schema=mask_schema(),
+            mask_fractions={},
+            noise=np.zeros((0, *noise.shape), np.float32),
+            psf=stamp,
+        ),
+        inputs=[
+            CoaddInput(
+                observation=OBSERVATION,
+                footprint=patch.outer_bbox.to_polygon(),
+                mean_variance_njy2=1.0,
+            )
+        ],
+        contributions=np.zeros(0, contribution_dtype()),
+    )
+
+
+def warp_of_one_detector(patch: Patch) -> Warp:
+    box = patch.outer_bbox
+    footprint = box.to_polygon()
+    assert isinstance(footprint, Polygon)
+    return Warp(
+        MaskedImage(
+            Image(np.arange(box.area, dtype=np.float32).reshape(box.shape), bbox=box, unit=u.nJy),
+            mask=Mask(0, schema=mask_schema(), bbox=box),
+            variance=Image(2.0, bbox=box, dtype=np.float32, unit=u.nJy**2),
+            sky_projection=patch.sky_projection,
+        ),
+        identifiers=IDENTIFIERS,
+        patch=patch.definition,
+        cell_border=2,
+        inputs=[
+            WarpInput(
+                observation=OBSERVATION,
+                bbox=box,
+                sky_projection=patch.sky_projection,
+                footprint=footprint,
+                mean_variance_njy2=2.0,
+                psf=GaussianPointSpreadFunction(2.0, bounds=box, stamp_size=21),
+            )
+        ],
+        owner=np.zeros(box.shape, np.uint8),
+        cell_inputs=np.zeros(0, CELL_INPUT_DTYPE),
+        stamps=np.ones((1, 3, 3), np.float32),
+    )
+
+
+def test_every_component_of_a_coadd_can_be_read(butler: Butler, small: Patch) -> None:
+    """What the configuration declares is offered to users; each must be what the coadd has."""
+    coadd = coadd_of_two_cells(small)
+    put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    where = {"band": "i", **WHERE}
+    declared = butler.storageClasses.getStorageClass("BorderedCellCoadd").derivedComponents
+    got = {name: butler.get(f"coadd.{name}", where, collections="products") for name in declared}
+    for name in ("grid", "patch", "bbox"):
+        assert got[name] == getattr(coadd, name)
+    for name in ("wcs", "sky_projection"):
+        sky = got[name].pixel_to_sky(x=1.0, y=2.0)
+        assert sky.separation(coadd.wcs.pixel_to_sky(x=1.0, y=2.0)).arcsec < 1e-6
+    assert got["inputs"][0].observation == OBSERVATION
+    assert got["contributions"].dtype == coadd.contributions.dtype
+    assert type(got["psf"]).__name__ == "CellPsf"
+    assert type(got["provenance"]).__name__ == "CoaddProvenance"
+
+
+def test_a_box_of_a_coadd_is_its_cells_there(butler: Butler, small: Patch) -> None:
+    """A look at one cell must not read the patch."""
+    coadd = coadd_of_two_cells(small)
+    put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    index = Index2D(x=2, y=1)
+    part = butler.get(
+        "coadd",
+        {"band": "i", **WHERE},
+        collections="products",
+        parameters={"bbox": coadd.grid.inner_bbox_of(index)},
+    )
+    assert list(part.cells) == [index]
+    np.testing.assert_array_equal(
+        part.cells[index].outer.image.array, coadd.cells[index].outer.image.array
+    )
+
+
+def test_every_component_of_a_warp_can_be_read(butler: Butler, small: Patch) -> None:
+    """The planes one by one, also in a box; the geometry without pixels."""
+    warp = warp_of_one_detector(small)
+    put(butler, "warp", "CellCoaddWarp", warp, **WHERE)
+    declared = butler.storageClasses.getStorageClass("CellCoaddWarp").derivedComponents
+    got = {name: butler.get(f"warp.{name}", WHERE, collections="products") for name in declared}
+    for name in ("grid", "patch", "bbox"):
+        assert got[name] == getattr(warp, name)
+    np.testing.assert_array_equal(got["image"].array, warp.masked_image.image.array)
+    np.testing.assert_array_equal(got["variance"].array, warp.masked_image.variance.array)
+    assert got["mask"].schema == warp.masked_image.mask.schema
+    start = warp.bbox.start
+    box = Box.from_shape((3, 4), start=(start[0] + 1, start[1] + 2))
+    cutout = butler.get("warp.image", WHERE, collections="products", parameters={"bbox": box})
+    np.testing.assert_array_equal(cutout.array, warp.masked_image.image[box].array)
+    planes = butler.get(
+        "warp.masked_image", WHERE, collections="products", parameters={"bbox": box}
+    )
+    assert planes.bbox == box
+
+
+def test_a_warp_comes_back_as_it_was(butler: Butler, small: Patch) -> None:
+    """The task that coadds reads whole warps."""
+    warp = warp_of_one_detector(small)
+    put(butler, "warp", "CellCoaddWarp", warp, **WHERE)
+    got = butler.get("warp", WHERE, collections="products")
+    assert isinstance(got, Warp)
+    assert [entry.observation for entry in got.inputs] == [OBSERVATION]
+    np.testing.assert_array_equal(got.masked_image.image.array, warp.masked_image.image.array)
