@@ -26,17 +26,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import llvmlite
+import llvmlite  # type: ignore[import-untyped]
 import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba.core import caching, config, types
+from numba.core import caching as _caching
+from numba.core import types
 from numba.extending import intrinsic
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+# Numba's modules are typed in part only.
+caching: Any = _caching
+config: Any = numba.config
 
 _KERNELS = Path(__file__).parent / "kernels"
 _SECONDS_KEPT_UNUSED = 30 * 86400.0
@@ -52,7 +55,7 @@ _MODES = (
 """Settings of numba that change the machine code and are missing from the key of its cache."""
 
 
-def kernel(function: _Function) -> _Function:
+def kernel[Function: Callable[..., Any]](function: Function) -> Function:
     """Compile a function of arrays and numbers when it is first called.
 
     Arithmetic is IEEE, in the order written (no fast-math: nothing is reassociated or fused), so
@@ -68,7 +71,7 @@ def kernel(function: _Function) -> _Function:
         folder = cache_folder()
         if folder is not None:
             dispatcher._cache = _FolderCache(function, folder)
-    compiled: _Function = dispatcher
+    compiled: Function = dispatcher
     return compiled
 
 
@@ -187,9 +190,12 @@ class _FilesBySignature:
         return None
 
     def save(self, key: object, data: object) -> None:
-        # A full disk or a folder just removed must not stop the computation.
+        # A full disk or a folder just removed must not stop the computation. Numba's save reads
+        # what is there, which may be damaged: an empty index goes first.
         with contextlib.suppress(OSError):
-            self._file(key).save(key, data)
+            file = self._file(key)
+            file.flush()
+            file.save(key, data)
 
     def flush(self) -> None:
         for path in self._folder.glob(f"{self._base}-*"):
@@ -198,6 +204,7 @@ class _FilesBySignature:
 
 # Two operations on eight floats at once, written out for the compiler because numba does not run
 # LLVM's vectorizer of straight-line code. They do not check bounds: their callers do, in that mode.
+# Numba calls the decorated functions with the types of the arguments, for their signature.
 
 _EIGHT = ir.VectorType(ir.FloatType(), 8)
 
@@ -240,8 +247,8 @@ def _weighted_sum_python(
     return result
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _cubic_weights(typing_context: Any, table: Any, start: Any, t: Any, out: Any, o: Any) -> Any:
+@intrinsic
+def _cubic_weights(context: Any, table: Any, start: Any, t: Any, out: Any, o: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = [_data_pointer(context, builder, signature, arguments, k) for k in (0, 3)]
         t_eight = _eight_times(builder, arguments[2])
@@ -262,10 +269,8 @@ def _cubic_weights(typing_context: Any, table: Any, start: Any, t: Any, out: Any
     return types.void(flat_table, types.intp, types.float32, flat, types.intp), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _weighted_sum(
-    typing_context: Any, plane: Any, p: Any, stride: Any, weights_x: Any, weights_y: Any, o: Any
-) -> Any:
+@intrinsic
+def _weighted_sum(context: Any, plane: Any, p: Any, stride: Any, x: Any, y: Any, o: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, data_x, data_y = (
             _data_pointer(context, builder, signature, arguments, k) for k in (0, 3, 4)
@@ -318,5 +323,9 @@ def _eight_times(builder: Any, value: Any) -> Any:
     )
 
 
-cubic_weights = _cubic_weights_python if config.DISABLE_JIT else _cubic_weights
-weighted_sum = _weighted_sum_python if config.DISABLE_JIT else _weighted_sum
+cubic_weights: Callable[..., None]
+weighted_sum: Callable[..., np.float32]
+if config.DISABLE_JIT:
+    cubic_weights, weighted_sum = _cubic_weights_python, _weighted_sum_python
+else:
+    cubic_weights, weighted_sum = _cubic_weights, _weighted_sum

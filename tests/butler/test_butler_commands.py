@@ -85,6 +85,15 @@ def test_refused_files_are_named_and_fail_the_command_only_if_nothing_is_left(
     assert "0 files ingested into images, 0 there already, 1 refused." in none.output
 
 
+def test_a_repository_is_not_made_twice(repo: Path) -> None:
+    """Making it anew would lose what is in there."""
+    before = state(repo)
+    again = butler_command("make-cell-repo", repo)
+    assert again.exit_code == 1
+    assert "includeConfigs" in again.output
+    assert state(repo) == before
+
+
 def test_a_conflicting_sky_map_is_refused_with_a_message(repo: Path, tmp_path: Path) -> None:
     """No traceback: the message says what differs."""
     definition = tmp_path / "mine.yaml"
@@ -155,8 +164,4 @@ def test_the_installed_command_offers_ours(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Made the repository" in done.stdout
-    again = subprocess.run(
-        [program, "make-cell-repo", tmp_path / "repo"], capture_output=True, text=True, check=False
-    )
-    assert again.returncode == 1
-    assert "includeConfigs" in again.stderr
+    assert (tmp_path / "repo" / "butler.yaml").is_file()

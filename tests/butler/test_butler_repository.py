@@ -16,7 +16,8 @@ from lsst.daf.butler import Butler, Config, DatasetType
 from cellcoadd.butler.repository import REPOSITORY_CONFIG, make_repository
 from cellcoadd.errors import RepositoryError
 from cellcoadd.skymap import named_sky_map
-from cellcoadd.testing.repositories import files_of
+from cellcoadd.surveys import reader_for
+from cellcoadd.testing.repositories import copy_repository, files_of
 
 OURS = {
     "CellSkyMap",
@@ -78,16 +79,38 @@ def test_an_existing_repository_is_refused_and_left_alone(butler: Butler, root: 
     assert files_of(root) == before
 
 
-def test_a_new_process_reads_the_sky_map_back(butler: Butler, root: Path) -> None:
-    """Nothing but the repository connects the two processes; the hash covers the definition."""
+def test_a_new_process_reads_back_what_was_put(
+    root: Path, ingested: Path, images: tuple[Path, ...]
+) -> None:
+    """Nothing but the repository connects the two processes."""
+    image = reader_for(images[0]).read(images[0]).calibrated_image
+    with copy_repository(ingested, root) as filled:
+        kind = DatasetType(
+            "own",
+            ("instrument", "visit", "detector"),
+            "CalibratedImage",
+            universe=filled.dimensions,
+        )
+        filled.registry.registerDatasetType(kind)
+        filled.collections.register("owns")
+        filled.put(image, kind, instrument="HSC", visit=1228, detector=0, run="owns")
     printed = run_python(
         "import sys; from lsst.daf.butler import Butler\n"
         "with Butler.from_config(sys.argv[1]) as butler:\n"
         "    skymap = butler.get('skyMap', skymap='hsc_rings_cells_v1', collections='skymaps')\n"
-        "    print(skymap.name, skymap.sha1)",
+        "    print(skymap.name, skymap.sha1)\n"
+        "    (ref,) = butler.query_datasets('own', 'owns')\n"
+        "    image = butler.get(ref)\n"
+        "    print(image.observation)\n"
+        "    print(image.masked_image.image.array[10, 20].item())\n"
+        "    print(image.psf.compute_kernel_image(x=50, y=40).array.max().item())",
         str(root),
-    )
-    assert printed.split() == ["hsc_rings_cells_v1", named_sky_map("hsc_rings_cells_v1").sha1]
+    ).splitlines()
+    assert printed[0] == f"hsc_rings_cells_v1 {named_sky_map('hsc_rings_cells_v1').sha1}"
+    assert printed[1] == str(image.observation)
+    assert float(printed[2]) == image.masked_image.image.array[10, 20].item()
+    peak = image.psf.compute_kernel_image(x=50, y=40).array.max().item()
+    assert float(printed[3]) == pytest.approx(peak, rel=1e-6)
 
 
 def test_a_sky_map_is_stored_as_text_and_not_pickled(butler: Butler, root: Path) -> None:

@@ -15,7 +15,7 @@ from cellcoadd.butler.instruments import of
 from cellcoadd.butler.register_skymap import register_skymap
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import CellStack, MultipleCellCoadd
-from cellcoadd.products.cell_inputs import CoaddInput, contribution_dtype
+from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
@@ -61,6 +61,9 @@ def coadd_of_two_cells(patch: Patch) -> MultipleCellCoadd:
     noise = np.random.default_rng(1).normal(size=(2, 12, 12)).astype(np.float32)
     stamp = np.zeros((2, 5, 5), np.float32)
     stamp[:, 2, 2] = 1.0
+    contributions = np.zeros(1, contribution_dtype())
+    contributions["cell_x"] = 1
+    contributions["reason"] = RefusalReason.ACCEPTED
     return MultipleCellCoadd(
         identifiers=IDENTIFIERS,
         band="i",
@@ -84,7 +87,7 @@ def coadd_of_two_cells(patch: Patch) -> MultipleCellCoadd:
                 mean_variance_njy2=1.0,
             )
         ],
-        contributions=np.zeros(0, contribution_dtype()),
+        contributions=contributions,
     )
 
 

@@ -57,11 +57,11 @@ def test_nonsense_regions_are_refused(start: int, stop: int, spacing: int, messa
 
 def test_positions_of_an_affine_map_are_exact() -> None:
     """Bilinear interpolation reproduces x = 2 c + r + 1, y = 3 r: area 6 everywhere."""
-    columns, rows = np.meshgrid(node_indices(3, 40, 10), node_indices(-7, 5, 10))
-    x, y, area = np.empty(37), np.empty(37), np.empty(37)
-    row_positions(
-        2.0 * columns + rows + 1.0, 3.0 * rows.astype(float), 4, 0, 37, 3, -7, 10, x, y, area
+    columns, rows = np.meshgrid(
+        node_indices(3, 40, 10).astype(float), node_indices(-7, 5, 10).astype(float)
     )
+    x, y, area = np.empty(37), np.empty(37), np.empty(37)
+    row_positions(2.0 * columns + rows + 1.0, 3.0 * rows, 4, 0, 37, 3, -7, 10, x, y, area)
     np.testing.assert_allclose(x, 2.0 * np.arange(3, 40) - 3 + 1, rtol=1e-15)
     np.testing.assert_allclose(y, -9.0, rtol=1e-15)
     np.testing.assert_allclose(area, 6.0, rtol=1e-14)

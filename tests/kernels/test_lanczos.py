@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from cellcoadd._jit import cubic_weights, kernel
@@ -11,7 +12,7 @@ from cellcoadd.testing.slow_twins import lanczos_weights
 
 
 @kernel
-def _weights(fraction, out):  # type: ignore[no-untyped-def]
+def _weights(fraction: float, out: npt.NDArray[np.float32]) -> None:
     scaled = fraction * BINS
     cubic_weights(WEIGHT_TABLE, int(scaled) * 4 * LANES, np.float32(scaled - int(scaled)), out, 0)
 
@@ -31,9 +32,7 @@ def test_cubics_are_accurate_between_the_nodes() -> None:
     for t in (0.25, 0.5, 0.75):
         for b in range(BINS):
             weights = np.polynomial.polynomial.polyval(t, table[b])
-            np.testing.assert_allclose(
-                weights, lanczos_weights((b + t) / BINS), rtol=0, atol=4e-8
-            )
+            np.testing.assert_allclose(weights, lanczos_weights((b + t) / BINS), rtol=0, atol=4e-8)
 
 
 def test_whole_pixels_are_copied_exactly() -> None:

@@ -181,8 +181,10 @@ def register_visit(
         if not grown:
             return
         row = registered.toDict()
-        # A region that another program has registered may be larger than that of its detectors.
-        row["region"] = hull([row["region"], *grown.values()] if row["region"] else grown.values())
+        # Another program may have registered a region that is larger than that of its detectors,
+        # or one that has no hull.
+        whole = isinstance(row["region"], ConvexPolygon)
+        row["region"] = hull([*([row["region"]] if whole else regions.values()), *grown.values()])
         registry.syncDimensionData("visit", row, update=True)
     else:
         registry.insertDimensionData("visit", _visit_row(details, hull(grown.values())))

@@ -25,9 +25,7 @@ At distance 6 the correlation with the nearest good pixel is 1e-4."""
 
 
 @kernel
-def fill_no_data(
-    planes: npt.NDArray[np.float32], no_data: npt.NDArray[np.bool_]
-) -> None:
+def fill_no_data(planes: npt.NDArray[np.float32], no_data: npt.NDArray[np.bool_]) -> None:
     """Replace the pixels without data, in place.
 
     Parameters
@@ -116,9 +114,7 @@ def _fill_run(
 
 
 @kernel
-def prediction_weights(
-    offsets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
-) -> None:
+def prediction_weights(offsets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> None:
     """Weights of the best linear unbiased prediction at 0 from pixels at some distances.
 
     Parameters

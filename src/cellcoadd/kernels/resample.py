@@ -125,9 +125,7 @@ def resample(
                 values, variances, mask, full_mask_bits, x_low, x_high, y_low, y_high, planes, bits
             )
             for row in range(first_row, last_row):
-                row_positions(
-                    node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area
-                )
+                row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
                 if fractions.shape[0]:
                     _interpolate_fractions(
                         fractions, x, y, corner, corner_weights, out_fractions[:, row, here]

@@ -136,9 +136,7 @@ def _union(bits: npt.NDArray[np.int32]) -> np.int32:
 
 
 @kernel
-def _or_of_six(
-    bits: npt.NDArray[np.int32], step: int, n: int, out: npt.NDArray[np.int32]
-) -> None:
+def _or_of_six(bits: npt.NDArray[np.int32], step: int, n: int, out: npt.NDArray[np.int32]) -> None:
     """Write to each of n elements its OR with the five that follow at multiples of a step."""
     b0, b1, b2 = bits, bits[step:], bits[2 * step :]
     b3, b4, b5 = bits[3 * step :], bits[4 * step :], bits[5 * step :]

@@ -62,7 +62,7 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
         scale = 0.8 if angle else 1.0
         x = scale * (math.cos(angle) * u - math.sin(angle) * v) + (5.3 if angle else -2.0)
         y = scale * (math.sin(angle) * u + math.cos(angle) * v) + (-2.9 if angle else -4.0)
-        outputs = {
+        outputs: dict[str, Any] = {
             "values": np.empty((2, height, width), np.float32),
             "variances": np.empty((1, height, width), np.float32),
             "mask": np.empty((height, width), np.int32),
@@ -125,4 +125,5 @@ def _exercise_moments() -> dict[str, npt.NDArray[Any]]:
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **exercise(), noticed=np.array(planted_mistakes(), dtype=np.str_))
+    results: dict[str, Any] = {**exercise(), "noticed": np.array(planted_mistakes(), dtype=np.str_)}
+    np.savez(sys.argv[1], **results)

@@ -61,7 +61,8 @@ def resample_plane(
     for index in np.ndindex(*x.shape):
         i, j = int(np.floor(x[index])), int(np.floor(y[index]))
         if 2 <= i <= nx - 4 and 2 <= j <= ny - 4:
-            weights = np.outer(lanczos_weights(y[index] - j), lanczos_weights(x[index] - i))
+            across, up = lanczos_weights(float(x[index]) - i), lanczos_weights(float(y[index]) - j)
+            weights = np.outer(up, across)
             pixels = plane[j - 2 : j + 4, i - 2 : i + 4].astype(float)
             out[index] = np.sum((weights * area[index]) ** power * pixels)
     return out

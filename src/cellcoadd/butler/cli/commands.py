@@ -21,6 +21,7 @@ from lsst.daf.butler.progress import Progress
 if TYPE_CHECKING:
     from ...skymap import SkyMap
 
+_PIPELINE = "resource://cellcoadd/pipelines/cell_coadds.yaml"
 _LONG_SECONDS = 20.0  # beyond this a command says beforehand how long it takes
 
 
@@ -47,7 +48,7 @@ def make_cell_repo(repo: str) -> None:
     cls=ButlerCommand,
     short_help="Register a sky map of tracts, patches and cells.",
 )
-@repo_argument(required=True)
+@repo_argument(required=True, help="REPO is the folder or URI of the repository.")
 @click.argument("name")
 @click.option(
     "--definition",
@@ -116,7 +117,7 @@ def register_cell_skymap(
         else:
             _next(
                 f"pipetask run --register-dataset-types -b {shlex.quote(repo)} "
-                f"-i {shlex.quote(overlapping)} -o OUTPUT -p PIPELINE "
+                f"-i {shlex.quote(overlapping)} -o u/$USER/cell_coadds -p {_PIPELINE} "
                 f"-d \"skymap='{name}' AND tract={(wanted or [0])[0]}\""
             )
 
@@ -126,7 +127,7 @@ def register_cell_skymap(
     cls=ButlerCommand,
     short_help="Bring calibrated images into a repository.",
 )
-@repo_argument(required=True)
+@repo_argument(required=True, help="REPO is the folder or URI of the repository.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",

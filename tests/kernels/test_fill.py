@@ -1,0 +1,157 @@
+"""Filling of pixels without data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cellcoadd.kernels.fill import fill_no_data, prediction_weights
+
+NO_DATA = 256
+_ROUNDING = 5e-5  # the Rubin pipelines' coefficients have four decimals
+_FAR = 3e-4  # and in runs of 11 and more they take the limit of an infinite run in the middle
+
+
+def _fill(row: list[float], missing: range) -> list[float]:
+    planes = np.array([[row]], np.float32)
+    no_data = np.zeros((1, len(row)), np.bool_)
+    no_data[0, missing.start : missing.stop] = True
+    fill_no_data(planes, no_data)
+    filled: list[float] = planes[0, 0].tolist()
+    return filled
+
+
+def test_one_missing_pixel_by_hand() -> None:
+    """The kriging weights of -2, -1, 1, 2 for exp(-d^2/4), from a solver of numpy's."""
+    at = np.array([-2.0, -1.0, 1.0, 2.0])
+    system = np.ones((5, 5))
+    system[:4, :4] = np.exp(-0.25 * (at[:, None] - at) ** 2)
+    system[4, 4] = 0.0
+    expected = np.linalg.solve(system, [*np.exp(-0.25 * at**2), 1.0])[:4]
+    weights = np.empty(4)
+    prediction_weights(at, weights)
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+    filled = _fill([1, 2, np.nan, 4, 8, 5], range(2, 3))
+    np.testing.assert_allclose(filled[2], expected @ [1, 2, 4, 8], rtol=1e-6)
+
+
+@given(level=st.floats(1e-6, 1e6), start=st.integers(0, 30), width=st.integers(1, 30))
+@settings(deadline=None, max_examples=50)
+def test_constant_row_is_continued(level: float, start: int, width: int) -> None:
+    """Weights sum to 1, and the fallback of a flat positive image is its level."""
+    filled = _fill([level] * 30, range(start, min(start + width, 29)))
+    np.testing.assert_allclose(filled, level, rtol=1e-6)
+
+
+@given(width=st.integers(1, 20), start=st.integers(0, 19))
+@settings(deadline=None, max_examples=30)
+def test_mirrored_row_is_filled_mirrored(width: int, start: int) -> None:
+    """Left and right are alike, at the edges too."""
+    row = np.random.default_rng(5).normal(10, 3, 24).astype(np.float32)
+    no_data = np.zeros((1, 24), np.bool_)
+    no_data[0, start : start + width] = True
+    one, two = row[None, None].copy(), row[None, None, ::-1].copy()
+    fill_no_data(one, no_data)
+    fill_no_data(two, np.ascontiguousarray(no_data[:, ::-1]))
+    np.testing.assert_allclose(one[0, 0], two[0, 0, ::-1], rtol=1e-6)
+
+
+def test_edge_run_of_seven_is_like_the_wider_ones() -> None:
+    """Where the Rubin pipelines have coefficients up to 3.6; the outermost pixel is the median."""
+    row = [np.nan] * 7 + [3.0, 1.0, 4.0, 1.0, 5.0, 9.0]
+    seven = _fill(row, range(7))
+    assert seven[0] == 3.5
+    wider = _fill([np.nan, np.nan, *row], range(9))
+    np.testing.assert_array_equal(wider[2:], seven)
+
+
+def test_fallback_is_the_median_but_not_negative() -> None:
+    """A row without a good pixel takes it; without any good pixel there is only 0 to give."""
+    for level, expected in ((7.0, 7.0), (-7.0, 0.0)):
+        planes = np.full((1, 3, 5), level, np.float32)
+        planes[0, 1] = np.nan
+        fill_no_data(planes, np.isnan(planes[0]))
+        assert planes[0, 1].tolist() == [expected] * 5
+    planes = np.full((2, 3, 5), np.nan, np.float32)
+    fill_no_data(planes, np.ones((3, 5), np.bool_))
+    assert np.all(planes == 0)
+
+
+def test_all_planes_are_filled_with_the_same_weights() -> None:
+    """Noise realizations keep the statistics of what happens to the image."""
+    rng = np.random.default_rng(2)
+    image = rng.normal(50, 5, (6, 40)).astype(np.float32)
+    no_data = rng.random((6, 40)) < 0.4
+    no_data[:, 0] = no_data[:, -1] = False
+    planes = np.stack([image, 2 * image, image[::-1]])
+    fill_no_data(planes, no_data)
+    alone = image[None].copy()
+    fill_no_data(alone, no_data)
+    np.testing.assert_array_equal(planes[0], alone[0])
+    np.testing.assert_allclose(planes[1], 2 * planes[0], rtol=1e-6)
+
+
+def test_coefficients_are_those_of_the_rubin_pipelines(shared: Path) -> None:
+    """Impulse responses (reference D4) of all runs but those of 7 pixels at an edge, a fault."""
+    responses = _reference(shared)["impulse_responses"]
+    assert len(responses) > 70
+    for name, response in responses.items():
+        if name in ("left_7", "right_7"):
+            continue
+        start, width, size = response["start"], response["width"], response["row_length"]
+        tolerance = 1.1 * _ROUNDING if width < 11 else _FAR
+        no_data = np.zeros((1, size), np.bool_)
+        no_data[0, start : start + width] = True
+        for neighbour, expected in response["coefficient_by_neighbour"].items():
+            offset = int(neighbour)
+            planes = np.zeros((1, 1, size), np.float32)
+            planes[0, 0, start + offset + (width - 1 if offset > 0 else 0)] = 1.0
+            fill_no_data(planes, no_data)
+            np.testing.assert_allclose(
+                planes[0, 0, start : start + width], expected, rtol=0, atol=tolerance,
+                err_msg=name,
+            )  # fmt: skip
+        planes = np.ones((1, 2, size), np.float32)  # the median; then a row of zeros
+        planes[0, 0] = 0.0
+        planes = np.concatenate([planes, np.ones((1, 2, size), np.float32)], axis=1)
+        fill_no_data(planes, np.concatenate([no_data, np.zeros((3, size), np.bool_)]))
+        np.testing.assert_allclose(
+            planes[0, 0, start : start + width], response["fallback_coefficient"], rtol=0,
+            atol=2 * tolerance, err_msg=name,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_images_are_those_of_the_rubin_pipelines(case: int, shared: Path) -> None:
+    """Also where only one good pixel lies between two runs.
+
+    Left out, by the runs at the edges: 7 pixels, their fault; and one row whose first and last
+    pixel alone are good, where they take the last for all and we predict from both.
+    """
+    planes = np.load(shared / "reference" / "rubin" / "D_statistics" / "D4_interp.npz")
+    no_data = (planes[f"i{case}_in_mask"] & NO_DATA) != 0
+    image = planes[f"i{case}_in_image"][np.newaxis].copy()
+    fill_no_data(image, no_data)
+    expected = planes[f"i{case}_out_image"]
+    # Four coefficients of this rounding, times the largest pixels.
+    tolerance = 4 * _FAR * np.abs(expected).max()
+    compared = 0
+    for row in range(expected.shape[0]):
+        good = np.flatnonzero(~no_data[row])
+        if good.size == 0 or 7 in (good[0], no_data.shape[1] - 1 - good[-1]) or good.size == 2:
+            continue
+        np.testing.assert_allclose(image[0, row], expected[row], rtol=0, atol=tolerance)
+        compared += 1
+    assert compared >= 25
+    np.testing.assert_array_equal(image[0][~no_data], planes[f"i{case}_in_image"][~no_data])
+
+
+def _reference(shared: Path) -> Any:
+    path = shared / "reference" / "rubin" / "D_statistics" / "D4_interp.json"
+    return json.loads(path.read_text())
