@@ -8,7 +8,7 @@ stages all speak of cells in its terms.
 
 from __future__ import annotations
 
-__all__ = ["BorderedCellGrid", "Index2D"]
+__all__ = ["BorderedCellGrid", "Index2D", "shared_box"]
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,6 +17,13 @@ from lsst.images import YX, Box
 from lsst.images.cells import CellGrid, CellIJ
 
 from .errors import MissingCellError
+
+
+def shared_box(a: Box, b: Box) -> Box | None:
+    """Return the pixels that two boxes share, None if there are none."""
+    y = slice(max(a.y.start, b.y.start), min(a.y.stop, b.y.stop))
+    x = slice(max(a.x.start, b.x.start), min(a.x.stop, b.x.stop))
+    return Box.factory[y, x] if y.start < y.stop and x.start < x.stop else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

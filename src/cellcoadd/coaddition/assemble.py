@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = ["VisitOnPatch", "assemble_cell_coadd"]
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
+from ..cell_grid import shared_box
 from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
@@ -22,6 +24,8 @@ from .cell_selection import CellChoice, choose_cells
 from .settings import CoaddSettings
 from .stack import CellPixels, CellStackBuilder, StackLayout
 from .weights import compute_weight
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +39,8 @@ class VisitOnPatch:
     noise
         Noise realizations on the same pixels.
     artifact_mask
-        A mask whose CLIPPED plane marks artifacts; None if there is none.
+        A mask whose CLIPPED plane marks artifacts; None if there is none. It counts only where the
+        settings say ``do_use_artifact_mask``.
     """
 
     warp: Warp
@@ -61,7 +66,8 @@ def assemble_cell_coadd(
     Raises
     ------
     ValueError
-        If the warps are not sorted, not of one band, or do not carry the same masked fractions.
+        If the warps are not sorted, not of one band, not on this patch, or do not carry the same
+        masked fractions and the number of noise realizations that is asked for.
     """
     assembly = _Assembly(patch, settings)
     for visit in visits:
@@ -86,7 +92,10 @@ class _Assembly:
 
     def add(self, visit: VisitOnPatch) -> None:
         warp, settings = visit.warp, self._settings
-        self._check(warp)
+        self._check(visit)
+        if settings.require_artifact_mask and visit.artifact_mask is None:
+            _LOG.warning("Left out: visit %d has no artifact mask.", warp.visit)
+            return
         if self._builder is None:
             self._builder = CellStackBuilder(
                 StackLayout(
@@ -146,10 +155,25 @@ class _Assembly:
             contributions=contributions[order],
         )
 
-    def _check(self, warp: Warp) -> None:
+    def _check(self, given: VisitOnPatch) -> None:
+        warp, patch = given.warp, self._patch
         visit = (warp.instrument, warp.visit)
+        here = PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id)
+        if warp.identifiers != here:
+            raise ValueError(f"Visit {warp.visit} is on {warp.identifiers}, not on {here}.")
         if self._last is not None and visit <= self._last:
             raise ValueError(f"Warps must be sorted and different: {visit} after {self._last}.")
+        wanted = self._settings.num_noise_realizations
+        if len(given.noise) != wanted:
+            raise ValueError(
+                f"Visit {warp.visit} comes with {len(given.noise)} noise realizations, "
+                f"num_noise_realizations is {wanted}."
+            )
+        for noise in given.noise:
+            if noise.bbox != warp.bbox:
+                raise ValueError(
+                    f"Visit {warp.visit}: its noise covers {noise.bbox}, its image {warp.bbox}."
+                )
         if self._band is not None and warp.band != self._band:
             raise ValueError(
                 f"One coadd is of one band: visit {warp.visit} is {warp.band}, not {self._band}."
@@ -191,20 +215,14 @@ def _coadd_mask(
     # Both schemas begin with the standard planes; a survey's own planes end here.
     mask = bits & bits_of(schema, [plane.name for plane in schema if plane is not None])
     mask &= ~np.int32(bits_of(own, settings.remove_mask_planes, ignore_missing=True))
-    if visit.artifact_mask is not None:
+    if settings.do_use_artifact_mask and visit.artifact_mask is not None:
         artifacts = visit.artifact_mask
-        shared = _shared_box(artifacts.bbox, visit.warp.bbox)
+        shared = shared_box(artifacts.bbox, visit.warp.bbox)
         if shared is not None:
             place = shared.slice_within(visit.warp.bbox)
             clipped = artifacts[shared].get("CLIPPED")
             mask[place.y, place.x][clipped] |= bits_of(schema, ["CLIPPED"])
     return mask
-
-
-def _shared_box(a: Box, b: Box) -> Box | None:
-    y = (max(a.y.start, b.y.start), min(a.y.stop, b.y.stop))
-    x = (max(a.x.start, b.x.start), min(a.x.stop, b.x.stop))
-    return Box.factory[slice(*y), slice(*x)] if y[0] < y[1] and x[0] < x[1] else None
 
 
 def _cut_out(
@@ -218,7 +236,7 @@ def _cut_out(
     """The planes of a cell; pixels that are not this detector's have no data."""
     warp = visit.warp
     no_data = np.int32(bits_of(layout.schema, ["NO_DATA"]))
-    shared = _shared_box(box, warp.bbox)
+    shared = shared_box(box, warp.bbox)
     assert shared is not None, "a usable input has pixels in the cell"
     source = shared.slice_within(warp.bbox)
     window = (source.y, source.x)
@@ -297,7 +315,7 @@ def _describe_choice(warp: Warp, choice: CellChoice, box: Box, *, number: int) -
 
 def _mean_fraction(warp: Warp, choice: CellChoice, name: str, box: Box) -> float:
     """Mean of a masked fraction over the pixels of a region that are this detector's."""
-    shared = _shared_box(box, warp.bbox)
+    shared = shared_box(box, warp.bbox)
     if shared is None or name not in warp.mask_fractions:
         return float("nan")
     place = shared.slice_within(warp.bbox)

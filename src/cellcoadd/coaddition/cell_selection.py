@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..cell_grid import BorderedCellGrid, Index2D
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..products.cell_inputs import RefusalReason
 from ..products.warp import Warp
 from .settings import CoaddSettings
@@ -112,6 +112,8 @@ def _choose(
         reason = RefusalReason.OVERLAP
     elif not row["overlaps_center"]:
         reason = RefusalReason.CENTER
+    elif row["stamp"] < 0:
+        reason = RefusalReason.PSF
     elif not (math.isfinite(weight) and weight > 0.0):
         reason = RefusalReason.WEIGHT
     elif 1.0 - unmasked > settings.max_maskfrac:
@@ -134,13 +136,11 @@ def _unmasked_fraction(
     warp: Warp, index: Index2D, number: int, rejected: npt.NDArray[np.bool_]
 ) -> float:
     """Part of the detector's pixels in the inner region that no mask keeps out."""
-    box = warp.grid.inner_bbox_of(index)
-    y = slice(max(box.y.start, warp.bbox.y.start), min(box.y.stop, warp.bbox.y.stop))
-    x = slice(max(box.x.start, warp.bbox.x.start), min(box.x.stop, warp.bbox.x.stop))
-    if y.start >= y.stop or x.start >= x.stop:
+    shared = shared_box(warp.grid.inner_bbox_of(index), warp.bbox)
+    if shared is None:
         return 0.0
-    start = warp.bbox.start
-    window = np.s_[y.start - start.y : y.stop - start.y, x.start - start.x : x.stop - start.x]
+    place = shared.slice_within(warp.bbox)
+    window = (place.y, place.x)
     mine = warp.owner[window] == number
     total = int(np.count_nonzero(mine))
     return int(np.count_nonzero(mine & ~rejected[window])) / total if total else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["NSIDE_COVERAGE", "NSIDE_SPARSE", "check_resolutions", "make_input_map"]
 
+import warnings
 from typing import Any
 
 import astropy.units as u
@@ -91,13 +92,16 @@ def make_input_map(
     rows = coadd.contributions
     accepted = rows[rows["reason"] == RefusalReason.ACCEPTED]
     used, first, bit_of_row = np.unique(accepted["input"], return_index=True, return_inverse=True)
-    result = healsparse.HealSparseMap.make_empty(
-        nside_coverage,
-        nside_sparse,
-        healsparse.WIDE_MASK,
-        wide_mask_maxbits=len(used),
-        metadata=_metadata(coadd, used, accepted["weight"][first]),
-    )
+    with warnings.catch_warnings():
+        # It is meant for maps of the whole sky; that of a patch is smaller with a fine index.
+        warnings.filterwarnings("ignore", "Using `nside_coverage` > 128", ResourceWarning)
+        result = healsparse.HealSparseMap.make_empty(
+            nside_coverage,
+            nside_sparse,
+            healsparse.WIDE_MASK,
+            wide_mask_maxbits=len(used),
+            metadata=_metadata(coadd, used, accepted["weight"][first]),
+        )
     fields = np.zeros((len(coadd.grid), result.wide_mask_width), np.uint8)
     cell_of_row = coadd.grid.shape.x * accepted["cell_y"].astype(np.int64) + accepted["cell_x"]
     field, bit = np.divmod(bit_of_row, _BITS_PER_FIELD)
@@ -105,7 +109,9 @@ def make_input_map(
     pixels, cells = _pixels_and_cells(coadd, nside_sparse)
     values = fields[cells]
     covered = values.any(axis=1)
-    result.update_values_pix(pixels[covered], values[covered])
+    # Each pixel comes once. "replace" would check that with an array as long as the range of their
+    # numbers, which is half the sky where a patch lies on the seam of two base pixels.
+    result.update_values_pix(pixels[covered], values[covered], operation="or")
     return result
 
 
@@ -138,7 +144,7 @@ def _pixels_and_cells(
     # in the same one whichever of two overlapping patches is asked.
     x = (np.floor(np.asarray(at.x) + 0.5).astype(np.int64) - grid.bbox.x.start) // shape.x
     y = (np.floor(np.asarray(at.y) + 0.5).astype(np.int64) - grid.bbox.y.start) // shape.y
-    inside = (0 <= x) & (x < grid.shape.x) & (0 <= y) & (y < grid.shape.y)
+    inside = (x >= 0) & (x < grid.shape.x) & (y >= 0) & (y < grid.shape.y)
     return pixels[inside], grid.shape.x * y[inside] + x[inside]
 
 

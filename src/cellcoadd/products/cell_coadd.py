@@ -27,7 +27,7 @@ from lsst.images.describe import (
     ReportField,
 )
 
-from ..cell_grid import BorderedCellGrid, Index2D
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
 from .cell_inputs import CoaddInput, RefusalReason, to_coadd_provenance
 from .cell_psf import CellPsf
@@ -380,7 +380,7 @@ class MultipleCellCoadd(DescribableMixin):
         rows = [
             row
             for row, index in enumerate(self._stack.indices)
-            if _overlap(self._grid.inner_bbox_of(index), bbox)
+            if shared_box(self._grid.inner_bbox_of(index), bbox) is not None
         ]
         if not rows:
             raise MissingCellError(f"No filled cell has a pixel in {bbox}; they cover {self.bbox}.")
@@ -423,12 +423,3 @@ class MultipleCellCoadd(DescribableMixin):
         return Report(
             type_name="MultipleCellCoadd", summary=summary, fields=fields, children=children
         )
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return (
-        a.y.start < b.y.stop
-        and b.y.start < a.y.stop
-        and a.x.start < b.x.stop
-        and b.x.start < a.x.stop
-    )

@@ -33,6 +33,8 @@ class RefusalReason(enum.IntEnum):
     """Its weight is not finite and positive."""
     MASKED = 4
     """More of the cell's inner region is masked than max_maskfrac, and other inputs are better."""
+    PSF = 5
+    """Its point-spread function cannot be drawn at the cell's centre."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

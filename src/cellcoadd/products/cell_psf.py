@@ -20,7 +20,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..conventions import round_half_up
 from ..errors import MissingCellError
-from .stamp_shift import shift_stamp
+from .stamp_shift import stellar_box, translate_stamp
 
 
 class CellPsf(PointSpreadFunction):
@@ -100,16 +100,12 @@ class CellPsf(PointSpreadFunction):
         """Return the image of a star of unit flux at a position, sub-pixel shift included."""
         kernel = self.compute_kernel_image(x=x, y=y)
         column, row = round_half_up(x), round_half_up(y)
-        shifted = shift_stamp(kernel.array, dx=x - column, dy=y - row)
-        return Image(shifted, bbox=self._bbox_at(column=column, row=row))
+        shifted = translate_stamp(kernel.array, dx=x - column, dy=y - row)
+        return Image(shifted, bbox=stellar_box(kernel.bbox, x=x, y=y))
 
     def compute_stellar_bbox(self, *, x: float, y: float) -> Box:
         """Return the box of `compute_stellar_image`."""
-        return self._bbox_at(column=round_half_up(x), row=round_half_up(y))
-
-    def _bbox_at(self, *, column: int, row: int) -> Box:
-        radius = self._stamps.shape[1] // 2
-        return Box.factory[row - radius : row + radius + 1, column - radius : column + radius + 1]
+        return stellar_box(self.kernel_bbox, x=x, y=y)
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: ARG002, B008
         size = self._stamps.shape[1]

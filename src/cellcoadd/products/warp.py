@@ -21,7 +21,7 @@ from lsst.images.cells import PatchDefinition
 from lsst.images.describe import DescribableMixin, DescribeOptions, FieldRole, Report, ReportField
 from lsst.images.psfs import PointSpreadFunction
 
-from ..cell_grid import BorderedCellGrid, Index2D
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from .cell_psf import CellPsf
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of
@@ -267,10 +267,8 @@ class Warp(DescribableMixin):
             variance=Image(np.inf, bbox=bbox, dtype=np.float32, unit=u.nJy**2),
             sky_projection=self.sky_projection,
         )
-        y = slice(max(bbox.y.start, self.bbox.y.start), min(bbox.y.stop, self.bbox.y.stop))
-        x = slice(max(bbox.x.start, self.bbox.x.start), min(bbox.x.stop, self.bbox.x.stop))
-        if y.start < y.stop and x.start < x.stop:
-            shared = Box.factory[y, x]
+        shared = shared_box(bbox, self.bbox)
+        if shared is not None:
             result[shared] = self._masked_image[shared]
         return result
 

@@ -12,6 +12,7 @@ import functools
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pydantic
 from lsst.images import (
     Box,
@@ -33,7 +34,8 @@ from lsst.images.serialization import (
     TableModel,
 )
 
-from ..cell_grid import BorderedCellGrid
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
+from ..errors import MissingCellError
 from .archive_schema import ProductTree
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
@@ -105,11 +107,13 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
 
     def deserialize(
         self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
-    ) -> Warp | MaskedImage:
-        """Read the warp, or only the pixels in a box (as a masked image).
+    ) -> Warp:
+        """Read the warp, or of it the pixels in a box and the cells that have all theirs there.
 
         Raises
         ------
+        MissingCellError
+            If the warp has no pixel in the box.
         lsst.images.serialization.InvalidParameterError
             If there is a parameter other than ``bbox``.
         """
@@ -117,20 +121,21 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             raise InvalidParameterError(
                 f"A warp is read whole or by bbox, not by {sorted(kwargs)}."
             )
-        pixels = self._read_pixels(archive, bbox=bbox)
-        if bbox is not None:
-            return pixels
+        box = self.bbox if bbox is None else self._shared_with(bbox)
         fractions: dict[str, Image] = {
-            name: model.deserialize(archive) for name, model in self.mask_fractions.items()
+            name: model.deserialize(archive, bbox=box)
+            for name, model in self.mask_fractions.items()
         }
+        place = box.slice_within(self.bbox)
+        rows = archive.get_structured_array(self.cell_inputs)
         return Warp(
-            pixels,
+            self._read_pixels(archive, bbox=box),
             identifiers=self.identifiers,
             patch=self.patch,
             cell_border=self.cell_border,
             inputs=[model.deserialize(archive) for model in self.inputs],
-            owner=archive.get_array(self.owner),
-            cell_inputs=archive.get_structured_array(self.cell_inputs),
+            owner=archive.get_array(self.owner, slices=(place.y, place.x)),
+            cell_inputs=rows if box == self.bbox else rows[self._whole_cells(rows, box)],
             stamps=(
                 np.zeros((0, 1, 1), np.float32)
                 if self.stamps is None
@@ -158,6 +163,22 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
                 raise InvalidParameterError(f"{component} is read by bbox, not by {others}.")
             return self._read_pixels(archive, **kwargs)
         return super().deserialize_component(component, archive, **kwargs)
+
+    def _shared_with(self, bbox: Box) -> Box:
+        shared = shared_box(self.bbox, bbox)
+        if shared is None:
+            raise MissingCellError(f"The warp has no pixel in {bbox}; it covers {self.bbox}.")
+        return shared
+
+    def _whole_cells(self, rows: npt.NDArray[np.void], box: Box) -> npt.NDArray[np.bool_]:
+        """Whether all pixels of the cell that a row is about are in a box."""
+        grid = self.grid
+        whole = np.zeros(len(rows), np.bool_)
+        for number, row in enumerate(rows):
+            outer = grid.outer_bbox_of(Index2D(x=int(row["cell_x"]), y=int(row["cell_y"])))
+            reached = shared_box(outer, self.bbox)
+            whole[number] = reached is not None and box.contains(reached)
+        return whole
 
     def _read_pixels(self, archive: InputArchive[Any], *, bbox: Box | None = None) -> MaskedImage:
         return MaskedImage(

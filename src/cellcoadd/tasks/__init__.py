@@ -11,6 +11,9 @@ __all__ = [
     "StitchCellCoaddTask",
 ]
 
+from ._log_filters import install_log_filters
 from .assemble_cell_coadd import AssembleCellCoaddConfig, AssembleCellCoaddTask
 from .make_direct_warp import MakeDirectWarpConfig, MakeDirectWarpTask
 from .stitch_cell_coadd import StitchCellCoaddConfig, StitchCellCoaddTask
+
+install_log_filters()

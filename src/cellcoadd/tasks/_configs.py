@@ -1,13 +1,14 @@
 """Configurations as views of the stages' settings: the Rubin pipelines' names, our defaults once.
 
-Every class here has ``to_settings()``. Defaults are read off the settings; checks are the
-settings' own, run when a configuration is validated, so that a bad value is refused before any
-work begins.
+Classes here have ``to_settings()``, where the stage takes settings. Defaults are read off the
+stages; checks are the stages' own, run when a configuration is validated, so that a bad value is
+refused before any work begins.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "InputMapConfig",
     "InterpolationConfig",
     "MaskedFractionWarperConfig",
     "SelectionConfig",
@@ -17,6 +18,7 @@ __all__ = [
 
 from lsst.pex.config import ChoiceField, Config, Field, ListField
 
+from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE, check_resolutions
 from ..products.mask_planes import STANDARD_PLANES
 from ..warping.settings import InterpolationSettings, ResamplingSettings, SelectionSettings
 
@@ -166,3 +168,17 @@ class MaskedFractionWarperConfig(Config):
         default="bilinear",
         optional=False,
     )
+
+
+class InputMapConfig(Config):
+    """Resolutions of the map of a coadd's inputs."""
+
+    nside = Field[int](doc="HEALPix resolution of the map, a power of two.", default=NSIDE_SPARSE)
+    nside_coverage = Field[int](
+        doc="HEALPix resolution of the map's index, a power of two.", default=NSIDE_COVERAGE
+    )
+
+    def validate(self) -> None:
+        """Refuse bad values before any work begins."""
+        super().validate()
+        check_resolutions(nside_sparse=self.nside, nside_coverage=self.nside_coverage)

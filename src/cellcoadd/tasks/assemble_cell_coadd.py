@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lsst.daf.butler import DataCoordinate
-from lsst.pex.config import ChoiceField, DictField, Field, ListField, RangeField
+from lsst.pex.config import (
+    ChoiceField,
+    ConfigField,
+    DictField,
+    Field,
+    ListField,
+    RangeField,
+)
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -26,8 +33,10 @@ from lsst.pipe.base import (
 )
 
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
 from ..skymap import Patch, SkyMap
+from ._configs import InputMapConfig
 
 _DEFAULTS = CoaddSettings()
 _MAX_NOISE = 3
@@ -96,11 +105,19 @@ class AssembleCellCoaddConnections(
         storageClass="BorderedCellCoadd",
         dimensions=_COADD_DIMENSIONS,
     )
+    input_map = connectionTypes.Output(
+        doc="Which inputs went in where on the sky, one bit an input.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}_inputMap",
+        storageClass="HealSparseMap",
+        dimensions=_COADD_DIMENSIONS,
+    )
 
     def __init__(self, *, config: AssembleCellCoaddConfig | None = None) -> None:
         assert config is not None, "given by the middleware"
         if not config.do_use_artifact_mask:
             del self.artifact_masks
+        if not config.do_input_map:
+            del self.input_map
         for number in range(config.num_noise_realizations, _MAX_NOISE):
             delattr(self, f"noise{number}_warps")
 
@@ -174,6 +191,12 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
     psf_dimensions = Field[int](
         doc="Side of the PSF images in pixels, odd.", default=_DEFAULTS.psf_dimensions
     )
+    do_input_map = Field[bool](
+        doc="Make a map on the sky of the inputs, one bit an input.", default=False
+    )
+    input_mapper = ConfigField[InputMapConfig](
+        doc="Resolutions of the map of inputs.", dtype=InputMapConfig
+    )
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""
@@ -213,7 +236,7 @@ class AssembleCellCoaddTask(PipelineTask):
         inputRefs: InputQuantizedConnection,
         outputRefs: OutputQuantizedConnection,
     ) -> None:
-        """Add up the warps one after the other, write the coadd."""
+        """Add up the warps one after the other, write what was made."""
         data_id = butlerQC.quantum.dataId
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
@@ -234,7 +257,7 @@ class AssembleCellCoaddTask(PipelineTask):
         Returns
         -------
         struct
-            ``multiple_cell_coadd``.
+            ``multiple_cell_coadd`` and, if it is switched on, ``input_map``.
 
         Raises
         ------
@@ -247,7 +270,13 @@ class AssembleCellCoaddTask(PipelineTask):
                 f"No input covers a whole cell of tract {patch.tract}, patch {patch.id} of "
                 f"{patch.skymap}: they are smaller than a cell, or all were refused."
             )
-        return Struct(multiple_cell_coadd=coadd)
+        outputs: dict[str, Any] = {"multiple_cell_coadd": coadd}
+        if self.config.do_input_map:
+            mapper = self.config.input_mapper
+            outputs["input_map"] = make_input_map(
+                coadd, nside_sparse=mapper.nside, nside_coverage=mapper.nside_coverage
+            )
+        return Struct(**outputs)
 
     def _load(
         self, context: QuantumContext, refs: InputQuantizedConnection

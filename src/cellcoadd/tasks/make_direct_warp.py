@@ -31,6 +31,7 @@ from ._configs import (
     SelectionConfig,
     WarperConfig,
 )
+from ._image_loading import load_image
 
 _DEFAULTS = WarpSettings()
 _MAX_NOISE = 3
@@ -214,7 +215,7 @@ class MakeDirectWarpTask(PipelineTask):
         images: list[CalibratedImage] = []
         for ref in refs:
             try:
-                images.append(context.get(ref).get())
+                images.append(load_image(context.get(ref)))
             except UnusableInputError as err:
                 self.log.warning("Left out: %s", err)
         return images

@@ -1,0 +1,1 @@
+"""Builders, slow twins and repositories for tests, ours and those of users."""

@@ -229,7 +229,7 @@ def _cell_inputs(
     place = bbox.slice_within(patch.outer_bbox)
     whole[place.y, place.x] = owner
     rows = []
-    stamps = []
+    stamps: list[npt.NDArray[np.float64]] = []
     for index in patch.grid:
         outer = patch.grid.outer_bbox_of(index).slice_within(patch.outer_bbox)
         inner = patch.grid.inner_bbox_of(index).slice_within(patch.outer_bbox)

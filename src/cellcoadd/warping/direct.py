@@ -5,17 +5,19 @@ from __future__ import annotations
 __all__ = ["DirectWarp", "make_direct_warp"]
 
 import dataclasses
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import YX, Box, Image, Mask, MaskedImage
 
+from ..cell_grid import shared_box
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
-from ..products.identifiers import PatchIdentifiers
+from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.mask_planes import ALL_PLANES
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Patch
@@ -65,11 +67,17 @@ def make_direct_warp(
     settings
         All choices.
 
+    Raises
+    ------
+    ValueError
+        If the images are not of one visit, or two are of the same detector.
+
     Notes
     -----
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
+    _check_visit([image.observation for image in chosen])
     refused: list[Refusal] = []
     if settings.do_select_pre_warp:
         chosen, refused = select_images(chosen, settings.select)
@@ -92,6 +100,15 @@ def make_direct_warp(
     if not projected:
         return None
     return _merge(projected, patch, refused=refused, settings=settings)
+
+
+def _check_visit(observations: Sequence[ObservationIdentifiers]) -> None:
+    visits = {(entry.instrument, entry.visit, entry.band) for entry in observations}
+    if len(visits) > 1:
+        raise ValueError(f"A warp is of one visit, the images are of {sorted(visits)}.")
+    for first, second in itertools.pairwise(observations):
+        if first.detector == second.detector:
+            raise ValueError(f"{first} is given twice.")
 
 
 def _merge(
@@ -161,7 +178,10 @@ def _merge(
 def _cells_of(
     planes: MergedPlanes, projected: list[ProjectedImage], patch: Patch, *, settings: WarpSettings
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32]]:
-    """What each detector covers of each cell, and its PSF at the centres that it covers."""
+    """What each detector covers of each cell, and its PSF at the centres that it covers.
+
+    Where a PSF cannot be drawn there is no stamp.
+    """
     rows: list[tuple[int, int, int, int, int, bool, int]] = []
     centres: list[list[YX[int]]] = [[] for _ in projected]
     grid = patch.grid
@@ -192,17 +212,19 @@ def _cells_of(
     )
     has_stamp = cell_inputs["stamp"] >= 0
     cell_inputs["stamp"][has_stamp] += firsts[cell_inputs["input"][has_stamp]]
-    return cell_inputs, stamps
+    drawn = np.isfinite(stamps).all(axis=(1, 2))
+    numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
+    cell_inputs["stamp"][has_stamp] = numbers[cell_inputs["stamp"][has_stamp]]
+    return cell_inputs, stamps[drawn]
 
 
 def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
     """Number of pixels of a box that come from each detector."""
-    start, stop = planes.bbox.start, planes.bbox.stop
-    y = slice(max(box.y.start, start.y) - start.y, min(box.y.stop, stop.y) - start.y)
-    x = slice(max(box.x.start, start.x) - start.x, min(box.x.stop, stop.x) - start.x)
-    if y.start >= y.stop or x.start >= x.stop:
+    shared = shared_box(box, planes.bbox)
+    if shared is None:
         return np.zeros(count, np.int64)
-    counts = np.bincount(planes.owner[y, x].ravel(), minlength=NO_OWNER + 1)
+    place = shared.slice_within(planes.bbox)
+    counts = np.bincount(planes.owner[place.y, place.x].ravel(), minlength=NO_OWNER + 1)
     return counts[:count].astype(np.int64)
 
 

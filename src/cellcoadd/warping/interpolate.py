@@ -10,11 +10,14 @@ from __future__ import annotations
 
 __all__ = ["interpolate_bad_pixels"]
 
+import contextlib
+
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CloughTocher2DInterpolator
 from scipy.ndimage import label, maximum_filter
 from scipy.spatial import QhullError
+from threadpoolctl import threadpool_limits
 
 _LEAST_POINTS = 3  # of a triangulation
 
@@ -50,17 +53,16 @@ def interpolate_bad_pixels(
     near = maximum_filter(bad, size=2 * interp_length + 1, mode="constant", cval=False)
     good_y, good_x = np.nonzero(near & ~bad)
     bad_y, bad_x = _grouped_by_defect(bad, near)
+    # They stay NaN if all good pixels lie on one line: there is nothing to interpolate between.
     values = np.full((bad_y.size, planes.shape[0]), np.nan)
     if good_y.size >= _LEAST_POINTS:
         points = np.column_stack([good_y, good_x]).astype(np.float64)
-        try:
+        # scipy calls LAPACK for each triangle. With its threads that takes ten times as long, and
+        # a thousand times when other processes use the same cores.
+        with threadpool_limits(limits=1, user_api="blas"), contextlib.suppress(QhullError):
             interpolator = CloughTocher2DInterpolator(
                 points, planes[:, good_y, good_x].T.astype(np.float64)
             )
-        except QhullError:
-            # All good pixels lie on one line: nothing to interpolate between.
-            pass
-        else:
             values = interpolator(np.column_stack([bad_y, bad_x]).astype(np.float64))
     outside = ~np.isfinite(values).all(axis=1)
     values[outside] = fill_value

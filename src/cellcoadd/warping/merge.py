@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, MaskSchema
 
+from ..cell_grid import shared_box
 from ..products.mask_planes import bits_of, mask_schema
 from ..products.warp import NO_OWNER
 from .project import ProjectedImage
@@ -61,10 +62,11 @@ class MergedPlanes:
 
     def reach(self, box: Box) -> bool:
         """Return whether any detector covers a pixel of a box."""
-        start, stop = self.bbox.start, self.bbox.stop
-        y = slice(max(box.y.start - start.y, 0), max(min(box.y.stop, stop.y) - start.y, 0))
-        x = slice(max(box.x.start - start.x, 0), max(min(box.x.stop, stop.x) - start.x, 0))
-        return bool((self.owner[y, x] != NO_OWNER).any())
+        shared = shared_box(box, self.bbox)
+        if shared is None:
+            return False
+        place = shared.slice_within(self.bbox)
+        return bool((self.owner[place.y, place.x] != NO_OWNER).any())
 
     def _add(self, number: int, image: ProjectedImage) -> None:
         place = image.bbox.slice_within(self.bbox)
@@ -78,10 +80,13 @@ class MergedPlanes:
         ):
             np.copyto(mine[:, *window], theirs, where=good)
         np.copyto(self.mask[window], mask, where=good)
-        # The fraction's kernel is smaller, so it reaches a little farther than the image's.
-        np.copyto(self.fractions[:, *window], image.fractions, where=np.isfinite(image.fractions))
         owner = self.owner[window]
         unclaimed = image.coverage & (owner == NO_OWNER)
+        # The fraction's kernel is smaller, so it reaches a little farther than the image's; but
+        # where another detector has an image, the fraction is also that detector's.
+        free = good | (owner == NO_OWNER)
+        known = np.isfinite(image.fractions)
+        np.copyto(self.fractions[:, *window], image.fractions, where=known & free)
         owner[good | unclaimed] = number
 
 

@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import XY, Box, Polygon, SkyProjection, TractFrame
+from lsst.images import XY, Box, Polygon, SkyProjection, TractFrame, Transform
 
 from ..errors import UnusableInputError
 from ..kernels.positions import node_indices
 
+type _Floats = npt.NDArray[np.float64]
+
+_AST_BAD = -np.finfo(np.float64).max  # a finite number, which lsst.images passes on as it is
+_ROUND_TRIP_PX = 0.1  # of a star's light this moves far less than the seeing does
 _POINTS_PER_SIDE = 8  # of the outline: distortion bends a side by far less than a pixel in between
 
 
@@ -37,15 +41,21 @@ class TractToDetector:
     ) -> None:
         self._forward = tract.pixel_to_sky_transform.then(detector.sky_to_pixel_transform)
         self._detector_to_sky = detector.pixel_to_sky_transform
+        self._sky_to_detector = detector.sky_to_pixel_transform
         self._sky_to_tract = tract.sky_to_pixel_transform
         self._source = source
 
     def to_detector(
         self, *, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
     ) -> XY[npt.NDArray[np.float64]]:
-        """Return detector pixels of tract pixels; NaN where there is none."""
-        result = self._forward.apply_forward(x=x, y=y)
-        return XY(x=np.asarray(result.x), y=np.asarray(result.y))
+        """Return detector pixels of tract pixels; NaN where there is none.
+
+        Raises
+        ------
+        UnusableInputError
+            If the detector's WCS has no way back from the sky.
+        """
+        return self._apply(self._forward, x=x, y=y)
 
     def nodes(self, box: Box, *, spacing: int) -> XY[npt.NDArray[np.float64]]:
         """Return detector positions of the nodes that a region of the tract needs.
@@ -112,12 +122,33 @@ class TractToDetector:
                 high_y - steps * (high_y - low_y),
             ]
         )
-        sky = self._detector_to_sky.apply_forward(x=x, y=y)
-        if not (np.isfinite(sky.x).all() and np.isfinite(sky.y).all()):
+        sky = self._apply(self._detector_to_sky, x=x, y=y)
+        # A position that the WCS does not have comes out as some other one, so it is tried out.
+        back = self._apply(self._sky_to_detector, x=sky.x, y=sky.y)
+        miss = float(np.maximum(np.abs(back.x - x), np.abs(back.y - y)).max())
+        if not miss <= _ROUND_TRIP_PX:
             raise UnusableInputError(
-                self._source, "its WCS has no sky position for some of the detector's edge"
+                self._source,
+                "its WCS does not find the way back from the sky to the detector's edge: it misses "
+                f"by {miss:.3g} pixels, {_ROUND_TRIP_PX} are allowed",
             )
-        tract = self._sky_to_tract.apply_forward(x=sky.x, y=sky.y)
+        tract = self._apply(self._sky_to_tract, x=sky.x, y=sky.y)
         if not (np.isfinite(tract.x).all() and np.isfinite(tract.y).all()):
             return None
         return Polygon(x_vertices=tract.x, y_vertices=tract.y)
+
+    def _apply(self, transform: Transform[Any, Any], *, x: _Floats, y: _Floats) -> XY[_Floats]:
+        try:
+            result = transform.apply_forward(x=x, y=y)
+        except Exception as error:  # AST has a tree of errors of its own; any of them means this
+            raise UnusableInputError(
+                self._source, f"its WCS cannot be evaluated ({error})"
+            ) from error
+        return XY(x=_without_bad_value(result.x), y=_without_bad_value(result.y))
+
+
+def _without_bad_value(positions: npt.ArrayLike) -> _Floats:
+    """Turn AST's mark of a position that does not exist into NaN."""
+    result = np.array(positions, np.float64)
+    result[result == _AST_BAD] = np.nan
+    return result

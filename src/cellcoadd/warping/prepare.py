@@ -71,7 +71,8 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
     flagged = (mask & bad_bits) != 0
     no_data_bit = bits_of(schema, ["NO_DATA"])
-    typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged)
+    missing = (mask & no_data_bit) != 0
+    typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged | missing)
 
     values = np.empty((1 + settings.number_of_noise_realizations, *pixels.shape), np.float32)
     values[0] = pixels
@@ -87,7 +88,6 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         values[1 + realization] = draw_noise(noise_variance, generator)
 
     if settings.do_pre_warp_interpolation:
-        missing = (mask & no_data_bit) != 0
         to_replace = (flagged | invalid) & ~missing
         # A pixel without data tells nothing about its neighbours either.
         unusable = to_replace | missing

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 __all__ = ["warp_psf"]
 
+import logging
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import YX, Box
+from lsst.images import YX, Box, Image
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.resample import resample
 from .positions import TractToDetector
 from .settings import ResamplingSettings
+
+_LOG = logging.getLogger(__name__)
 
 _PADDING = 5  # zeros around a stamp, so that the kernel reaches over its edge: 2 * 3 - 1
 
@@ -44,8 +47,8 @@ def warp_psf(
     Returns
     -------
     stamps : float32 (len(centres), size, size)
-        Centred on the middle pixel, as large as the PSF's own stamps come out on the tract.
-        Their sum is near 1.
+        Centred on the middle pixel, large enough for all that comes of the PSF's own stamps. Their
+        sum is near 1. NaN where the PSF cannot be drawn.
     """
     if not centres:
         return np.zeros((0, 1, 1), np.float32)
@@ -64,7 +67,10 @@ def warp_psf(
     blocks = transform.node_blocks(boxes, spacing=spacing)
     stamps = np.empty((len(centres), 2 * radius + 1, 2 * radius + 1), np.float32)
     for row, (box, nodes) in enumerate(zip(boxes, blocks, strict=True)):
-        image = psf.compute_stellar_image(x=float(positions.x[row]), y=float(positions.y[row]))
+        image = _draw(psf, x=float(positions.x[row]), y=float(positions.y[row]))
+        if image is None:
+            stamps[row] = np.nan
+            continue
         padded = np.pad(image.array, _PADDING).astype(np.float32)[np.newaxis]
         _resample_stamp(
             padded,
@@ -75,6 +81,20 @@ def warp_psf(
             out=stamps[row],
         )
     return stamps
+
+
+def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | None:
+    """Return the image of a star; None, and a line in the log, if there is none to be had."""
+    try:
+        image = psf.compute_stellar_image(x=x, y=y)
+    except Exception as error:  # each kind of PSF fails in its own way
+        _LOG.warning("The PSF cannot be drawn at x=%.1f, y=%.1f: %s", x, y, error)
+        return None
+    total = float(image.array.sum())
+    if not (math.isfinite(total) and total > 0.0):
+        _LOG.warning("The PSF at x=%.1f, y=%.1f has the sum %s.", x, y, total)
+        return None
+    return image
 
 
 def _resample_stamp(
@@ -112,8 +132,12 @@ def _resample_stamp(
 def _target_radius(
     psf: PointSpreadFunction, transform: TractToDetector, centres: Sequence[YX[int]]
 ) -> int:
-    """Half-size in tract pixels that holds the PSF's own stamp at every centre."""
-    half = 0.5 * max(psf.kernel_bbox.shape)
+    """Half-size in tract pixels beyond which the PSF is zero at every centre.
+
+    Not a pixel less: what is cut off would depend on which other centres a patch has.
+    """
+    # The kernel reaches half a padding over the stamp's edge; its middle is off by half a pixel.
+    half = 0.5 * max(psf.kernel_bbox.shape) + 0.5 * _PADDING + 0.5
     x = np.array([[c.x, c.x + 1, c.x] for c in centres], np.float64)
     y = np.array([[c.y, c.y, c.y + 1] for c in centres], np.float64)
     at = transform.to_detector(x=x.ravel(), y=y.ravel())

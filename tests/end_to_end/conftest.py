@@ -1,0 +1,65 @@
+"""A simulated survey in a repository that was filled by the commands of the README."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cellcoadd.simulate import survey_plan, write_survey
+from cellcoadd.testing.commands import run_command
+
+INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
+
+
+@pytest.fixture(scope="session")
+def output() -> str:
+    """The collection u/$USER/cell_coadds; not every computer that runs tests has a USER."""
+    return f"u/{os.environ.get('USER') or 'someone'}/cell_coadds"
+
+
+@pytest.fixture(scope="session")
+def where() -> str:
+    """The data that the pipeline is asked for."""
+    return "instrument='HSC' AND skymap='hsc_rings_cells_v1' AND tract=9813 AND band='i'"
+
+
+@pytest.fixture(scope="session")
+def survey_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The survey ``tests`` in the collection `INPUT` of a repository. Do not change it."""
+    images = write_survey(survey_plan("tests"), tmp_path_factory.mktemp("survey")).images
+    root: Path = tmp_path_factory.mktemp("filled") / "repo"
+    for arguments in (
+        ("make-cell-repo", root),
+        ("register-skymap", root, "hsc_rings_cells_v1", "--tracts", "9813"),
+        ("ingest-calibrated", root, images[0].parent, "-o", INPUT, "--no-check", "-t", "move"),
+    ):
+        done = run_command("butler", *arguments)
+        assert done.exit_code == 0, done.output
+    return root
+
+
+@pytest.fixture
+def repository(survey_repository: Path, tmp_path: Path) -> Path:
+    """A copy of the filled repository that a test may change."""
+    return Path(shutil.copytree(survey_repository, tmp_path / "repo"))
+
+
+@pytest.fixture(scope="session")
+def pipeline_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline of the two tasks, as a user writes it."""
+    path = tmp_path_factory.mktemp("pipeline") / "pipeline.yaml"
+    path.write_text("""\
+description: A simple pipeline to test development of cell-based coadds.
+tasks:
+  makeDirectWarp:
+    class: cellcoadd.tasks.MakeDirectWarpTask
+    config:
+      doWarpMaskedFraction: true
+      doPreWarpInterpolation: true
+  assembleCellCoadd:
+    class: cellcoadd.tasks.AssembleCellCoaddTask
+""")
+    return path

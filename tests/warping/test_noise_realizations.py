@@ -1,0 +1,156 @@
+"""Noise realizations: reproducible, independent, of the stated variance."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cellcoadd.products.identifiers import ObservationIdentifiers
+from cellcoadd.testing.images import make_detector, small_patch
+from cellcoadd.warping.direct import make_direct_warp
+from cellcoadd.warping.noise import draw_noise, median_variance, noise_generator
+from cellcoadd.warping.prepare import prepare_image
+from cellcoadd.warping.settings import WarpSettings
+
+PATCH = small_patch()
+FIRST_NUMBERS = [0.57681385393265, 2.18835204215057, 0.04469825109092, -0.36148734173491]
+
+
+def observation(
+    visit: int = 1, detector: int = 0, instrument: str = "Cam"
+) -> ObservationIdentifiers:
+    return ObservationIdentifiers(
+        instrument=instrument, visit=visit, detector=detector, physical_filter="r", band="r",
+        day_obs=20250101,
+    )  # fmt: skip
+
+
+def numbers(*, realization: int = 0, seed_offset: int = 0, **identity: object) -> list[float]:
+    generator = noise_generator(
+        observation(**identity),  # type: ignore[arg-type]
+        realization=realization,
+        seed_offset=seed_offset,
+    )
+    return generator.standard_normal(4).tolist()
+
+
+def test_every_observation_realization_and_offset_has_its_own_numbers() -> None:
+    """Visit 1 detector 11 must not be visit 11 detector 1, nor offset -1 be offset 1."""
+    draws = [
+        numbers(), numbers(visit=2), numbers(detector=1), numbers(visit=1, detector=11),
+        numbers(visit=11, detector=1), numbers(instrument="Cam2"), numbers(realization=1),
+        numbers(realization=2), numbers(seed_offset=1), numbers(seed_offset=-1),
+        numbers(seed_offset=10**12),
+    ]  # fmt: skip
+    assert len({value for draw in draws for value in draw}) == 4 * len(draws)
+    assert numbers(visit=5, seed_offset=3) == numbers(visit=5, seed_offset=3)
+
+
+def test_the_numbers_stay_what_they_are() -> None:
+    """A coadd made again years later must have the same noise: written down in 2026."""
+    assert numbers() == pytest.approx(FIRST_NUMBERS, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=20)
+@given(variance=st.floats(0.1, 1e4))
+def test_noise_has_the_variance(variance: float) -> None:
+    """Of 40,000 numbers the variance is known to sqrt(2 / 40000) = 0.7 %; 5 sigma."""
+    plane = np.full((200, 200), variance, np.float32)
+    noise = draw_noise(plane, np.random.default_rng(7))
+    assert noise.var() == pytest.approx(variance, rel=0.035)
+    assert abs(noise.mean()) < 5 * np.sqrt(variance) / 200
+
+
+def test_noise_is_nought_without_a_variance_and_the_rest_keeps_its_numbers() -> None:
+    """A bad pixel must not move the numbers of all that follow."""
+    whole = np.full((6, 6), 2.0, np.float32)
+    holed = whole.copy()
+    holed[1, 2], holed[2, 2], holed[3, 3], holed[4, 4] = np.nan, np.inf, 0.0, -1.0
+    a, b = (draw_noise(plane, np.random.default_rng(3)) for plane in (whole, holed))
+    good = holed == 2.0
+    np.testing.assert_array_equal(a[good], b[good])
+    np.testing.assert_array_equal(b[~good], 0.0)
+
+
+def test_median_is_over_good_pixels() -> None:
+    """Of 1, 2, 3 it is 2, whatever the bad ones say."""
+    variance = np.array([[1, 2], [3, 1000]], np.float32)
+    assert median_variance(variance, np.array([[True, True], [True, False]])) == 2.0
+    assert np.isnan(median_variance(variance, np.zeros((2, 2), np.bool_)))
+
+
+def noisy_planes(**changes: object) -> tuple[npt.NDArray[np.float32], ...]:
+    """Noise of one detector, prepared in different company."""
+    rng = np.random.default_rng(1)
+    image = make_detector(
+        PATCH, pixels=rng.normal(size=(150, 150)), variance=rng.uniform(1, 3, (150, 150))
+    )
+    values = prepare_image(image, settings=WarpSettings(**changes)).values  # type: ignore[arg-type]
+    return tuple(values[1:])
+
+
+def test_a_realization_does_not_depend_on_how_many_there_are() -> None:
+    """Number 0 is number 0, alone or with two others; interpolation changes bad pixels only."""
+    alone = noisy_planes(number_of_noise_realizations=1)
+    three = noisy_planes(number_of_noise_realizations=3)
+    np.testing.assert_array_equal(alone[0], three[0])
+    for a, b in itertools.combinations(three, 2):
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / 150
+    other = noisy_planes(number_of_noise_realizations=1, do_pre_warp_interpolation=True)
+    np.testing.assert_array_equal(alone[0], other[0])
+    assert not np.array_equal(
+        alone[0], noisy_planes(number_of_noise_realizations=1, seed_offset=1)[0]
+    )
+
+
+def test_noise_follows_the_median_or_each_pixel() -> None:
+    """use_median_variance chooses; the variance plane of the noise says which."""
+    shape = (150, 150)
+    variance = np.full(shape, 1.0, np.float32)
+    variance[:, 100:] = 9.0
+    image = make_detector(PATCH, variance=variance, nanojansky_per_count=2.0)
+    for use_median, right in ((True, 1.0), (False, 9.0)):
+        prepared = prepare_image(
+            image,
+            settings=WarpSettings(number_of_noise_realizations=1, use_median_variance=use_median),
+        )
+        np.testing.assert_array_equal(prepared.variances[1][:, 100:], 4.0 * right)
+        noise = prepared.values[1]
+        # 7500 numbers: 1.6 %, 5 sigma.
+        assert noise[:, 100:].var() == pytest.approx(4.0 * right, rel=0.08)
+        assert noise[:, :100].var() == pytest.approx(4.0, rel=0.08)
+
+
+def test_warped_noise_does_not_depend_on_other_detectors_or_patches() -> None:
+    """The same pixels come out when another detector, or the neighbouring patch, is warped."""
+    setting = WarpSettings(number_of_noise_realizations=1)
+    ours = make_detector(PATCH, width=60, height=100, detector=3)
+    far = make_detector(PATCH, x=PATCH.outer_bbox.x.stop - 5, width=40, height=90, detector=1)
+    alone = make_direct_warp([ours], PATCH, settings=setting)
+    joined = make_direct_warp([far, ours], PATCH, settings=setting)
+    beside = make_direct_warp([ours], small_patch(25), settings=setting)
+    assert alone is not None
+    assert joined is not None
+    assert beside is not None
+    box = alone.warp.bbox
+    number = [entry.observation.detector for entry in joined.warp.inputs].index(3)
+    place = box.slice_within(joined.warp.bbox)
+    mine = (joined.warp.owner[place.y, place.x] == number) & (alone.warp.owner == 0)
+    assert mine.sum() > 3000
+    np.testing.assert_array_equal(
+        joined.noise[0].image[box].array[mine], alone.noise[0].image.array[mine]
+    )
+    np.testing.assert_array_equal(
+        beside.noise[0].image.array, alone.noise[0].image[beside.warp.bbox].array
+    )
+
+
+def test_senseless_numbers_of_realizations_are_refused() -> None:
+    """The dataset types exist for 0..3."""
+    with pytest.raises(ValueError, match=r"0\.\.3, got 4"):
+        WarpSettings(number_of_noise_realizations=4)
