@@ -32,9 +32,10 @@ def main() -> None:
     "-j",
     "--processes",
     type=click.IntRange(min=1),
-    default=2,
+    default=1,
     show_default=True,
-    help="Processes that warp and assemble.",
+    help="Processes that warp and assemble. Each takes seconds to start, so that for a survey of "
+    "this size one is as fast as two.",
 )
 def demo(folder: Path, plan: str, processes: int) -> None:
     """Simulate a survey and coadd it; everything is left in FOLDER."""

@@ -1,22 +1,27 @@
 """The demonstration: a small simulated survey from exposures to a cell-based coadd.
 
 It runs the very commands that a user would, prints them, and leaves all it makes in one folder.
+They run in this process, which has loaded what they need: a process of its own for each would spend
+most of its time on starting.
 """
 
 from __future__ import annotations
 
 __all__ = ["DemoResult", "run_demo"]
 
+import contextlib
 import dataclasses
-import os
 import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import click
+from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask_command
 from lsst.daf.butler import Butler
+from lsst.daf.butler.cli.butler import cli as butler_command
+from lsst.daf.butler.cli.cliLog import CliLog
 from rich.console import Console
 
 from .errors import CellCoaddError
@@ -31,6 +36,7 @@ _INPUT = "HSC/runs/demo"
 _OUTPUT = "u/demo/cell_coadds"
 _PIPELINE = "resource://cellcoadd/pipelines/cell_coadds.yaml"
 _MARK = ".cellcoadd-demo"
+_COMMANDS: dict[str, Any] = {"butler": butler_command, "pipetask": pipetask_command}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path, *, plan: str = "demo", processes: int = 2, console: Console | None = None
+    folder: Path, *, plan: str = "demo", processes: int = 1, console: Console | None = None
 ) -> DemoResult:
     """Simulate a survey, coadd it, and leave coadds and figures in a folder.
 
@@ -86,15 +92,17 @@ def run_demo(
         f"truth in {files.truth.name}"
     )
     console.rule("2. Make a repository, bring in sky map and images")
-    _run(["butler", "make-cell-repo", repository], console)
-    _run(["butler", "register-skymap", repository, _SKYMAP, "--tracts", str(_TRACT)], console)
-    _run(["butler", "ingest-calibrated", repository, images, "-o", _INPUT], console)
+    _run(["butler", "make-cell-repo", repository], console, doing="Making the repository ...")
+    ingest: list[str | Path] = ["butler", "ingest-calibrated", repository, images, "-o", _INPUT]
+    _run(ingest, console, doing="Looking at the images ...")
+    register: list[str | Path] = ["butler", "register-skymap", repository, _SKYMAP]
+    _run([*register, "--overlapping", _INPUT], console, doing="Registering tracts ...")
     console.rule("3. Warp, assemble and stitch")
     where = f"instrument='{survey.camera.instrument}' AND skymap='{_SKYMAP}' AND tract={_TRACT}"
     pipetask: list[str | Path] = ["pipetask", "--log-level", "WARNING", "run", "-j", str(processes)]
     pipetask += ["--register-dataset-types", "-b", repository, "-i", _INPUT, "-o", _OUTPUT]
     pipetask += ["-p", _PIPELINE, "-d", f"{where} AND band='{survey.band}'"]
-    _run(pipetask, console)
+    _run(pipetask, console, doing="Warping and adding up ...")
     console.rule("4. Look")
     return _show(folder, repository, console)
 
@@ -112,22 +120,37 @@ def _prepare(folder: Path) -> None:
     (folder / _MARK).touch()
 
 
-def _run(command: Sequence[str | Path], console: Console) -> None:
-    """Print a command and run it with the program that belongs to this Python."""
+def _run(command: Sequence[str | Path], console: Console, *, doing: str) -> None:
+    """Print a command and run it."""
     name, *arguments = (str(part) for part in command)
-    console.print(f"[bold]$ {shlex.join([name, *arguments])}", soft_wrap=True, highlight=False)
-    beside = Path(sys.executable).parent / name
-    program = str(beside) if beside.exists() else shutil.which(name)
-    if program is None:
-        raise CellCoaddError(
-            f"The command {name} is not installed beside {sys.executable}: install cellcoadd "
-            "with its dependencies."
-        )
-    # One thread a process: -j already uses the cores.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    result = subprocess.run([program, *arguments], env=environment, check=False)
-    if result.returncode != 0:
-        raise CellCoaddError(f"{name} failed with exit code {result.returncode}; see above.")
+    line = " ".join([name, *map(_quoted, arguments)])
+    console.print(f"$ {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
+    with console.status(doing), _logging_restored():
+        try:
+            _COMMANDS[name].main(args=arguments, prog_name=name, standalone_mode=False)
+        except click.ClickException as error:
+            raise CellCoaddError(f"{name} failed: {error.format_message()}") from error
+        except SystemExit as error:
+            if error.code:
+                raise CellCoaddError(
+                    f"{name} failed with exit code {error.code}; see above."
+                ) from error
+
+
+def _quoted(argument: str) -> str:
+    """Return an argument as one types it in a shell."""
+    # shlex puts an expression with single quotes into a thicket of them.
+    plain = not set(argument) & set('"$`!\\')
+    return f'"{argument}"' if "'" in argument and plain else shlex.quote(argument)
+
+
+@contextlib.contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Undo what a command has done to the logging of this process."""
+    try:
+        yield
+    finally:
+        CliLog.resetLog()
 
 
 def _show(folder: Path, repository: Path, console: Console) -> DemoResult:

@@ -18,7 +18,7 @@ from lsst.images.cells import CellCoadd
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.mask_planes import bits_of, mask_schema
+from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import Warp
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.commands import Outcome, run_command, run_program
@@ -80,13 +80,11 @@ def pipetask_run(pipeline_file: Path, where: str) -> Runner:
     """Run the pipeline in this process and one process, with further arguments."""
 
     def run(root: Path, output: str, *arguments: str | Path, data: str = "") -> Outcome:
-        outcome = run_command(
+        return run_command(
             "pipetask", "run", "-j", "1", "--register-dataset-types",
             "-b", root, "-i", INPUT, "-o", output, "-p", pipeline_file,
             "-d", where + data, *arguments,
         )  # fmt: skip
-        assert not outcome.has_traceback, outcome.output
-        return outcome
 
     return run
 
@@ -238,10 +236,9 @@ def test_one_process_gives_the_bits_of_two_and_the_variance_can_be_chosen(
     (coadd,) = (name for name in in_two if name.startswith("deepCoaddCell"))
     from_inputs, from_scatter = in_two[coadd].pop("variance"), in_one[coadd].pop("variance")
     assert_same_bits(in_two, in_one)
-    # 16 cells of a quarter of a million pixels: the two agree on the whole, nowhere in detail.
+    # The scatter of two inputs about their mean has a median of 0.45 of its mean, of three 0.69.
     both = np.isfinite(from_inputs) & np.isfinite(from_scatter) & (from_scatter > 0)
-    assert 0.5 < np.mean(from_scatter[both]) / np.mean(from_inputs[both]) < 2.0
-    assert (from_scatter[both] != from_inputs[both]).mean() > 0.99
+    assert 0.4 < np.median(from_scatter[both]) / np.median(from_inputs[both]) < 0.75
 
 
 def test_noise_realizations_are_the_same_in_every_run(
@@ -309,6 +306,7 @@ def test_artifacts_are_left_out_of_the_coadd(
             universe=butler.dimensions,
         )
         butler.registry.registerDatasetType(kind)
+        butler.collections.register("u/artifacts")
         data_id = {**ON_PATCH, "instrument": "HSC", "visit": 1228}
         butler.put(mask, kind, data_id, run="u/artifacts")
     command = (
@@ -326,7 +324,6 @@ def test_artifacts_are_left_out_of_the_coadd(
         clipped: MultipleCellCoadd = butler.get("deepCoaddCell", **COADD, collections="u/clipped")
         only: MultipleCellCoadd = butler.get("deepCoaddCell", **COADD, collections="u/only")
     assert {entry.observation.visit for entry in only.inputs} == {1228}
-    bit = bits_of(mask_schema(), ["CLIPPED"])
     before, after = coadd.stitch(), clipped.stitch()
     there = after.mask.get("CLIPPED")
     place = artifact.slice_within(after.bbox)
@@ -334,7 +331,6 @@ def test_artifacts_are_left_out_of_the_coadd(
     assert there.sum() == artifact.y.size * artifact.x.size
     changed = before.image.array != after.image.array
     np.testing.assert_array_equal(changed[there], True)
-    assert bit & int(clipped.stack.mask.max()) or there.any()
     assert not changed[~there & ~after.mask.get("NO_DATA")].any()
 
 
@@ -378,7 +374,9 @@ def test_the_graph_alone_can_be_asked_for(
     assert done.exit_code == 0, done.output
     assert "QuantumGraph contains 4 quanta for 2 tasks" in done.output
     assert graph.is_file()
-    assert not refs_of(repository, "*", "deepCoadd*")
+    with Butler.from_config(repository) as butler:
+        assert not butler.collections.query("u/*")
+        assert not list(butler.registry.queryDatasetTypes("deepCoadd*"))
 
 
 def test_the_usual_commands_work_on_what_was_made(copied: Path, output: str) -> None:
@@ -403,7 +401,7 @@ def test_the_usual_commands_work_on_what_was_made(copied: Path, output: str) -> 
     for arguments in (
         ("remove-collections", copied, output, "--no-confirm"),
         ("remove-runs", copied, run, "--no-confirm", "--force"),
-        ("remove-dataset-type", copied, "deepCoaddCell", "--no-confirm"),
+        ("remove-dataset-type", copied, "deepCoaddCell"),
     ):
         done = run_command("butler", *arguments)
         assert done.exit_code == 0, done.output
@@ -434,6 +432,7 @@ def test_a_run_is_taken_up_where_it_ended(
     _remove(copied, output, "assembleCellCoadd_metadata", "assembleCellCoadd_log")
     refused = pipetask_run(copied, output, *again)
     assert refused.exit_code != 0
+    assert "clobbering outputs" in refused.output
     done = pipetask_run(copied, output, *again, "--clobber-outputs")
     assert done.exit_code == 0, done.output
     assert_same_bits(everything_in(coadded.root, output), everything_in(copied, output))

@@ -20,7 +20,7 @@ from cellcoadd.skymap import load_sky_map
 from cellcoadd.surveys import SurveyImage
 from cellcoadd.surveys.decam import read_decam_image
 from cellcoadd.surveys.decam_files import find_decam_images
-from cellcoadd.testing.commands import run_command
+from cellcoadd.testing.commands import run_program
 
 OUTPUT = "u/tests/coadds"
 INPUT = "DECam/calibrated"
@@ -79,7 +79,7 @@ def butler(decam: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bu
         report = ingest_images(opened, find_decam_images(decam), run=run, check=False)
         assert (len(report.ingested), report.refused) == (15, ())
         chain_images(opened, INPUT, run)
-    done = run_command(
+    done = run_program(
         "pipetask",
         *("--log-level", "WARNING", "run", "--register-dataset-types"),
         *("-b", str(folder / "repo"), "-i", INPUT, "-o", OUTPUT),

@@ -233,12 +233,22 @@ def test_pixels_without_the_psf_of_the_cell_are_marked(butler: Butler, measure: 
     """
     index = Index2D(x=4, y=1)
     quasar = measure(SMALL, "r", 18.69, index)
-    outer = coadd_of(butler, SMALL, "r").cells[index].outer
+    cell = coadd_of(butler, SMALL, "r").cells[index]
     assert np.ptp(quasar.fluxes) > 0.05 * quasar.fluxes.mean()
     assert 20 < (~quasar.coadd.used).sum() < 80
     expected = np.average(quasar.fluxes, weights=quasar.weights)
     assert quasar.coadd.flux == pytest.approx(expected, rel=0.01)
-    np.testing.assert_array_equal(outer.mask.get("INEXACT_PSF"), outer.mask.get("REJECTED"))
+    with_marked = fit_star(
+        cell.outer,
+        functools.partial(place_stamp, cell.psf_image),
+        x=quasar.coadd.x,
+        y=quasar.coadd.y,
+        half_size=HALF_COADD,
+        bad_planes=("NO_DATA", "CR"),
+    )
+    assert abs(with_marked.flux / expected - 1.0) > 0.015
+    mask = cell.outer.mask
+    np.testing.assert_array_equal(mask.get("INEXACT_PSF"), mask.get("REJECTED"))
 
 
 @pytest.mark.parametrize("skymap", [SMALL, LARGE])

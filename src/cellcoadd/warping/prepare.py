@@ -20,6 +20,8 @@ from .interpolate import interpolate_bad_pixels
 from .noise import draw_noise, median_variance, noise_generator
 from .settings import WarpSettings
 
+_NOT_MEASURED = ("BAD", "NO_DATA", "SAT", "CR")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedImage:
@@ -146,16 +148,22 @@ def mean_variance_njy2(image: CalibratedImage) -> float:
 
 def _clipped_mean_variance(image: CalibratedImage) -> float:
     masked_image = image.masked_image
-    bad = bits_of(masked_image.mask.schema, ["BAD", "NO_DATA", "SAT", "CR"], ignore_missing=True)
+    bad = bits_of(masked_image.mask.schema, _NOT_MEASURED, ignore_missing=True)
     variance = masked_image.variance.array
     good = np.isfinite(variance) & (variance > 0) & ((plane_array(masked_image.mask) & bad) == 0)
     values = variance[good].astype(np.float64)
+    if not values.size:
+        raise UnusableInputError(
+            str(image.observation),
+            "its mean variance is not stated and cannot be measured: every pixel with a variance "
+            f"is flagged {', '.join(_NOT_MEASURED)}",
+        )
     for _ in range(2):
         if values.size < 2:
             break
         mean, sigma = values.mean(), values.std()
         values = values[np.abs(values - mean) <= 3.0 * sigma]
-    return float(values.mean()) if values.size else float("nan")
+    return float(values.mean())
 
 
 def _typical_variance(

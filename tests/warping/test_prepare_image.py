@@ -1,0 +1,203 @@
+"""What happens to a detector before it is resampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cellcoadd.errors import UnusableInputError
+from cellcoadd.products.calibrated_image import CalibratedImage
+from cellcoadd.products.mask_planes import bits_of
+from cellcoadd.testing.images import make_detector, small_patch
+from cellcoadd.warping.prepare import PreparedImage, mean_variance_njy2, prepare_image
+from cellcoadd.warping.settings import InterpolationSettings, WarpSettings
+
+PATCH = small_patch()
+SHAPE = (40, 50)
+
+
+def detector(**values: Any) -> CalibratedImage:
+    return make_detector(PATCH, width=SHAPE[1], height=SHAPE[0], **values)
+
+
+def prepared(image: CalibratedImage, *, interpolate: bool = True, **changes: Any) -> PreparedImage:
+    return prepare_image(
+        image, settings=WarpSettings(do_pre_warp_interpolation=interpolate, **changes)
+    )
+
+
+def plane(result: PreparedImage, name: str) -> npt.NDArray[np.bool_]:
+    schema = result.source.masked_image.mask.schema
+    flagged: npt.NDArray[np.bool_] = (result.mask & bits_of(schema, [name])) != 0
+    return flagged
+
+
+def somewhere(*places: tuple[slice | int, slice | int]) -> npt.NDArray[np.bool_]:
+    where = np.zeros(SHAPE, np.bool_)
+    for place in places:
+        where[place] = True
+    return where
+
+
+def test_pixels_become_nanojansky() -> None:
+    """The image with the flux of a count, variances and weight with its square."""
+    result = prepared(
+        detector(pixels=3.0, variance=4.0, nanojansky_per_count=2.5), number_of_noise_realizations=1
+    )
+    np.testing.assert_array_equal(result.values[0], 7.5)
+    np.testing.assert_array_equal(result.variances[0], 25.0)
+    np.testing.assert_array_equal(result.variances[1], 25.0)
+    assert result.mean_variance_njy2 == 25.0
+    assert result.values.dtype == result.variances.dtype == np.float32
+
+
+def test_the_input_stays_as_it_is() -> None:
+    """Another patch takes it next."""
+    bad = somewhere((slice(10, 12), slice(20, 22)))
+    image = detector(pixels=3.0, flags={"BAD": bad}, nanojansky_per_count=2.0)
+    before = [image.masked_image.image.array.copy(), image.masked_image.mask.array.copy()]
+    prepared(image)
+    np.testing.assert_array_equal(image.masked_image.image.array, before[0])
+    np.testing.assert_array_equal(image.masked_image.mask.array, before[1])
+    np.testing.assert_array_equal(image.masked_image.variance.array, 4.0)
+
+
+def test_interpolated_pixels_are_marked_and_keep_their_planes() -> None:
+    """INTRP says that the value is made up, BAD why."""
+    bad = somewhere((slice(10, 12), slice(20, 22)))
+    result = prepared(detector(pixels=np.where(bad, 1e6, 3.0), flags={"BAD": bad}))
+    np.testing.assert_array_equal(plane(result, "INTRP"), bad)
+    np.testing.assert_array_equal(plane(result, "BAD"), bad)
+    np.testing.assert_allclose(result.values[0], 3.0, rtol=1e-6)
+    untouched = prepared(detector(flags={"BAD": bad}), interpolate=False)
+    assert not plane(untouched, "INTRP").any()
+
+
+def test_edge_defects_become_no_data_with_the_fill_value() -> None:
+    """Others give them 0 and no flag."""
+    bad = somewhere((slice(None), slice(0, 3)), (20, 30))
+    result = prepared(
+        detector(pixels=3.0, flags={"SAT": bad}),
+        interpolation=InterpolationSettings(fill_value=-1.0),
+    )
+    edge = somewhere((slice(None), slice(0, 3)))
+    np.testing.assert_array_equal(plane(result, "NO_DATA"), edge)
+    np.testing.assert_array_equal(result.values[0][edge], -1.0)
+    assert not plane(result, "INTRP")[edge].any()
+    assert plane(result, "INTRP")[20, 30]
+
+
+@pytest.mark.parametrize("where", ["pixels", "variance"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_not_finite_is_interpolated_like_any_bad_one(
+    where: str, value: float
+) -> None:
+    """And neither spoils another defect nor stays silent: UNMASKEDNAN says what it was."""
+    lone = somewhere((5, 5))
+    bad = somewhere((slice(20, 23), slice(30, 33)))
+    planes = {"pixels": np.full(SHAPE, 3.0), "variance": np.full(SHAPE, 4.0)}
+    planes[where][lone] = value
+    # In the middle of the box from which the other defect is interpolated.
+    planes[where][24, 31] = value
+    lone[24, 31] = True
+    result = prepared(detector(flags={"BAD": bad}, **planes))
+    np.testing.assert_allclose(result.values[0], 3.0, rtol=1e-6)
+    np.testing.assert_array_equal(result.variances[0], 4.0)
+    np.testing.assert_array_equal(plane(result, "UNMASKEDNAN"), lone)
+    np.testing.assert_array_equal(plane(result, "INTRP"), lone | bad)
+
+
+@pytest.mark.parametrize("value", [0.0, -4.0])
+def test_a_variance_that_is_not_positive_makes_a_pixel_bad(value: float) -> None:
+    """It would get an endless weight, or the noise of a root of a negative number."""
+    variance = np.full(SHAPE, 4.0)
+    variance[7, 8] = value
+    result = prepared(detector(pixels=3.0, variance=variance))
+    assert plane(result, "INTRP")[7, 8]
+    assert result.variances[0][7, 8] == 4.0
+    plain = prepared(detector(pixels=3.0, variance=variance), interpolate=False)
+    assert np.isnan(plain.values[0][7, 8])
+
+
+def test_pixels_without_data_stay_so() -> None:
+    """They are no defect to be repaired, and do not lend their value to one."""
+    missing = somewhere((slice(10, 16), slice(10, 16)))
+    bad = somewhere((slice(10, 16), slice(16, 18)))
+    result = prepared(
+        detector(pixels=np.where(missing, 1e5, 3.0), flags={"NO_DATA": missing, "BAD": bad})
+    )
+    np.testing.assert_array_equal(plane(result, "NO_DATA"), missing)
+    np.testing.assert_array_equal(plane(result, "INTRP"), bad)
+    np.testing.assert_allclose(result.values[0][~missing], 3.0, rtol=1e-6)
+
+
+def test_typical_variance_is_that_of_good_pixels() -> None:
+    """The noise of a detector must not follow its saturated stars or its unread part."""
+    half = somewhere((slice(0, 30), slice(None)))
+    for name in ("SAT", "NO_DATA"):
+        image = detector(variance=np.where(half, 100.0, 4.0), flags={name: half})
+        result = prepared(image, number_of_noise_realizations=1)
+        np.testing.assert_array_equal(result.variances[1], 4.0)
+    everything = np.ones(SHAPE, np.bool_)
+    image = detector(flags={"SAT": everything}, mean_variance=1.0)
+    flagged = prepared(image, number_of_noise_realizations=1)
+    np.testing.assert_array_equal(flagged.variances[1], 4.0)
+
+
+def test_masked_fractions_say_which_pixels_were_bad_and_why() -> None:
+    """All reasons together first, then each plane on its own."""
+    bad, hit = somewhere((slice(None), 20)), somewhere((5, 5))
+    variance = np.full(SHAPE, 4.0)
+    variance[30, 30], variance[31, 30] = 0.0, np.nan
+    image = detector(variance=variance, flags={"BAD": bad, "CR": hit, "EDGE": somewhere((0, 0))})
+    result = prepared(image)
+    assert result.fractions.shape == (4, *SHAPE)
+    anything = bad | hit | somewhere((slice(30, 32), 30))
+    np.testing.assert_array_equal(result.fractions[0], anything)
+    np.testing.assert_array_equal(result.fractions[1], bad)
+    np.testing.assert_array_equal(result.fractions[2], 0)
+    np.testing.assert_array_equal(result.fractions[3], hit)
+
+
+def test_without_interpolation_nothing_counts_as_masked() -> None:
+    """The field's convention: the list of bad planes is empty then."""
+    image = detector(flags={"BAD": somewhere((slice(None), 20))})
+    result = prepared(image, interpolate=False)
+    assert result.fractions.shape == (1, *SHAPE)
+    assert not result.fractions.any()
+    assert prepared(image, do_warp_masked_fraction=False).fractions.shape == (0, *SHAPE)
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [{"variance": 0.0}, {"variance": np.nan}, {"pixels": np.nan}, {"variance": np.inf}],
+)
+def test_a_detector_without_a_usable_pixel_is_refused(planes: dict[str, float]) -> None:
+    """With the reason, by name."""
+    with pytest.raises(UnusableInputError, match=r"Cam visit 1 detector 0.*no pixel has a fin"):
+        prepared(detector(**planes))
+
+
+def test_stated_mean_variance_is_the_weight() -> None:
+    """In counts, so it is calibrated like the pixels."""
+    assert mean_variance_njy2(detector(mean_variance=10.0, nanojansky_per_count=3.0)) == 90.0
+    with pytest.raises(UnusableInputError, match="mean variance must be positive"):
+        mean_variance_njy2(detector(mean_variance=0.0))
+
+
+def test_mean_variance_that_cannot_be_measured_is_a_refusal() -> None:
+    """The message says that it is not stated either."""
+    with pytest.raises(UnusableInputError, match="not stated and cannot be measured"):
+        mean_variance_njy2(detector(flags={"SAT": np.ones(SHAPE, np.bool_)}))
+
+
+def test_measured_mean_variance_is_that_of_the_sky() -> None:
+    """Bright stars, saturation and unread pixels do not lower the weight."""
+    variance = np.full(SHAPE, 4.0)
+    variance[5:8, 5:8] = 400.0
+    variance[20:30, 20:30] = 1e5
+    image = detector(variance=variance, flags={"SAT": somewhere((slice(20, 30), slice(20, 30)))})
+    assert mean_variance_njy2(image) == pytest.approx(4.0, rel=1e-6)
