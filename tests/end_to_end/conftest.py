@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellcoadd.simulate import survey_plan, write_survey
+from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import run_command
 
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
@@ -26,19 +26,63 @@ def where() -> str:
     return "instrument='HSC' AND skymap='hsc_rings_cells_v1' AND tract=9813 AND band='i'"
 
 
-@pytest.fixture(scope="session")
-def survey_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The survey ``tests`` in the collection `INPUT` of a repository. Do not change it."""
-    images = write_survey(survey_plan("tests"), tmp_path_factory.mktemp("survey")).images
-    root: Path = tmp_path_factory.mktemp("filled") / "repo"
+def _fill(root: Path, images: Path) -> Path:
     for arguments in (
         ("make-cell-repo", root),
         ("register-skymap", root, "hsc_rings_cells_v1", "--tracts", "9813"),
-        ("ingest-calibrated", root, images[0].parent, "-o", INPUT, "--no-check", "-t", "move"),
+        ("ingest-calibrated", root, images, "-o", INPUT, "--no-check", "-t", "move"),
     ):
         done = run_command("butler", *arguments)
         assert done.exit_code == 0, done.output
     return root
+
+
+@pytest.fixture(scope="session")
+def survey_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The survey ``tests`` in the collection `INPUT` of a repository. Do not change it."""
+    folder = tmp_path_factory.mktemp("survey")
+    write_survey(survey_plan("tests"), folder)
+    return _fill(tmp_path_factory.mktemp("filled") / "repo", folder)
+
+
+@pytest.fixture(scope="session")
+def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two visits, 1228 and 1230, of four detectors smaller than a cell. Do not change it."""
+    plan = survey_plan(
+        "tests",
+        camera=Camera(columns=2, rows=2, width=96, height=80, gap_x=6, gap_y=6),
+        visits=(
+            VisitPlan(visit=1228, sequence=1),
+            VisitPlan(visit=1230, sequence=2, rotation=90.0, dither_east=6.0),
+        ),
+        sky=None,
+        artifacts=None,
+    )
+    folder = tmp_path_factory.mktemp("small")
+    write_survey(plan, folder)
+    return _fill(tmp_path_factory.mktemp("filled_small") / "repo", folder)
+
+
+@pytest.fixture(scope="session")
+def single_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two visits, 1228 and 1230, of one detector that holds a cell or two. Do not change it."""
+    plan = survey_plan(
+        "tests",
+        camera=Camera(columns=1, rows=1, width=420, height=420),
+        visits=(
+            VisitPlan(visit=1228, sequence=1),
+            VisitPlan(visit=1230, sequence=2, rotation=90.0),
+        ),
+    )
+    folder = tmp_path_factory.mktemp("single")
+    write_survey(plan, folder)
+    return _fill(tmp_path_factory.mktemp("filled_single") / "repo", folder)
+
+
+@pytest.fixture
+def single(single_repository: Path, tmp_path: Path) -> Path:
+    """A copy of the repository of one detector that a test may change."""
+    return Path(shutil.copytree(single_repository, tmp_path / "single"))
 
 
 @pytest.fixture

@@ -101,7 +101,6 @@ def test_nothing_is_cut_off_a_stamp() -> None:
         stamp = stamps_of(psf, MIDDLE, rotation=rotation)[0]
         rim = np.concatenate([stamp[0], stamp[-1], stamp[:, 0], stamp[:, -1]])
         np.testing.assert_allclose(rim, 0.0, atol=1e-6)
-        assert stamp.sum() == pytest.approx(1.0, abs=0.01)  # its edges are too sharp for more
 
 
 def test_no_centres_no_stamps() -> None:

@@ -7,7 +7,12 @@ are YAML that a person can read, HealSparse maps are the FITS files that healspa
 
 from __future__ import annotations
 
-__all__ = ["HealSparseMapFormatter", "SkyMapFormatter", "VisitImageFileFormatter"]
+__all__ = [
+    "HealSparseMapFormatter",
+    "NoisyPixelsFormatter",
+    "SkyMapFormatter",
+    "VisitImageFileFormatter",
+]
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import yaml
 from lsst.daf.butler import FormatterV2
 from lsst.images import VisitImage
+from lsst.images.fits import FitsCompressionOptions
+from lsst.images.formatters import GenericFormatter
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
@@ -23,6 +30,8 @@ from ..surveys.rubin import calibrated_image_from_visit_image
 
 if TYPE_CHECKING:
     from healsparse import HealSparseCoverage, HealSparseMap
+
+_MAX_NOISE = 3  # realizations
 
 
 class SkyMapFormatter(FormatterV2):
@@ -64,6 +73,18 @@ class VisitImageFileFormatter(FormatterV2):
                 return reader.get_component(component)
             image = calibrated_image_from_visit_image(reader.read(**parameters))
         return image.masked_image if component == "masked_image" else image
+
+
+class NoisyPixelsFormatter(GenericFormatter):
+    """Warps and coadds as FITS files, noise as it is and the rest compressed without loss.
+
+    Pixels of sky noise shrink by a tenth when they are compressed, and that takes longer than all
+    else about a file. A recipe of the repository's configuration can say otherwise.
+    """
+
+    def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
+        noisy = ("image", *(f"noise/{number}" for number in range(_MAX_NOISE)))
+        return {**dict.fromkeys(noisy), **super()._get_compression_options()}
 
 
 class HealSparseMapFormatter(FormatterV2):

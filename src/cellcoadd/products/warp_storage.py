@@ -41,6 +41,8 @@ from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
 from .warp import Warp, WarpInput
 
+_TILE_ROWS = 64  # of a compressed plane; a tile a row, the default, takes longer and is larger
+
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
     """The stored form of a `WarpInput`."""
@@ -192,7 +194,9 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
 def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
     """Write a warp to an archive."""
     write = archive.serialize_direct
+    tiles = (min(_TILE_ROWS, warp.bbox.y.size), warp.bbox.x.size)
     bare = functools.partial
+    planar: dict[str, Any] = {"save_projection": False, "tile_shape": tiles}
 
     def write_input(number: int, entry: WarpInput) -> WarpInputModel[Any]:
         place = f"inputs/{number}"
@@ -206,19 +210,19 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
         )
 
     return WarpModel[Any].model_construct(
-        image=write("image", bare(warp.image.serialize, save_projection=False)),
-        mask=write("mask", bare(warp.mask.serialize, save_projection=False)),
-        variance=write("variance", bare(warp.variance.serialize, save_projection=False)),
+        image=write("image", bare(warp.image.serialize, **planar)),
+        mask=write("mask", bare(warp.mask.serialize, **planar)),
+        variance=write("variance", bare(warp.variance.serialize, **planar)),
         sky_projection=write("sky_projection", warp.sky_projection.serialize),
         identifiers=warp.identifiers,
         patch=warp.patch,
         cell_border=warp.grid.border,
         inputs=[write_input(number, entry) for number, entry in enumerate(warp.inputs)],
-        owner=archive.add_array(warp.owner, name="owner"),
+        owner=archive.add_array(warp.owner, name="owner", tile_shape=tiles),
         cell_inputs=archive.add_structured_array(warp.cell_inputs, name="cell_inputs"),
         stamps=archive.add_array(warp.stamps, name="stamps") if len(warp.stamps) else None,
         mask_fractions={
-            name: write(f"mask_fractions/{name}", bare(image.serialize, save_projection=False))
+            name: write(f"mask_fractions/{name}", bare(image.serialize, **planar))
             for name, image in warp.mask_fractions.items()
         },
     )

@@ -15,7 +15,9 @@ from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
 from .style import INPUTS_COLOURS, new_figure
 
-_CONTRAST = 15.0  # the stretch goes linear up to the noise and reaches this many sigma softly
+_FAINTEST, _BRIGHTEST = -3.0, 225.0  # sigma: the stretch is linear in the noise, then softer
+_PANEL_WIDTH = 5.0  # inches
+_HEIGHTS = (3.0, 9.0)  # inches: a row of cells must not be flat, nor a column a tower
 
 
 def input_counts(coadd: MultipleCellCoadd) -> npt.NDArray[np.int64]:
@@ -37,7 +39,8 @@ def draw_coadd_and_inputs(coadd: MultipleCellCoadd) -> Figure:
     """Return the stitched image with its cells outlined, beside the inputs of each cell."""
     stitched = coadd.stitch()
     box = stitched.bbox
-    figure = new_figure(width=12.5, height=6.2)
+    height = float(np.clip(_PANEL_WIDTH * box.y.size / box.x.size, *_HEIGHTS))
+    figure = new_figure(width=2 * _PANEL_WIDTH + 2.5, height=height + 0.8)
     left, right = figure.subplots(1, 2)
     image = stitched.image.array.copy()
     for missing in stitched.bounds.missing_boxes():
@@ -55,15 +58,15 @@ def draw_coadd_and_inputs(coadd: MultipleCellCoadd) -> Figure:
     first = coadd.grid.index_of(x=box.x.start, y=box.y.start)
     last = coadd.grid.index_of(x=box.x.max, y=box.y.max)
     visible = counts[first.y : last.y + 1, first.x : last.x + 1]
-    edges = np.arange(-0.5, counts.max() + 1.5)
+    edges = np.arange(0.5, counts.max() + 1.5)
     drawn = right.imshow(
-        visible,
+        np.ma.masked_equal(visible, 0),
         extent=_extent(box),
         origin="lower",
         cmap=INPUTS_COLOURS,
         norm=BoundaryNorm(edges, 256),
     )
-    bar = figure.colorbar(drawn, ax=right, shrink=0.8, ticks=range(int(counts.max()) + 1))
+    bar = figure.colorbar(drawn, ax=right, shrink=0.8, ticks=range(1, int(counts.max()) + 1))
     bar.set_label("number of visits")
     right.set_title("Inputs of each cell")
     _number_cells(right, coadd, visible, first)
@@ -78,7 +81,7 @@ def _stretched(image: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     low, middle, high = np.percentile(finite, [15.87, 50.0, 84.13])
     sigma = max(0.5 * (high - low), np.finfo(np.float32).tiny)
     stretched: npt.NDArray[np.floating] = np.arcsinh(
-        np.clip((image - middle) / sigma, -_CONTRAST, _CONTRAST**2)
+        np.clip((image - middle) / sigma, _FAINTEST, _BRIGHTEST)
     )
     return stretched
 
@@ -99,7 +102,7 @@ def _outline_cells(axes: Axes, coadd: MultipleCellCoadd, box: Box) -> None:
 def _number_cells(
     axes: Axes, coadd: MultipleCellCoadd, counts: npt.NDArray[np.int64], first: Index2D
 ) -> None:
-    middle = 0.5 * counts.max()
+    middle = 0.5 * (counts.max() + 1)
     for (row, column), count in np.ndenumerate(counts):
         centre = coadd.grid.centre_of(Index2D(x=first.x + column, y=first.y + row))
         axes.text(
@@ -109,7 +112,8 @@ def _number_cells(
             ha="center",
             va="center",
             fontsize=7,
-            color="black" if count > middle else "white",
+            # On the dark half of the colours white; cells without input are left blank.
+            color="white" if 0 < count < middle else "black",
         )
 
 

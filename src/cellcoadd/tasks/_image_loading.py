@@ -4,13 +4,17 @@ from __future__ import annotations
 
 __all__ = ["load_image"]
 
+import warnings
 from collections.abc import Iterator
 
+from astropy.utils.exceptions import AstropyUserWarning
 from lsst.daf.butler import DeferredDatasetHandle
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..surveys.checks import check_usable
+
+_NO_HEADER = "non-ASCII characters are present in the FITS file header"
 
 
 def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
@@ -35,7 +39,10 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
         *(data_id[key] for key in ("instrument", "visit", "detector")),
     )
     try:
-        image = handle.get()
+        with warnings.catch_warnings():
+            # Astropy reads on over what is no header at all, one warning after the other.
+            warnings.filterwarnings("error", _NO_HEADER, AstropyUserWarning)
+            image = handle.get()
     except Exception as error:  # a broken file raises whatever its first broken part leads to
         raise _explain(error, source) from error
     check_usable(image, source)

@@ -1,0 +1,194 @@
+"""Our PSF of a warp beside that of the Rubin pipelines, with their approximations and without.
+
+Theirs is drawn on a linear map of the pixels, with a kernel that is kept at 10,000 positions
+between two pixels; ours on the exact map, with a kernel that is not rounded. So that nothing but
+rounding is left, ours is also drawn at the positions that theirs amounts to.
+"""
+
+from __future__ import annotations
+
+__all__ = ["compare_warp_psf", "transform_of"]
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import XY, YX, Image, SkyProjection, TractFrame
+
+from ..kernels.moments import adaptive_moments
+from ..products.calibrated_image import CalibratedImage
+from ..products.stamp_shift import place_stamp
+from ..warping.positions import TractToDetector
+from ..warping.settings import ResamplingSettings
+from ..warping.warped_psf import warp_psf
+from .comparison import Agreement, Comparison, Departure
+from .reference_cases import WarpCase, box_from_corners
+
+STAMP = 1e-5
+"""Of the peak."""
+
+_BINS = 10000
+_STEP = 0.5  # pixels, of the difference that their linear map is made from
+
+type _Floats = npt.NDArray[np.float64]
+
+
+def compare_warp_psf(case: WarpCase) -> Comparison:
+    """Compare the PSF of a warp with theirs at some positions.
+
+    Raises
+    ------
+    ValueError
+        If the image of a star is not in the same box as theirs.
+    """
+    kernels, images, shapes, exact = [], [], [], []
+    for point in case.description["output"]["psf_points"]:
+        x, y = point["point"]
+        theirs = case.psf[point["kernel_image"]["key"]]
+        box = box_from_corners(point["kernel_image"]["bbox"])
+        kernel = Image(_kernel_like_theirs(case, x=x, y=y, radius=box.x.max), bbox=box)
+        kernels.append(np.abs(kernel.array - theirs).max() / theirs.max())
+        ours = _kernel(case, x=x, y=y, radius=box.x.max)
+        exact.append(np.abs(ours - theirs).max() / theirs.max())
+        theirs = case.psf[point["image"]["key"]]
+        image = place_stamp(kernel, x=x, y=y)
+        if image.bbox != box_from_corners(point["image"]["bbox"]):
+            raise ValueError(f"The PSF's image is in {image.bbox}, theirs in {point['image']}.")
+        images.append(np.abs(image.array - theirs).max() / theirs.max())
+        moments = np.array(point["shape_ixx_iyy_ixy"])
+        found = np.array(adaptive_moments(kernel.array.astype(np.float32))[:3])
+        shapes.append(np.abs(found - moments).max() / moments[:2].mean())
+    return Comparison(
+        agreements=tuple(
+            Agreement(
+                case=case.name, quantity=quantity, worst=float(max(worst)), wanted=STAMP,
+                count=len(worst),
+            )
+            for quantity, worst in (
+                ("PSF of a warp, drawn at their positions (of the peak)", kernels),
+                ("PSF of a warp, moved by a fraction of a pixel (of the peak)", images),
+                ("PSF of a warp: moments (of their mean)", shapes),
+            )
+        ),
+        departures=(
+            Departure(
+                case=case.name,
+                rule="PSF of a warp: exact map and kernel, theirs linear and rounded (of the peak)",
+                affected=len(exact), count=len(exact), largest=float(max(exact)),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def transform_of(case: WarpCase, image: CalibratedImage) -> TractToDetector:
+    """Return the map from the pixels of the patch to those of a detector."""
+    return TractToDetector(
+        tract=case.patch.sky_projection,
+        detector=image.sky_projection,
+        source=str(image.observation),
+    )
+
+
+class _LinearMap(TractToDetector):
+    """Their map of pixels around a position, at the positions that their kernel is kept at."""
+
+    def __init__(
+        self,
+        *,
+        tract: SkyProjection[TractFrame],
+        detector: SkyProjection[Any],
+        source: str,
+        x: float,
+        y: float,
+    ) -> None:
+        super().__init__(tract=tract, detector=detector, source=source)
+        self._origin = np.array([x, y])
+        around = super().to_detector(
+            x=x + _STEP * np.array([0.0, -1.0, 1.0, 0.0, 0.0]),
+            y=y + _STEP * np.array([0.0, 0.0, 0.0, -1.0, 1.0]),
+        )
+        at = np.array([around.x, around.y])
+        self._middle = at[:, 0]
+        self._matrix = np.column_stack([at[:, 2] - at[:, 1], at[:, 4] - at[:, 3]]) / (2.0 * _STEP)
+        self.rounded = False
+
+    def to_detector(self, *, x: _Floats, y: _Floats) -> XY[_Floats]:
+        """Return linear positions; when ``rounded``, in the middle of a bin."""
+        offset = np.array([x, y]) - self._origin[:, np.newaxis]
+        at = self._middle[:, np.newaxis] + self._matrix @ offset
+        if self.rounded:
+            at = (np.floor(at * _BINS) + 0.5) / _BINS
+        return XY(x=at[0], y=at[1])
+
+
+def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
+    """Our PSF on their positions, of unit sum.
+
+    Rounded positions are not evenly spaced, so that the ratio of areas that the resampler takes
+    from them, which is constant to theirs, is divided out.
+    """
+    centre = _pixel_of(x=x, y=y)
+    image = _detector_at(case, centre)
+    linear = _LinearMap(
+        tract=case.patch.sky_projection, detector=image.sky_projection,
+        source=str(image.observation), x=x, y=y,
+    )  # fmt: skip
+    psf = _DrawnOnce(image, linear, centre)
+    linear.rounded = True
+    every_pixel = ResamplingSettings(interp_length=1)
+    stamp = warp_psf(psf, transform=linear, centres=[centre], settings=every_pixel)[0]
+    reach = stamp.shape[0] // 2
+    columns = np.arange(centre.x - reach - 1, centre.x + reach + 1, dtype=np.float64)
+    rows = np.arange(centre.y - reach - 1, centre.y + reach + 1, dtype=np.float64)
+    grid_x, grid_y = np.meshgrid(columns, rows)
+    at = linear.to_detector(x=grid_x.ravel(), y=grid_y.ravel())
+    px, py = at.x.reshape(grid_x.shape), at.y.reshape(grid_x.shape)
+    step_x = np.diff(px, axis=1)[1:], np.diff(py, axis=1)[1:]
+    step_y = np.diff(px, axis=0)[:, 1:], np.diff(py, axis=0)[:, 1:]
+    area = np.abs(step_x[0] * step_y[1] - step_x[1] * step_y[0])
+    return _of_unit_sum(stamp / area, radius)
+
+
+class _DrawnOnce:
+    """A PSF that is drawn at the position of the linear map, not at the rounded one."""
+
+    def __init__(self, image: CalibratedImage, linear: _LinearMap, centre: YX[int]) -> None:
+        at = linear.to_detector(x=np.array([float(centre.x)]), y=np.array([float(centre.y)]))
+        self._at = {"x": float(at.x[0]), "y": float(at.y[0])}
+        self._psf = image.psf
+        self.kernel_bbox = image.psf.kernel_bbox
+
+    def compute_stellar_image(self, *, x: float, y: float) -> Image:  # noqa: ARG002
+        return self._psf.compute_stellar_image(**self._at)
+
+
+def _kernel(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
+    """Our PSF as it is, of unit sum."""
+    centre = _pixel_of(x=x, y=y)
+    image = _detector_at(case, centre)
+    transform = transform_of(case, image)
+    settings = case.settings.resampling
+    stamp = warp_psf(image.psf, transform=transform, centres=[centre], settings=settings)[0]
+    return _of_unit_sum(stamp.astype(np.float64), radius)
+
+
+def _pixel_of(*, x: float, y: float) -> YX[int]:
+    return YX(y=math.floor(y + 0.5), x=math.floor(x + 0.5))
+
+
+def _of_unit_sum(stamp: _Floats, radius: int) -> _Floats:
+    margin = radius - stamp.shape[0] // 2
+    cut = np.pad(stamp, margin) if margin >= 0 else stamp[-margin:margin, -margin:margin]
+    return cut / cut.sum()
+
+
+def _detector_at(case: WarpCase, centre: YX[int]) -> CalibratedImage:
+    for image in case.images:
+        at = transform_of(case, image).to_detector(
+            x=np.array([float(centre.x)]), y=np.array([float(centre.y)])
+        )
+        pixel = _pixel_of(x=float(at.x[0]), y=float(at.y[0]))
+        if image.bbox.contains(x=pixel.x, y=pixel.y):
+            return image
+    raise ValueError(f"No detector of {case.name} covers {centre}.")

@@ -1,0 +1,108 @@
+"""The demonstration: what a newcomer runs first."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from click.testing import CliRunner, Result
+from lsst.daf.butler import Butler
+from lsst.images.cells import CellCoadd
+from lsst.images.serialization import read_archive
+
+from cellcoadd.cli import main
+from cellcoadd.simulate import Camera, VisitPlan
+from cellcoadd.simulate.presets import SURVEY_PLANS
+
+
+@pytest.fixture(autouse=True)
+def small_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan ``tests`` with two visits of one detector: seconds less, and all steps."""
+    make = SURVEY_PLANS["tests"]
+    monkeypatch.setitem(
+        SURVEY_PLANS,
+        "tests",
+        lambda: make(
+            camera=Camera(columns=1, rows=1, width=420, height=420),
+            visits=(
+                VisitPlan(visit=1228, sequence=1),
+                VisitPlan(visit=1230, sequence=2, rotation=90.0),
+            ),
+        ),
+    )
+
+
+def demo(folder: Path) -> Result:
+    return CliRunner().invoke(main, ["demo", str(folder), "--plan", "tests"])
+
+
+def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_next(
+    tmp_path: Path,
+) -> None:
+    """Every line that it prints can be typed again: the commands, and the Python at the end.
+
+    A second demonstration in the same folder replaces the first.
+    """
+    folder = tmp_path / "demo"
+    levels = logging.getLogger().level, logging.getLogger("lsst").level
+    result = demo(folder)
+    assert result.exit_code == 0, result.output
+    (stitched,) = folder.glob("*.fits")
+    coadd = read_archive(str(stitched), CellCoadd)
+    assert coadd.image.array.max() > 0
+    with fits.open(stitched) as hdus:
+        assert [hdu.name for hdu in hdus[1:4]] == ["IMAGE", "MASK", "VARIANCE"]
+    (picture,) = folder.glob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 10_000
+    commands = [line[2:] for line in result.output.splitlines() if line.startswith("$ ")]
+    assert [command.split()[:2] for command in commands] == [
+        ["butler", "make-cell-repo"],
+        ["butler", "ingest-calibrated"],
+        ["butler", "register-skymap"],
+        ["pipetask", "--log-level"],
+    ]
+    assert commands[-1].endswith(
+        "-d \"instrument='HSC' AND skymap='hsc_rings_cells_v1' AND tract=9813 AND band='i'\""
+    )
+    assert "WARNING:" not in result.output
+    assert "2 images of 2 visits" in result.output
+    shown = result.output.split("Look further, in Python:\n")[1]
+    code = "\n".join(line.strip() for line in shown.splitlines())
+    names: dict[str, object] = {}
+    exec(code, names)  # what the user is told to type
+    assert type(names["coadd"]).__name__ == "MultipleCellCoadd"
+    butler = names["butler"]
+    assert isinstance(butler, Butler)
+    butler.close()
+    assert (logging.getLogger().level, logging.getLogger("lsst").level) == levels
+
+    stale = folder / "of-the-first-time.txt"
+    stale.touch()
+    again = demo(folder)
+    assert again.exit_code == 0, again.output
+    assert not stale.exists()
+    assert list(folder.glob("*.fits")) == [stitched]
+
+
+def test_a_folder_with_strangers_is_left_alone(tmp_path: Path) -> None:
+    """It may be somebody's only copy."""
+    precious = tmp_path / "thesis.tex"
+    precious.write_text("...")
+    result = demo(tmp_path)
+    assert result.exit_code == 1
+    assert f"{tmp_path} holds thesis.tex, which no demonstration made" in result.output
+    assert "Traceback" not in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_command_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sees it can run that command again."""
+    monkeypatch.setattr("cellcoadd.demo._SKYMAP", "nonesuch")
+    result = demo(tmp_path / "demo")
+    assert result.exit_code == 1
+    assert "Error: butler failed: " in result.output
+    assert "nonesuch" in result.output
+    assert "Traceback" not in result.output

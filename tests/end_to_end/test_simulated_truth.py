@@ -1,0 +1,297 @@
+"""Coadds of simulated surveys beside the truth that was drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import galsim
+import numpy as np
+import numpy.typing as npt
+import pytest
+from astropy.coordinates import SkyCoord
+
+from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.errors import MissingCellError
+from cellcoadd.products.calibrated_image import CalibratedImage
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.recipes import coadd_images
+from cellcoadd.simulate import (
+    Camera,
+    SkySettings,
+    SurveyPlan,
+    VisitPlan,
+    simulate_survey,
+    survey_plan,
+)
+from cellcoadd.skymap import Patch, named_sky_map
+from cellcoadd.surveys.rubin import calibrated_image_from_visit_image
+from cellcoadd.warping.settings import WarpSettings
+
+MAS_PER_PIXEL = 168.0
+ISOLATION = 45.0  # pixels: beyond the stamps of 35, where a Moffat has 1e-6 of its peak
+NOISE = 2
+
+
+@pytest.fixture(scope="session")
+def patch() -> Patch:
+    """The patch that the simulated surveys are made for."""
+    return named_sky_map("hsc_rings_cells_v1")[9813].patch(61)
+
+
+def images_of(plan: SurveyPlan) -> list[CalibratedImage]:
+    return [calibrated_image_from_visit_image(image) for image in simulate_survey(plan)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Star:
+    """An isolated star of a coadd: measured less true, and less the coadd's PSF."""
+
+    flux: float
+    """Relative error of the flux fitted with the PSF."""
+    sigma: float
+    """Pixels wider than the PSF."""
+    from_psf: float
+    """Distance of the centroid from that of the PSF drawn at the true position, in mas."""
+    from_truth: float
+    """Distance of the centroid from the true position, in mas."""
+
+
+def moments(stamp: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Adaptive sigma and centroid by another program."""
+    found = galsim.hsm.FindAdaptiveMom(galsim.ImageD(stamp.copy(), scale=1.0))
+    return found.moments_sigma, found.moments_centroid.x - 1, found.moments_centroid.y - 1
+
+
+def measure_stars(coadd: MultipleCellCoadd, plan: SurveyPlan) -> list[Star]:
+    truth = plan.truth
+    at = coadd.wcs.sky_to_pixel(SkyCoord(truth["ra"], truth["dec"]))
+    xs, ys = np.asarray(at.x), np.asarray(at.y)
+    stars = []
+    for number, (x, y) in enumerate(zip(xs.tolist(), ys.tolist(), strict=True)):
+        distance = np.hypot(xs - x, ys - y)
+        distance[number] = np.inf
+        if distance.min() < ISOLATION:
+            continue
+        try:
+            model = coadd.psf.compute_stellar_image(x=x, y=y)
+        except MissingCellError:
+            continue
+        index = coadd.grid.index_of(x=round(x), y=round(y))
+        pixels = coadd.cells[index].outer.image[model.bbox].array.astype(np.float64)
+        flux = float((pixels * model.array).sum() / (model.array**2).sum())
+        sigma, column, row = moments(pixels / flux)
+        psf_sigma, psf_column, psf_row = moments(model.array)
+        start = model.bbox.start
+        stars.append(
+            Star(
+                flux=flux / float(truth["flux_njy"][number]) - 1.0,
+                sigma=sigma - psf_sigma,
+                from_psf=MAS_PER_PIXEL * np.hypot(column - psf_column, row - psf_row),
+                from_truth=MAS_PER_PIXEL * np.hypot(column + start.x - x, row + start.y - y),
+            )
+        )
+    return stars
+
+
+def visit(number: int, *, rotation: float, seeing: float, **changes: object) -> VisitPlan:
+    return VisitPlan(
+        visit=number, sequence=number, rotation=rotation, seeing=seeing,
+        dither_east=3.1 * number, dither_north=-2.3 * number, sky_sigma=20.0 + number, **changes,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+VISITS = (
+    visit(1, rotation=0.0, seeing=0.60),
+    visit(2, rotation=90.0, seeing=0.70, psf="moffat", psf_g1=0.03, psf_g2=-0.02),
+    visit(3, rotation=10.0, seeing=0.65, psf="moffat", psf_beta=3.0),
+    visit(4, rotation=37.0, seeing=0.75),
+)
+
+
+@pytest.fixture(scope="session")
+def star_plan() -> SurveyPlan:
+    """Stars without noise, seen by one large detector in four orientations."""
+    return survey_plan(
+        "tests", noise=False, artifacts=None, visits=VISITS,
+        camera=Camera(columns=1, rows=1, width=900, height=840),
+        sky=SkySettings(
+            stars_per_arcmin2=8.0, galaxies_per_arcmin2=0.0, star_magnitudes=(18.0, 20.0)
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def star_images(star_plan: SurveyPlan) -> list[CalibratedImage]:
+    return images_of(star_plan)
+
+
+def test_a_star_has_the_psf_of_the_coadd(
+    star_plan: SurveyPlan, star_images: list[CalibratedImage], patch: Patch
+) -> None:
+    """Flux to 1e-3, sigma to 0.002 px, centroid to 1 mas, at every place in a cell.
+
+    What remains is Lanczos-3: it changes a star by where it lies between two pixels, and a cell's
+    PSF is drawn at the cell's centre.
+    """
+    coadd = coadd_images(star_images, patch)
+    assert coadd is not None
+    assert {cell.visit_count for cell in coadd.cells.values()} >= {3, 4}
+    stars = measure_stars(coadd, star_plan)
+    assert len(stars) >= 12
+    worst = {
+        field.name: max(abs(getattr(star, field.name)) for star in stars)
+        for field in dataclasses.fields(Star)
+    }
+    print(len(stars), worst)
+    assert worst["flux"] < 1e-3
+    assert worst["sigma"] < 2e-3
+    assert worst["from_psf"] < 1.0
+    assert worst["from_truth"] < 1.0
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_star_has_the_psf_of_a_single_visit(
+    star_plan: SurveyPlan, star_images: list[CalibratedImage], patch: Patch, number: int
+) -> None:
+    """Turned by right angles, a visit has all stars between the pixels alike, and it is exact.
+
+    At another angle the phases differ from star to star and do not average.
+    """
+    coadd = coadd_images(
+        [image for image in star_images if image.observation.visit == number], patch
+    )
+    assert coadd is not None
+    stars = measure_stars(coadd, star_plan)
+    worst = {
+        field.name: max(abs(getattr(star, field.name)) for star in stars)
+        for field in dataclasses.fields(Star)
+    }
+    print(number, len(stars), worst)
+    turned = star_plan.visit(number).rotation % 90 != 0
+    assert worst["flux"] < (2e-3 if turned else 1e-4)
+    assert worst["sigma"] < (4e-3 if turned else 3e-4)
+    assert worst["from_psf"] < (2.0 if turned else 0.1)
+
+
+@pytest.mark.parametrize(("distortion", "tolerance"), [(0.0, 1e-6), (1000.0, 2e-5)])
+def test_a_constant_sky_stays_constant(patch: Patch, distortion: float, tolerance: float) -> None:
+    """A tract's pixel sees less of the sky the farther it is from the tangent point.
+
+    By (1 + r^2)^(-3/2), r the distance in radians; nothing else may be seen. Where a camera
+    distorts by 1000 r^3, areas change by 8000 r a radian, at r = 4e-4 by 1.3e-5 over half of the 10
+    pixels between exact positions, within which areas are nearly constant.
+    """
+    level = 1000.0
+    plan = survey_plan(
+        "tests", noise=False, artifacts=None, sky=None, sky_level=level, visits=VISITS,
+        camera=Camera(columns=2, rows=1, width=480, height=440, distortion=distortion),
+    )  # fmt: skip
+    coadd = coadd_images(images_of(plan), patch)
+    assert coadd is not None
+    scale = np.radians(0.168 / 3600)
+    worst = 0.0
+    for cell in coadd.cells.values():
+        outer = cell.outer
+        y, x = np.mgrid[
+            outer.bbox.y.start : outer.bbox.y.stop, outer.bbox.x.start : outer.bbox.x.stop
+        ]
+        r2 = ((x - 16499) ** 2 + (y - 16499) ** 2) * scale**2
+        expected = level * (1 + r2) ** -1.5
+        worst = max(worst, float(np.abs(outer.image.array / expected - 1).max()))
+    print(worst)
+    assert worst < tolerance
+
+
+@pytest.fixture(scope="session")
+def overlap_images() -> list[CalibratedImage]:
+    """A survey with everything; its left detectors cover cells that two patches share.
+
+    Those are the cells between the columns 20850 and 21150 of the tract.
+    """
+    tract = named_sky_map("hsc_rings_cells_v1")[9813]
+    sky = tract.sky_projection.pixel_to_sky(x=21240.0, y=15950.0)
+    return images_of(survey_plan("tests", ra=sky.ra.deg, dec=sky.dec.deg))
+
+
+SETTINGS = (
+    WarpSettings(number_of_noise_realizations=NOISE, do_pre_warp_interpolation=True),
+    CoaddSettings(num_noise_realizations=NOISE),
+)
+
+
+def coadd_with_noise(images: list[CalibratedImage], patch: Patch) -> MultipleCellCoadd:
+    coadd = coadd_images(images, patch, warp_settings=SETTINGS[0], coadd_settings=SETTINGS[1])
+    assert coadd is not None
+    return coadd
+
+
+def assert_same_cell(ours: MultipleCellCoadd, theirs: MultipleCellCoadd, x: int, y: int) -> None:
+    a, b = (coadd.cells[coadd.grid.index_of(x=x, y=y)] for coadd in (ours, theirs))
+    assert a.outer.bbox == b.outer.bbox
+    assert a.inputs == b.inputs
+    np.testing.assert_array_equal(a.outer.image.array, b.outer.image.array)
+    np.testing.assert_array_equal(a.outer.variance.array, b.outer.variance.array)
+    np.testing.assert_array_equal(a.outer.mask.array, b.outer.mask.array)
+    np.testing.assert_array_equal(a.psf_image.array, b.psf_image.array)
+    for name, plane in a.outer.mask_fractions.items():
+        np.testing.assert_array_equal(plane.array, b.outer.mask_fractions[name].array)
+    for mine, other in zip(a.outer.noise_realizations, b.outer.noise_realizations, strict=True):
+        np.testing.assert_array_equal(mine.array, other.array)
+    for column in a.contributions.dtype.names or ():
+        if column not in ("cell_x", "cell_y", "input"):
+            np.testing.assert_array_equal(a.contributions[column], b.contributions[column])
+
+
+def test_the_same_cell_comes_out_of_two_patches(
+    overlap_images: list[CalibratedImage], patch: Patch
+) -> None:
+    """Bit for bit, noise and record included: who joins patches need not choose."""
+    other = named_sky_map("hsc_rings_cells_v1")[9813].patch(62)
+    here, there = (coadd_with_noise(overlap_images, each) for each in (patch, other))
+    shared = 0
+    for index in here.cells:
+        box = here.grid.outer_bbox_of(index)
+        if other.outer_bbox.contains(box):
+            centre = here.grid.centre_of(index)
+            assert_same_cell(here, there, centre.x, centre.y)
+            shared += 1
+    assert shared >= 6
+
+
+def test_the_order_of_the_images_does_not_matter(
+    overlap_images: list[CalibratedImage], patch: Patch
+) -> None:
+    """Bit for bit: a file system lists files in any order."""
+    shuffled = list(overlap_images)
+    random.Random(5).shuffle(shuffled)
+    assert shuffled != overlap_images
+    here, there = (coadd_with_noise(each, patch) for each in (overlap_images, shuffled))
+    assert list(here.cells) == list(there.cells)
+    assert [entry.observation for entry in here.inputs] == [
+        entry.observation for entry in there.inputs
+    ]
+    for index in here.cells:
+        centre = here.grid.centre_of(index)
+        assert_same_cell(here, there, centre.x, centre.y)
+
+
+def test_noise_realizations_are_the_noise_of_the_coadd(patch: Patch) -> None:
+    """The same variance and the same correlation between neighbours as an empty sky shows.
+
+    A cell has 62500 pixels, a third of them independent: 1 % on a standard deviation; 4 sigma.
+    """
+    plan = survey_plan("tests", artifacts=None, sky=None)
+    coadd = coadd_with_noise(images_of(plan), patch)
+    for cell in coadd.cells.values():
+        outer = cell.outer
+        sky = outer.image.array.astype(np.float64)
+        for noise in outer.noise_realizations:
+            drawn = noise.array.astype(np.float64)
+            assert drawn.std() / sky.std() == pytest.approx(1.0, abs=0.04)
+            for a in (sky, drawn):
+                assert abs(a.mean()) < 5 * a.std() / 100
+            lag = [float((a[:, 1:] * a[:, :-1]).mean() / a.var()) for a in (sky, drawn)]
+            assert lag[0] == pytest.approx(lag[1], abs=0.03)
+        # Resampling makes neighbours alike, so a pixel has less noise than it is said to have ...
+        assert sky.var() < 1.05 * float(np.median(outer.variance.array))

@@ -1,0 +1,336 @@
+"""The configurations of the tasks: names, defaults, saving, and what they refuse."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsst.pex.config import FieldValidationError
+from lsst.pipe.base import PipelineTaskConfig
+from lsst.pipe.base.pipeline_graph import PipelineGraph
+
+from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.errors import UnusableInputError
+from cellcoadd.tasks import (
+    AssembleCellCoaddConfig,
+    AssembleCellCoaddTask,
+    MakeDirectWarpConfig,
+    MakeDirectWarpTask,
+    StitchCellCoaddConfig,
+    StitchCellCoaddTask,
+)
+from cellcoadd.tasks._configs import bits_to_planes, planes_to_bits
+from cellcoadd.tasks._log_filters import install_log_filters
+from cellcoadd.warping.settings import WarpSettings
+
+WARP_DEFAULTS = {
+    "numberOfNoiseRealizations": 0,
+    "seedOffset": 0,
+    "useMedianVariance": True,
+    "doSelectPreWarp": True,
+    "doPreWarpInterpolation": False,
+    "preWarpInterpolation.badMaskPlanes": ["BAD", "SAT", "CR"],
+    "preWarpInterpolation.interpLength": 4,
+    "preWarpInterpolation.fillValue": 0.0,
+    "border": 256,
+    "warper.warpingKernelName": "lanczos3",
+    "warper.maskWarpingKernelName": "bilinear",
+    "warper.interpLength": 10,
+    "warper.growFullMask": 16,
+    "doWarpMaskedFraction": True,
+    "maskedFractionWarper.warpingKernelName": "bilinear",
+    "select.maxPsfFwhm": 1.8,
+    "select.maxEllipResidual": 0.007,
+    "select.maxScaledSizeScatter": 0.019,
+    "select.maxPsfTraceRadiusDelta": 0.7,
+    "select.maxPsfApFluxDelta": 0.24,
+    "select.maxPsfApCorrSigmaScaledDelta": 0.22,
+    "select.minNPsfStar": 6,
+    "select.maxStarE": 0.4,
+    "connections.coaddName": "deep",
+}
+COADD_DEFAULTS = {
+    "do_interpolate_coadd": True,
+    "do_calculate_weight_from_warp": False,
+    "do_use_artifact_mask": False,
+    "require_artifact_mask": False,
+    "min_overlap_fraction": 1.0,
+    "overlap_region": "outer",
+    "bad_mask_planes": ["BAD", "NO_DATA", "SAT", "CLIPPED"],
+    "remove_mask_planes": ["EDGE", "NOT_DEBLENDED"],
+    "calc_error_from_input_variance": True,
+    "mask_propagation_thresholds": {"SAT": 0.1},
+    "max_maskfrac": 0.5,
+    "num_noise_realizations": 0,
+    "psf_dimensions": 35,
+    "do_input_map": False,
+    "input_mapper.nside": 32768,
+    "input_mapper.nside_coverage": 256,
+    "connections.inputWarpName": "deep",
+    "connections.outputCoaddName": "deep",
+    "connections.outputCoaddSuffix": "Cell",
+}
+"""Names and defaults of the Rubin pipelines, by which their users know them."""
+
+CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
+    MakeDirectWarpConfig: WARP_DEFAULTS,
+    AssembleCellCoaddConfig: COADD_DEFAULTS,
+    StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
+}
+
+ROWS = [(kind, name, value) for kind, names in CONFIGS.items() for name, value in names.items()]
+
+WARP_CHANGES = {
+    "numberOfNoiseRealizations": 3,
+    "seedOffset": 7,
+    "useMedianVariance": False,
+    "doSelectPreWarp": False,
+    "doPreWarpInterpolation": True,
+    "preWarpInterpolation.badMaskPlanes": ["BAD"],
+    "preWarpInterpolation.interpLength": 6,
+    "preWarpInterpolation.fillValue": -1.5,
+    "border": 100,
+    "warper.interpLength": 0,
+    "warper.growFullMask": 18,
+    "doWarpMaskedFraction": False,
+    "select.maxPsfFwhm": None,
+    "select.minNPsfStar": 10,
+}
+COADD_CHANGES = {
+    "do_interpolate_coadd": False,
+    "do_calculate_weight_from_warp": True,
+    "do_use_artifact_mask": True,
+    "require_artifact_mask": True,
+    "min_overlap_fraction": 0.25,
+    "overlap_region": "inner",
+    "bad_mask_planes": ["BAD", "NO_DATA", "CR"],
+    "remove_mask_planes": ["EDGE"],
+    "calc_error_from_input_variance": False,
+    "mask_propagation_thresholds": {"CR": 0.2},
+    "max_maskfrac": 0.1,
+    "num_noise_realizations": 2,
+    "psf_dimensions": 41,
+}
+
+
+def value_of(config: Any, name: str) -> Any:
+    for part in name.split("."):
+        config = getattr(config, part)
+    if hasattr(config, "items"):
+        return dict(config.items())
+    return (
+        config if isinstance(config, str | None) or not hasattr(config, "__iter__") else [*config]
+    )
+
+
+def set_value(config: Any, name: str, value: Any) -> None:
+    *outer, last = name.split(".")
+    for part in outer:
+        config = getattr(config, part)
+    setattr(config, last, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"), ROWS, ids=[f"{kind.__name__}-{name}" for kind, name, _ in ROWS]
+)
+def test_names_and_defaults_are_those_of_the_specification(
+    kind: type[PipelineTaskConfig], name: str, value: Any
+) -> None:
+    """Overrides that users have from the Rubin pipelines must work here."""
+    found = value_of(kind(), name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_there_is_no_other_name() -> None:
+    """A name that is not in the table has not been thought about."""
+    added_by_middleware = {"saveLogOutput"}
+    for kind, names in CONFIGS.items():
+        if kind is StitchCellCoaddConfig:
+            continue
+        config = kind()
+        ours = {name.split(".")[0] for name in names}
+        assert {*config.keys()} - added_by_middleware == ours
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [(MakeDirectWarpConfig, WARP_CHANGES), (AssembleCellCoaddConfig, COADD_CHANGES)],
+)
+def test_every_choice_reaches_the_settings_of_the_stage(
+    kind: type[Any], changes: dict[str, Any]
+) -> None:
+    """A name that is not handed on would be an option that does nothing."""
+    default = kind().to_settings()
+    for name, value in changes.items():
+        config = kind()
+        if name in ("require_artifact_mask", "mask_propagation_thresholds"):
+            config.do_use_artifact_mask = True
+            config.bad_mask_planes = ["BAD", "NO_DATA", "SAT", "CLIPPED", "CR"]
+        before = config.to_settings()
+        if name == "bad_mask_planes":
+            config.mask_propagation_thresholds = {}
+        set_value(config, name, value)
+        config.validate()
+        assert config.to_settings() not in (before, default), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [(MakeDirectWarpConfig, WARP_CHANGES), (AssembleCellCoaddConfig, COADD_CHANGES)],
+)
+def test_a_saved_configuration_comes_back(
+    kind: type[Any], changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """The middleware stores configurations as text, and hands them to other processes."""
+    config = kind()
+    for name, value in changes.items():
+        set_value(config, name, value)
+    path = tmp_path / "config.py"
+    config.save(str(path))
+    loaded = kind()
+    loaded.load(str(path))
+    from_text = kind()
+    from_text.loadFromString(config.saveToString())
+    sent = pickle.loads(pickle.dumps(config))
+    for other in (loaded, from_text, sent):
+        assert other.compare(config)
+        assert other.to_settings() == config.to_settings()
+    for name, value in changes.items():
+        assert value_of(loaded, name) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "message"),
+    [
+        (MakeDirectWarpConfig, "numberOfNoiseRealizations", 4, "numberOfNoiseRealizations"),
+        (MakeDirectWarpConfig, "numberOfNoiseRealizations", -1, "numberOfNoiseRealizations"),
+        (MakeDirectWarpConfig, "border", -1, "border must not be negative, got -1"),
+        (MakeDirectWarpConfig, "preWarpInterpolation.interpLength", 0, "at least 1, got 0"),
+        (
+            MakeDirectWarpConfig,
+            "preWarpInterpolation.fillValue",
+            float("nan"),
+            "fill_value must be finite",
+        ),
+        (MakeDirectWarpConfig, "warper.interpLength", -1, "interp_length must not be negative"),
+        (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
+        (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
+        (MakeDirectWarpConfig, "maskedFractionWarper.warpingKernelName", "lanczos3", "lanczos3"),
+        (MakeDirectWarpConfig, "select.maxPsfFwhm", -1.0, "max_psf_fwhm must be"),
+        (MakeDirectWarpConfig, "select.minNPsfStar", -1, "min_n_psf_star must be"),
+        (AssembleCellCoaddConfig, "min_overlap_fraction", 1.1, "min_overlap_fraction"),
+        (AssembleCellCoaddConfig, "overlap_region", "middle", "middle"),
+        (AssembleCellCoaddConfig, "max_maskfrac", -0.1, "max_maskfrac"),
+        (AssembleCellCoaddConfig, "num_noise_realizations", 4, "num_noise_realizations"),
+        (AssembleCellCoaddConfig, "psf_dimensions", 34, "psf_dimensions must be odd, got 34"),
+        (AssembleCellCoaddConfig, "psf_dimensions", -3, "psf_dimensions must be odd"),
+        (
+            AssembleCellCoaddConfig,
+            "mask_propagation_thresholds",
+            {"CR": 0.1},
+            "not one of the planes that are left out",
+        ),
+        (AssembleCellCoaddConfig, "mask_propagation_thresholds", {"SAT": 2.0}, "must be in 0..1"),
+        (AssembleCellCoaddConfig, "bad_mask_planes", ["BAD"], "SAT"),
+        (AssembleCellCoaddConfig, "input_mapper.nside", 1000, "must be a power of two"),
+        (AssembleCellCoaddConfig, "require_artifact_mask", True, "do_use_artifact_mask"),
+    ],
+)
+def test_bad_values_are_refused_with_the_rule(
+    kind: type[Any], name: str, value: Any, message: str
+) -> None:
+    """When they are set, or when the configuration is validated: before any work."""
+    config = kind()
+    with pytest.raises((FieldValidationError, ValueError), match=message):  # noqa: PT012
+        set_value(config, name, value)
+        config.validate()
+
+
+def test_defaults_are_stated_once() -> None:
+    """The configuration is a view of the settings."""
+    settings = MakeDirectWarpConfig().to_settings()
+    assert settings == WarpSettings()
+    assert AssembleCellCoaddConfig().to_settings() == CoaddSettings()
+
+
+@pytest.mark.parametrize("planes", [(), ("EDGE",), ("BAD", "SAT", "EDGE")])
+def test_bits_of_planes_there_and_back(planes: tuple[str, ...]) -> None:
+    """EDGE is 16 as in the Rubin pipelines, whose users give the number."""
+    assert bits_to_planes(planes_to_bits(planes)) == planes
+    assert planes_to_bits(("EDGE",)) == 16
+
+
+def test_datasets_follow_the_names_that_are_configured() -> None:
+    """Names of the Rubin pipelines, their templates, and only what is switched on."""
+    warp = MakeDirectWarpConfig()
+    warp.numberOfNoiseRealizations = 2
+    warp.connections.coaddName = "other"
+    coadd = AssembleCellCoaddConfig()
+    coadd.num_noise_realizations = 1
+    coadd.do_use_artifact_mask = True
+    coadd.connections.inputWarpName = "other"
+    coadd.connections.outputCoaddSuffix = "Cells"
+    stitch = StitchCellCoaddConfig()
+    stitch.connections.outputCoaddSuffix = "Cells"
+    graph = PipelineGraph()
+    graph.add_task("makeDirectWarp", MakeDirectWarpTask, warp)  # type: ignore[no-untyped-call]
+    graph.add_task("assembleCellCoadd", AssembleCellCoaddTask, coadd)  # type: ignore[no-untyped-call]
+    graph.add_task("stitchCellCoadd", StitchCellCoaddTask, stitch)  # type: ignore[no-untyped-call]
+    inputs = {
+        label: {edge.parent_dataset_type_name for edge in node.inputs.values()}
+        for label, node in graph.tasks.items()
+    }
+    outputs = {
+        label: {edge.parent_dataset_type_name for edge in node.outputs.values()}
+        for label, node in graph.tasks.items()
+    }
+    assert inputs["makeDirectWarp"] == {"calexp", "skyMap"}
+    assert outputs["makeDirectWarp"] == {
+        "otherCoadd_directWarp",
+        "otherCoadd_directWarp_noise0",
+        "otherCoadd_directWarp_noise1",
+        "otherCoadd_directWarp_maskedFraction",
+    }
+    assert inputs["assembleCellCoadd"] == {
+        "otherCoadd_directWarp",
+        "otherCoadd_directWarp_noise0",
+        "otherCoadd_directWarp_artifactMask",
+        "skyMap",
+    }
+    assert outputs["assembleCellCoadd"] == {"deepCoaddCells"}
+    assert inputs["stitchCellCoadd"] == {"deepCoaddCells"}
+    assert outputs["stitchCellCoadd"] == {"deepCoaddCells_stitched"}
+
+
+@pytest.mark.parametrize(
+    ("logger", "message", "shown"),
+    [
+        ("lsst.utils.packages", "Unable to import eups, so cannot ...", False),
+        ("lsst.utils.packages", "Another warning", True),
+        ("lsst.daf.butler._storage_class", "Unable to import type lsst.afw.image.X", False),
+        ("lsst.daf.butler._storage_class", "Unable to import type my.own.Type", True),
+        ("lsst.daf.butler._storage_class", "Converter cellcoadd.x failed to convert", True),
+    ],
+)
+def test_only_complaints_about_absent_parts_are_dropped(
+    logger: str, message: str, shown: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever else goes wrong must be seen."""
+    install_log_filters()
+    logging.getLogger(logger).warning("%s", message)
+    assert (message in caplog.text) is shown
+
+
+def test_a_refusal_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The task explains it; the middleware's line before would only alarm."""
+    logger = logging.getLogger("lsst.daf.butler._storage_class")
+    for error in (UnusableInputError("f1", "no PSF."), TypeError("a mistake in our code")):
+        try:
+            raise error
+        except (UnusableInputError, TypeError):
+            logger.error("Converter cellcoadd.surveys.x failed to convert type VisitImage")
+    assert len(caplog.records) == 1

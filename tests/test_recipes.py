@@ -1,0 +1,87 @@
+"""The stages joined in plain Python."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.products.calibrated_image import CalibratedImage
+from cellcoadd.recipes import coadd_images
+from cellcoadd.testing.images import make_detector, small_patch
+from cellcoadd.warping.direct import make_direct_warp
+from cellcoadd.warping.settings import WarpSettings
+
+PATCH = small_patch()
+
+
+def images() -> list[CalibratedImage]:
+    rng = np.random.default_rng(2)
+    return [
+        make_detector(
+            PATCH, pixels=rng.normal(size=(150, 150)), rotation=10 * visit, visit=visit,
+            detector=detector, x=None if detector == 0 else 5000.0,
+        )
+        for visit in (1, 2)
+        for detector in (0, 1)
+    ]  # fmt: skip
+
+
+def test_a_recipe_is_the_stages_one_after_the_other() -> None:
+    """Nothing is added, nothing left out."""
+    warp_settings = WarpSettings(number_of_noise_realizations=2)
+    coadd_settings = CoaddSettings(num_noise_realizations=1)
+    coadd = coadd_images(
+        reversed(images()), PATCH, warp_settings=warp_settings, coadd_settings=coadd_settings
+    )
+    visits = []
+    for visit in (1, 2):
+        group = [image for image in images() if image.observation.visit == visit]
+        made = make_direct_warp(group, PATCH, settings=warp_settings)
+        assert made is not None
+        visits.append(VisitOnPatch(warp=made.warp, noise=made.noise[:1]))
+    expected = assemble_cell_coadd(visits, PATCH, settings=coadd_settings)
+    assert coadd is not None
+    assert expected is not None
+    assert coadd.stack.indices == expected.stack.indices
+    for name in ("image", "variance", "mask", "noise", "psf"):
+        np.testing.assert_array_equal(getattr(coadd.stack, name), getattr(expected.stack, name))
+    assert {entry.observation.visit for entry in coadd.inputs} == {1, 2}
+
+
+def test_defaults_are_those_of_the_stages() -> None:
+    """Who gives no settings gets the tasks' ones."""
+    ours = coadd_images(images(), PATCH)
+    theirs = coadd_images(
+        images(), PATCH, warp_settings=WarpSettings(), coadd_settings=CoaddSettings()
+    )
+    assert ours is not None
+    assert theirs is not None
+    np.testing.assert_array_equal(ours.stack.image, theirs.stack.image)
+
+
+def test_nothing_to_coadd_is_no_coadd() -> None:
+    """No image; none that lands on the patch."""
+    assert coadd_images([], PATCH) is None
+    assert coadd_images([make_detector(PATCH, x=5000.0)], PATCH) is None
+
+
+def test_images_of_two_bands_are_refused() -> None:
+    """Their mean would have no meaning; the message names the bands."""
+    one, two = images()[:2]
+    red = dataclasses.replace(two, observation=dataclasses.replace(two.observation, band="r"))
+    with pytest.raises(ValueError, match=r"\['i', 'r'\]"):
+        coadd_images([one, red], PATCH)
+
+
+def test_more_noise_than_is_made_is_refused() -> None:
+    """Before any work is done."""
+    with pytest.raises(ValueError, match=r"num_noise_realizations = 2.*= 1 that are warped"):
+        coadd_images(
+            images(), PATCH,
+            warp_settings=WarpSettings(number_of_noise_realizations=1),
+            coadd_settings=CoaddSettings(num_noise_realizations=2),
+        )  # fmt: skip
