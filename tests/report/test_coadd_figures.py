@@ -27,7 +27,7 @@ SHAPE = tuple(PATCH.outer_bbox.shape)
 
 @pytest.fixture(scope="module")
 def coadd() -> MultipleCellCoadd:
-    """Visit 1 by its two detectors, on the left; visit 2 on the left but for the lowest row."""
+    """Visit 1 on the left; visit 2 on the left as well, but for the two lowest rows of cells."""
     rng = np.random.default_rng(3)
     first = np.full(SHAPE, NO_OWNER)
     first[:, :92] = 0
@@ -59,14 +59,6 @@ def test_counts_are_the_visits_of_each_cell(coadd: MultipleCellCoadd) -> None:
     assert input_counts(coadd).tolist() == EXPECTED
 
 
-def test_two_detectors_of_a_visit_count_once(coadd: MultipleCellCoadd) -> None:
-    """A known fault of others: their counts of visits are counts of detectors."""
-    twice = [entry for entry in coadd.cells[Index2D(x=0, y=4)].inputs for _ in range(2)]
-    assert len(twice) == 4
-    cell = coadd.cells[Index2D(x=0, y=4)]
-    assert cell.visit_count == 2
-
-
 def panels(figure: Figure) -> list[Any]:
     return [axes for axes in figure.axes if axes.get_title()]
 
@@ -82,7 +74,7 @@ def test_both_panels_show_the_filled_cells_the_right_side_up(coadd: MultipleCell
         (image,) = [child for child in axes.get_children() if isinstance(child, AxesImage)]
         assert image.get_extent() == [159.5, 239.5, 159.5, 259.5]
         assert axes.get_ylim()[0] < axes.get_ylim()[1]
-    drawn = [child for child in right.get_children() if isinstance(child, AxesImage)][0]
+    drawn = next(child for child in right.get_children() if isinstance(child, AxesImage))
     np.testing.assert_array_equal(drawn.get_array(), np.array(EXPECTED)[:, :4])
     texts = {text.get_position(): text.get_text() for text in right.texts}
     for y, row in enumerate(EXPECTED):

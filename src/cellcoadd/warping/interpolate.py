@@ -15,7 +15,7 @@ import contextlib
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CloughTocher2DInterpolator
-from scipy.ndimage import label, maximum_filter
+from scipy.ndimage import maximum_filter
 from scipy.spatial import QhullError
 from threadpoolctl import threadpool_limits
 
@@ -52,7 +52,7 @@ def interpolate_bad_pixels(
         return filled
     near = maximum_filter(bad, size=2 * interp_length + 1, mode="constant", cval=False)
     good_y, good_x = np.nonzero(near & ~bad)
-    bad_y, bad_x = _grouped_by_defect(bad, near)
+    bad_y, bad_x = np.nonzero(bad)
     # They stay NaN if all good pixels lie on one line: there is nothing to interpolate between.
     values = np.full((bad_y.size, planes.shape[0]), np.nan)
     if good_y.size >= _LEAST_POINTS:
@@ -69,18 +69,3 @@ def interpolate_bad_pixels(
     planes[:, bad_y, bad_x] = values.T
     filled[bad_y[outside], bad_x[outside]] = True
     return filled
-
-
-def _grouped_by_defect(
-    bad: npt.NDArray[np.bool_], near: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows and columns of the bad pixels, one defect after the other.
-
-    The interpolator looks for the triangle of a point by walking from that of the point before;
-    between neighbours the walk is short, across the detector it often fails and then all triangles
-    are tried. In the order of the rows this takes a hundred times as long.
-    """
-    rows, columns = np.nonzero(bad)
-    defects, _ = label(near, structure=np.ones((3, 3)))
-    order = np.lexsort((columns, rows, defects[rows, columns]))
-    return rows[order], columns[order]
