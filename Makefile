@@ -6,8 +6,11 @@ SOURCES := src tests benchmarks
 # Workers for the tests: `make test WORKERS=0` runs them in one process.
 WORKERS ?= auto
 
+# Folder of reference values of the Rubin pipelines for `make agreement`.
+REFERENCE ?= tests/reference_values/rubin
+
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format check bench news constraints clean
+.PHONY: help env demo test lint format check bench agreement news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,6 +37,9 @@ check: lint test ## lint, then test: what must pass before a change is handed in
 
 bench: $(READY) ## run the benchmarks
 	for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
+
+agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
+	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
 
 news: $(READY) ## show the news that changes/ holds for the next release
 	$(BIN)/towncrier build --draft

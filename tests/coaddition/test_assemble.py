@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from cellcoadd.products.warp import NO_OWNER
-from cellcoadd.testing.images import make_detector, make_warp, small_patch
+from cellcoadd.testing.images import make_coadd, make_detector, make_warp, small_patch
 from cellcoadd.testing.slow_assembly import assemble_slowly
 from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.settings import WarpSettings
@@ -29,15 +28,6 @@ SHAPE = tuple(PATCH.outer_bbox.shape)
 MIDDLE = Index2D(x=2, y=2)
 SCHEMA = mask_schema()
 _Bools = npt.NDArray[np.bool_]
-
-
-def assembled(
-    *visits: VisitOnPatch | Any, patch: Any = PATCH, **settings: Any
-) -> MultipleCellCoadd:
-    wrapped = [v if isinstance(v, VisitOnPatch) else VisitOnPatch(warp=v) for v in visits]
-    coadd = assemble_cell_coadd(wrapped, patch, settings=CoaddSettings(**settings))
-    assert coadd is not None
-    return coadd
 
 
 def at(*places: tuple[slice | int, slice | int]) -> _Bools:
@@ -103,7 +93,7 @@ def visits() -> list[VisitOnPatch]:
 @pytest.mark.parametrize("from_variance", [True, False])
 def test_cells_are_those_of_the_slow_twin(visits: list[VisitOnPatch], from_variance: bool) -> None:
     """Sums in single steps beside whole arrays, both in double precision: to float32 rounding."""
-    coadd = assembled(
+    coadd = make_coadd(
         *visits, do_interpolate_coadd=False, num_noise_realizations=2,
         calc_error_from_input_variance=from_variance,
     )  # fmt: skip
@@ -134,7 +124,7 @@ def test_wherever_there_are_no_data_the_planes_say_so(visits: list[VisitOnPatch]
     """Filled or not: NO_DATA and an infinite variance; never a NaN but in what is not filled."""
     one = [visits[0]]
     for fill in (True, False):
-        stack = assembled(*one, do_interpolate_coadd=fill, num_noise_realizations=2).stack
+        stack = make_coadd(*one, do_interpolate_coadd=fill, num_noise_realizations=2).stack
         lost = stack.mask & bits_of(SCHEMA, ["NO_DATA"]) != 0
         assert lost.any()
         np.testing.assert_array_equal(np.isinf(stack.variance), lost)
@@ -148,7 +138,7 @@ def test_wherever_there_are_no_data_the_planes_say_so(visits: list[VisitOnPatch]
 
 def test_sums_worked_out_by_hand() -> None:
     """Weights 1/2 and 1/4: (1/2 * 3 + 1/4 * 9) / (3/4) = 5 and (1/4 * 2 + 1/16 * 4) / (9/16)."""
-    coadd = assembled(
+    coadd = make_coadd(
         make_warp(PATCH, visit=1, pixels=3.0, variance=2.0, mean_variances=(2.0,),
                   mask_fractions={ALL_PLANES: 0.5}),
         make_warp(PATCH, visit=2, pixels=9.0, variance=4.0, mean_variances=(4.0,),
@@ -173,16 +163,16 @@ def test_error_from_scatter_is_that_of_a_mean() -> None:
     """Equal weights: the sample variance over n. Of 1, 2, 6 that is 7 / 3."""
     levels = (1.0, 2.0, 6.0)
     warps = [make_warp(PATCH, visit=n, pixels=level) for n, level in enumerate(levels)]
-    cell = middle(assembled(*warps, calc_error_from_input_variance=False))
+    cell = middle(make_coadd(*warps, calc_error_from_input_variance=False))
     np.testing.assert_allclose(cell.variance.array, np.var(levels, ddof=1) / 3, rtol=1e-6)
-    alone = middle(assembled(warps[0], calc_error_from_input_variance=False))
+    alone = middle(make_coadd(warps[0], calc_error_from_input_variance=False))
     np.testing.assert_array_equal(alone.variance.array, np.inf)
 
 
 def test_scatter_of_a_bright_level_keeps_its_digits() -> None:
     """Sums of squares would have lost them: 1e6 +- 1 in double precision leaves 1e-4."""
     warps = [make_warp(PATCH, visit=n, pixels=1e6 + (-1) ** n) for n in range(4)]
-    cell = middle(assembled(*warps, calc_error_from_input_variance=False))
+    cell = middle(make_coadd(*warps, calc_error_from_input_variance=False))
     np.testing.assert_allclose(cell.variance.array, (4 / 3) / 4, rtol=1e-6)
 
 
@@ -202,7 +192,7 @@ def test_weights_scaled_by_a_constant_change_nothing(
                     mean_variances=(scale * (2.0 + n),), flags={"SAT": rng.random(SHAPE) < 0.1},
                 )
             )  # fmt: skip
-        return assembled(*warps, calc_error_from_input_variance=from_variance)
+        return make_coadd(*warps, calc_error_from_input_variance=from_variance)
 
     first, second = coadd(1.0).stack, coadd(7.3e5).stack
     for name in ("image", "variance", "psf"):
@@ -212,221 +202,15 @@ def test_weights_scaled_by_a_constant_change_nothing(
     np.testing.assert_array_equal(first.mask, second.mask)
 
 
-def test_bad_pixels_are_left_out_and_leave_their_marks() -> None:
-    """By plane: what the coadd's mask says where one of three inputs was left out.
-
-    SAT is above its threshold of a tenth of the weight; BAD has none, so only REJECTED tells.
-    """
-    expected = {
-        "BAD": {"REJECTED", "INEXACT_PSF"},
-        "SAT": {"SAT", "REJECTED", "INEXACT_PSF"},
-        "NO_DATA": {"INEXACT_PSF"},
-        "CLIPPED": {"CLIPPED", "INEXACT_PSF"},
-        "CR": {"CR"},
-        "EDGE": set(),
-        "NOT_DEBLENDED": set(),
-        "INTRP": {"INTRP"},
-        "STREAK": {"STREAK"},
-    }
-    spot = at((55, 55))
-    for plane, marks in expected.items():
-        warps = [
-            make_warp(
-                PATCH, visit=n, pixels=np.where(spot & (n == 1), 100.0, 1.0),
-                flags={plane: spot} if n == 1 else {},
-            )
-            for n in range(3)
-        ]  # fmt: skip
-        here = middle(assembled(*warps))[Box.factory[154 + 55 : 154 + 56, 154 + 55 : 154 + 56]]
-        found = {p.name for p in here.mask.schema if p is not None and here.mask.get(p.name)[0, 0]}
-        assert found == marks, plane
-        left_out = "INEXACT_PSF" in marks
-        assert here.image.array[0, 0] == pytest.approx(1.0 if left_out else 34.0)
-        assert here.variance.array[0, 0] == pytest.approx(1 / 2 if left_out else 1 / 3)
-
-
-def test_saturation_is_propagated_by_its_part_of_the_weight() -> None:
-    """One of 9 equal inputs is above a tenth, one of 11 below, and with a threshold of 1 never."""
-    spot = at((55, 55))
-    for n_inputs, threshold, expected in ((9, 0.1, True), (11, 0.1, False), (1, 1.0, False)):
-        warps = [
-            make_warp(PATCH, visit=n, flags={"SAT": spot} if n == 0 else {})
-            for n in range(n_inputs)
-        ]
-        coadd = assembled(*warps, mask_propagation_thresholds={"SAT": threshold})
-        sat = middle(coadd).mask.get("SAT")
-        assert sat.any() == expected
-        assert middle(coadd).mask.get("REJECTED").sum() == 1
-
-
-def test_masked_fraction_counts_what_was_left_out() -> None:
-    """In all planes together, and in the plane that is the cause; with half the weight: 1/2."""
-    spot, gone = at((55, 55)), at((57, 57))
-    names = {ALL_PLANES: 0.0, "BAD": 0.0, "SAT": 0.0}
-    coadd = assembled(
-        make_warp(PATCH, visit=1, flags={"BAD": spot, "NO_DATA": gone}, mask_fractions=names),
-        make_warp(PATCH, visit=2, mask_fractions=names),
-    )
-    start = PATCH.grid.outer_bbox_of(MIDDLE).start
-    spot_at, gone_at = ((154 + row - start.y, 154 + row - start.x) for row in (55, 57))
-    fractions = {name: plane.array for name, plane in middle(coadd).mask_fractions.items()}
-    assert {name: plane[spot_at] for name, plane in fractions.items()} == {
-        ALL_PLANES: 0.5, "BAD": 0.5, "SAT": 0.0,
-    }  # fmt: skip
-    assert {name: plane[gone_at] for name, plane in fractions.items()} == {
-        ALL_PLANES: 0.5, "BAD": 0.0, "SAT": 0.0,
-    }  # fmt: skip
-    assert sum(plane.sum() for plane in fractions.values()) == 1.5
-
-
-def heavily_masked(visit: int, level: float) -> Any:
-    return make_warp(
-        PATCH, visit=visit, pixels=level, flags={"BAD": at((slice(48, 66), slice(46, 60)))}
-    )
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations((1.0, 2.0, 3.0))))
-def test_heavily_masked_inputs_count_only_if_there_are_no_others(order: tuple[float, ...]) -> None:
-    """Whatever visit comes first. Of 20 x 20 pixels 18 x 14 are bad, 63 %."""
-    good = {3.0}
-    warps = [
-        make_warp(PATCH, visit=n, pixels=level) if level in good else heavily_masked(n, level)
-        for n, level in enumerate(order)
-    ]
-    coadd = assembled(*warps)
-    np.testing.assert_allclose(middle(coadd).image.array, 3.0)
-    assert coadd.cells[MIDDLE].visit_count == 1
-    reasons = coadd.cells[MIDDLE].contributions["reason"]
-    assert [RefusalReason(r) for r in reasons] == [
-        RefusalReason.ACCEPTED if level in good else RefusalReason.MASKED for level in order
-    ]
-    # Its left neighbour has the defect in its border only, so all three are used.
-    assert coadd.cells[Index2D(x=0, y=2)].visit_count == 3
-
-
-def test_heavily_masked_inputs_are_better_than_none() -> None:
-    """They are used, and on record as accepted."""
-    coadd = assembled(heavily_masked(1, 1.0), heavily_masked(2, 3.0))
-    good = ~middle(coadd).mask.get("NO_DATA")
-    np.testing.assert_allclose(middle(coadd).image.array[good], 2.0)
-    assert np.sum(~good) == 18 * 14
-    assert [entry.visit for entry in coadd.cells[MIDDLE].inputs] == [1, 2]
-    again = assembled(
-        heavily_masked(1, 1.0), make_warp(PATCH, visit=2, pixels=5.0), max_maskfrac=0.7
-    )
-    assert again.cells[MIDDLE].visit_count == 2
-
-
-def clipped_at(spot: _Bools, bbox: Box = PATCH.outer_bbox) -> Mask:
-    mask = Mask(0, schema=SCHEMA, bbox=bbox)
-    plane_array(mask)[spot] = bits_of(SCHEMA, ["CLIPPED"])
-    return mask
-
-
-def test_artifact_masks_clip_where_the_settings_say_so() -> None:
-    """A satellite over one of two visits."""
-    trail = at((55, slice(None)))
-    pixels = np.where(trail, 1000.0, 1.0)
-    visits = [
-        VisitOnPatch(
-            warp=make_warp(PATCH, visit=1, pixels=pixels), artifact_mask=clipped_at(trail)
-        ),
-        VisitOnPatch(warp=make_warp(PATCH, visit=2), artifact_mask=clipped_at(at())),
-    ]
-    clean = middle(assembled(*visits, do_use_artifact_mask=True))
-    np.testing.assert_allclose(clean.image.array, 1.0)
-    for plane in ("CLIPPED", "INEXACT_PSF"):
-        assert clean.mask.get(plane).sum() == 32
-    assert not clean.mask.get("REJECTED").any()
-    dirty = middle(assembled(*visits))
-    assert dirty.image.array.max() == 500.5
-    assert not dirty.mask.array.any()
-
-
-def test_artifact_masks_may_cover_a_part() -> None:
-    """Elsewhere nothing is clipped."""
-    part = Box.factory[200:210, 100:300]
-    mask = clipped_at(np.ones((10, 200), np.bool_), part)
-    coadd = assembled(
-        VisitOnPatch(warp=make_warp(PATCH, visit=1), artifact_mask=mask),
-        make_warp(PATCH, visit=2),
-        do_use_artifact_mask=True,
-    )
-    assert middle(coadd).mask.get("CLIPPED").sum() == 10 * 32
-
-
-def test_a_visit_without_a_required_artifact_mask_is_left_out(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Named in the log; without any visit there is no coadd."""
-    bare, full = (
-        VisitOnPatch(warp=make_warp(PATCH, visit=1)),
-        VisitOnPatch(warp=make_warp(PATCH, visit=2), artifact_mask=clipped_at(at())),
-    )
-    settings = {"do_use_artifact_mask": True, "require_artifact_mask": True}
-    coadd = assembled(bare, full, **settings)
-    assert [entry.observation.visit for entry in coadd.inputs] == [2]
-    assert "visit 1 has no artifact mask" in caplog.text
-    assert assemble_cell_coadd([bare], PATCH, settings=CoaddSettings(**settings)) is None  # type: ignore[arg-type]
-    assert len(assembled(bare, full, do_use_artifact_mask=True).inputs) == 2
-
-
 def test_weights_from_the_warps_are_those_of_their_variance() -> None:
     """Whatever the detectors' stated mean variance."""
     warps = [
         make_warp(PATCH, visit=n, pixels=level, variance=variance, mean_variances=(77.0,))
         for n, (level, variance) in enumerate(((3.0, 2.0), (9.0, 4.0)))
     ]
-    coadd = assembled(*warps, do_calculate_weight_from_warp=True)
+    coadd = make_coadd(*warps, do_calculate_weight_from_warp=True)
     np.testing.assert_allclose(middle(coadd).image.array, 5.0, rtol=1e-6)
     assert coadd.cells[MIDDLE].contributions["weight"].tolist() == [0.5, 0.25]
-
-
-def test_pixels_of_another_detector_are_left_out_of_a_cell() -> None:
-    """With a least overlap of half, the rest of the region is its neighbour's, with another PSF."""
-    owner = np.zeros(SHAPE, int)
-    owner[:, 60:] = 1
-    pixels = np.where(owner == 0, 1.0, 5.0)
-    coadd = assembled(
-        make_warp(PATCH, owner=owner, pixels=pixels, mean_variances=(1.0, 1.0)),
-        min_overlap_fraction=0.5, do_interpolate_coadd=False,
-    )  # fmt: skip
-    cell = middle(coadd)
-    np.testing.assert_array_equal(cell.image.array[:, :20], 1.0)
-    assert np.isnan(cell.image.array[:, 20:]).all()
-    assert cell.mask.get("NO_DATA")[:, 20:].all()
-    assert cell.mask.get("INEXACT_PSF")[:, 20:].all()
-
-
-def test_a_warp_smaller_than_a_cell_pads_it() -> None:
-    """Beyond the warp's box there are no data."""
-    bbox = Box.factory[154:266, 154 : 154 + 62]
-    coadd = assembled(
-        make_warp(PATCH, bbox=bbox, pixels=1.0), min_overlap_fraction=0.5,
-        do_interpolate_coadd=False,
-    )  # fmt: skip
-    cell = middle(coadd)
-    np.testing.assert_array_equal(cell.image.array[:, :22], 1.0)
-    assert np.isnan(cell.image.array[:, 22:]).all()
-
-
-def test_filling_marks_and_uses_the_neighbours() -> None:
-    """A constant sky is filled with itself; the mask says that it is made up."""
-    hole = at((slice(None), slice(55, 58)))
-    cell = middle(assembled(make_warp(PATCH, pixels=7.0, flags={"NO_DATA": hole})))
-    np.testing.assert_allclose(cell.image.array, 7.0, rtol=1e-6)
-    for plane in ("NO_DATA", "INTRP", "INEXACT_PSF"):
-        assert cell.mask.get(plane).sum() == 3 * 32
-    assert np.isinf(cell.variance.array).sum() == 3 * 32
-
-
-def test_a_cell_without_a_single_good_pixel_is_empty_of_values() -> None:
-    """Image 0, no data, no claim of precision."""
-    everything = np.ones(SHAPE, np.bool_)
-    cell = middle(assembled(make_warp(PATCH, pixels=7.0, flags={"BAD": everything})))
-    np.testing.assert_array_equal(cell.image.array, 0.0)
-    assert np.isinf(cell.variance.array).all()
-    assert cell.mask.get("NO_DATA").all()
 
 
 def test_psf_is_cut_or_padded_to_the_size_asked_for() -> None:
@@ -434,7 +218,7 @@ def test_psf_is_cut_or_padded_to_the_size_asked_for() -> None:
     warp = make_warp(PATCH)
     own = warp.psf[MIDDLE].array
     for size in (1, 9, 15, 41):
-        psf = assembled(warp, psf_dimensions=size).psf[MIDDLE].array
+        psf = make_coadd(warp, psf_dimensions=size).psf[MIDDLE].array
         assert psf.shape == (size, size)
         half = min(size, 15) // 2
         inside = psf[size // 2 - half :, size // 2 - half :][: 2 * half + 1, : 2 * half + 1]
@@ -445,11 +229,11 @@ def test_psf_is_cut_or_padded_to_the_size_asked_for() -> None:
 def test_a_psf_that_does_not_sum_to_one_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """Wings were cut off: the message says what to change."""
     with caplog.at_level(logging.WARNING):
-        assembled(make_warp(PATCH, psf_sigma=2.0), psf_dimensions=7)
+        make_coadd(make_warp(PATCH, psf_sigma=2.0), psf_dimensions=7)
     assert "psf_dimensions (now 7)" in caplog.text
     assert "25 of 25 cells" in caplog.text
     caplog.clear()
-    assembled(make_warp(PATCH))
+    make_coadd(make_warp(PATCH))
     assert caplog.text == ""
 
 
@@ -457,7 +241,7 @@ def test_every_input_that_touches_is_on_record() -> None:
     """With the reason and the shape of its PSF; sorted by cell, then input."""
     owner = np.full(SHAPE, NO_OWNER)
     owner[:, :60], owner[:, 60:80] = 0, 1
-    coadd = assembled(
+    coadd = make_coadd(
         make_warp(PATCH, visit=1, owner=owner, mean_variances=(2.0, 4.0)),
         make_warp(PATCH, visit=2, mean_variances=(1.0,), psf_sigma=2.0),
     )
@@ -481,7 +265,7 @@ def test_mean_masked_fractions_are_of_the_detector_own_pixels() -> None:
     """Over the outer region 8 of 32 columns, over the inner 4 of 20."""
     fraction = np.zeros(SHAPE)
     fraction[:, 62:70] = 1.0
-    coadd = assembled(make_warp(PATCH, mask_fractions={ALL_PLANES: fraction, "BAD": fraction / 2}))
+    coadd = make_coadd(make_warp(PATCH, mask_fractions={ALL_PLANES: fraction, "BAD": fraction / 2}))
     (row,) = coadd.cells[MIDDLE].contributions
     assert row["masked_fraction"] == pytest.approx(8 / 32)
     assert row["masked_fraction_inner"] == pytest.approx(4 / 20)
@@ -530,7 +314,7 @@ def test_visits_that_do_not_belong_together_are_refused() -> None:
     ]
     for warps, settings, message in cases:
         with pytest.raises(ValueError, match=message):
-            assembled(*warps, **settings)
+            make_coadd(*warps, **settings)
 
 
 def test_the_sum_does_not_keep_the_warps() -> None:
@@ -540,4 +324,4 @@ def test_the_sum_does_not_keep_the_warps() -> None:
         (VisitOnPatch(warp=warp) for warp in warps), PATCH, settings=CoaddSettings()
     )
     assert lazily is not None
-    assert same_pixels(lazily, assembled(*warps))
+    assert same_pixels(lazily, make_coadd(*warps))

@@ -175,4 +175,4 @@ def test_senseless_settings_are_refused() -> None:
         ({"mask_propagation_thresholds": {"SAT": 2.0}}, r"0\.\.1, got 2"),
     ):
         with pytest.raises(ValueError, match=message):
-            CoaddSettings(**values)  # type: ignore[arg-type]
+            CoaddSettings(**values)

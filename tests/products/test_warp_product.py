@@ -42,7 +42,8 @@ def assert_same_pixels(ours: MaskedImage, theirs: MaskedImage) -> None:
 
 @pytest.fixture(params=[0, 1])
 def warp(request: pytest.FixtureRequest, direct_warps: list[DirectWarp]) -> Warp:
-    return direct_warps[request.param].warp
+    number: int = request.param
+    return direct_warps[number].warp
 
 
 def test_warp_is_the_same_after_storing(warp: Warp, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_both_panels_show_the_filled_cells_the_right_side_up(coadd: MultipleCell
     assert box == Box.factory[160:260, 160:240]
     for axes in (left, right):
         (image,) = [child for child in axes.get_children() if isinstance(child, AxesImage)]
-        assert image.get_extent() == [159.5, 239.5, 159.5, 259.5]
+        assert list(image.get_extent()) == [159.5, 239.5, 159.5, 259.5]
         assert axes.get_ylim()[0] < axes.get_ylim()[1]
     drawn = next(child for child in right.get_children() if isinstance(child, AxesImage))
     np.testing.assert_array_equal(drawn.get_array(), np.array(EXPECTED)[:, :4])

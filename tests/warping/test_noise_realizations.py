@@ -36,7 +36,7 @@ def numbers(*, realization: int = 0, seed_offset: int = 0, **identity: object) -
         realization=realization,
         seed_offset=seed_offset,
     )
-    return generator.standard_normal(4).tolist()
+    return [float(number) for number in generator.standard_normal(4)]
 
 
 def test_every_observation_realization_and_offset_has_its_own_numbers() -> None:

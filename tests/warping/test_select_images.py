@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,12 @@ LIMITS = [
 ]
 
 
-def reasons(quality: ImageQuality, settings: SelectionSettings = DEFAULTS) -> list[str]:
-    image = make_detector(PATCH, width=8, height=8, quality=quality)
+def quality(**statistics: Any) -> ImageQuality:
+    return ImageQuality(**statistics)
+
+
+def reasons(measured: ImageQuality, settings: SelectionSettings = DEFAULTS) -> list[str]:
+    image = make_detector(PATCH, width=8, height=8, quality=measured)
     accepted, refused = select_images([image], settings)
     assert len(accepted) + len(refused) == 1
     return [refusal.reason for refusal in refused]
@@ -37,12 +42,12 @@ def reasons(quality: ImageQuality, settings: SelectionSettings = DEFAULTS) -> li
 def test_a_statistic_is_cut_at_its_limit(statistic: str, setting: str, limit: float) -> None:
     """At the limit an image passes, above it not; the reason names value and setting."""
     assert getattr(DEFAULTS, setting) == limit
-    assert reasons(ImageQuality(**{statistic: limit})) == []
-    (reason,) = reasons(ImageQuality(**{statistic: 2 * limit}))
+    assert reasons(quality(**{statistic: limit})) == []
+    (reason,) = reasons(quality(**{statistic: 2 * limit}))
     assert f"{2 * limit:.4g}" in reason
     assert setting in reason
     off = dataclasses.replace(DEFAULTS, **{setting: None})
-    assert reasons(ImageQuality(**{statistic: 2 * limit}), off) == []
+    assert reasons(quality(**{statistic: 2 * limit}), off) == []
 
 
 def test_seeing_is_cut_in_arcseconds() -> None:

@@ -120,10 +120,10 @@ def translate_stamp(
 def _sinc_matrix(size: int, shift: float) -> npt.NDArray[np.float64]:
     """Return the matrix that moves a line of pixels: the Dirichlet kernel of an odd period."""
     if shift == 0.0:
-        return np.eye(size)
+        return np.eye(size)  # exactly: in floating point sin(k pi) is not 0
     period = 2 * size + 1
     t = np.arange(size)[:, np.newaxis] - np.arange(size) - shift
-    matrix: npt.NDArray[np.float64] = np.sin(np.pi * t) / (period * np.sin(np.pi * t / period))
+    matrix: npt.NDArray[np.float64] = np.sinc(t) / np.sinc(t / period)
     return matrix
 
 

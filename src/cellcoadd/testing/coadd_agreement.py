@@ -25,8 +25,8 @@ ROUNDING = 2e-6
 SCATTER = 1e-6
 """Of the variance and the mean's square: theirs is a difference of squares in single precision."""
 
-FILLED = 1.5e-3
-"""Of the row: four coefficients with four decimals, and in wide runs their limit (3e-4 each)."""
+FILLED = 3e-4
+"""Of the row: their four coefficients have four decimals, and in wide runs are a limit."""
 
 STAMP = 1e-5
 """Of a PSF's peak."""
@@ -157,7 +157,14 @@ def _compare_pixels(
     }
     if "image" in planes:
         tally.near("image", ours["image"], planes["image"], good)
-        _compare_filled(tally, case, ours["image"], planes["image"], rules)
+        if case.settings.do_interpolate_coadd:
+            _compare_filled(
+                tally, "image", ours["image"], planes["image"], common=rules.common,
+                empty=rules.empty,
+            )  # fmt: skip
+        elif not rules.empty.all():
+            chosen = rules.empty & rules.common
+            tally.near("image NaN where no input is used", ours["image"], planes["image"], chosen)
     if "variance" in planes:
         if case.settings.calc_error_from_input_variance:
             tally.near("variance", ours["variance"], planes["variance"], good)
@@ -181,6 +188,11 @@ def _compare_pixels(
         )  # fmt: skip
     if "noise0" in planes:
         tally.near("noise", ours["noise0"], planes["noise0"], good & ~rules.noise)
+        if case.settings.do_interpolate_coadd and not rules.empty.all():
+            _compare_filled(
+                tally, "noise", ours["noise0"], planes["noise0"],
+                common=rules.common & ~rules.noise, empty=rules.empty,
+            )  # fmt: skip
         tally.differ("noise: left out where the image is, theirs by a mask of its own",
                      int(rules.noise.sum()), count=good.size)  # fmt: skip
 
@@ -207,26 +219,26 @@ def _compare_scatter(
 
 def _compare_filled(
     tally: Tally,
-    case: CoaddCase,
+    name: str,
     ours: npt.NDArray[Any],
     theirs: npt.NDArray[Any],
-    rules: CellRules,
+    *,
+    common: _Where,
+    empty: _Where,
 ) -> None:
-    if not case.settings.do_interpolate_coadd:
-        if not rules.empty.all():
-            chosen = rules.empty & rules.common
-            tally.near("image NaN where no input is used", ours, theirs, chosen)
-        return
+    """Compare what was interpolated from other pixels of the row, where those are the same."""
+    rows = common.all(axis=1) & ~_faulty_rows(empty)
+    chosen = empty & rows[:, np.newaxis]
     # One other pixel in the cell is enough to change the median that wide runs at edges get.
-    rows = rules.common.all(axis=1) & ~_faulty_rows(rules.empty)
-    chosen = rules.empty & rows[:, np.newaxis]
-    if not rules.common.all():
-        chosen &= ~_touches_edge(rules.empty)
-    worst = worst_near(ours, theirs, chosen, size=(1, 51))
-    tally.agree("filled pixels (of the row)", worst[0], FILLED, worst[1])
-    skipped = rules.empty & rules.common & ~chosen
-    tally.differ("filled pixels in rows or cells with other pixels, or with runs of 7 at an edge",
-                 int(skipped.sum()), count=ours.size)  # fmt: skip
+    if not common.all():
+        chosen &= ~_touches_edge(empty)
+    worst, count = worst_near(ours, theirs, chosen, size=(1, 51))
+    tally.agree(f"filled pixels of the {name} (of the row)", worst, FILLED, count)
+    skipped = empty & common & ~chosen
+    tally.differ(
+        f"filled pixels of the {name}: others in the row or cell, or runs of 7 at an edge",
+        np.count_nonzero(skipped), count=np.count_nonzero(empty),
+    )  # fmt: skip
 
 
 def _faulty_rows(empty: _Where) -> _Where:

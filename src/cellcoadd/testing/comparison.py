@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Agreement", "Comparison", "Departure", "Tally", "local_scale", "worst_near"]
 
 import dataclasses
-from typing import Any
+from typing import Any, SupportsInt
 
 import numpy as np
 import numpy.typing as npt
@@ -125,12 +125,12 @@ class Tally:
         self._agreements: dict[str, tuple[float, float, int]] = {}
         self._departures: dict[str, tuple[int, int, float]] = {}
 
-    def agree(self, quantity: str, worst: float, wanted: float, count: int = 1) -> None:
+    def agree(self, quantity: str, worst: float, wanted: float, count: SupportsInt = 1) -> None:
         """Add a difference; where none is allowed, ``worst`` is a number and they add up.
 
         Nothing compared is no agreement, and is not kept.
         """
-        if not count:
+        if not int(count):
             return
         old, _, number = self._agreements.get(quantity, (0.0, wanted, 0))
         total = old + worst if wanted == 0.0 else max(old, worst)
@@ -150,7 +150,12 @@ class Tally:
         self.agree(quantity, worst, self._rounding, count)
 
     def differ(
-        self, rule: str, affected: int, *, count: int = 1, largest: float = float("nan")
+        self,
+        rule: str,
+        affected: SupportsInt,
+        *,
+        count: SupportsInt = 1,
+        largest: float = float("nan"),
     ) -> None:
         """Add what differs on purpose."""
         old, number, size = self._departures.get(rule, (0, 0, float("nan")))

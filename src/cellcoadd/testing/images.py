@@ -6,7 +6,7 @@ go through the warping, or warps (`make_warp`) whose every pixel the test writes
 
 from __future__ import annotations
 
-__all__ = ["make_detector", "make_warp", "small_patch", "small_tract"]
+__all__ = ["make_coadd", "make_detector", "make_warp", "small_patch", "small_tract"]
 
 import functools
 import math
@@ -20,7 +20,10 @@ import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, Polygon, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
+from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from ..coaddition.settings import CoaddSettings
 from ..products.calibrated_image import CalibratedImage
+from ..products.cell_coadd import MultipleCellCoadd
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.mask_planes import bits_of, mask_schema, plane_array
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
@@ -208,6 +211,23 @@ def make_warp(
             for name, plane in (mask_fractions or {}).items()
         },
     )
+
+
+def make_coadd(*visits: VisitOnPatch | Warp, **settings: Any) -> MultipleCellCoadd:
+    """Return the coadd of warps on a `small_patch`; one is expected to come out.
+
+    Parameters
+    ----------
+    *visits
+        Warps in the order of their visits, with or without what belongs to them.
+    **settings
+        Those of `CoaddSettings` that are not the defaults.
+    """
+    wrapped = [v if isinstance(v, VisitOnPatch) else VisitOnPatch(warp=v) for v in visits]
+    coadd = assemble_cell_coadd(wrapped, small_patch(), settings=CoaddSettings(**settings))
+    if coadd is None:
+        raise ValueError("No cell has an input.")
+    return coadd
 
 
 def _observation(*, visit: int, detector: int, band: str = "i") -> ObservationIdentifiers:

@@ -26,8 +26,8 @@ from .warp_psf_agreement import compare_warp_psf, transform_of
 ROUNDING = 2e-6
 """Of the local scale: sums over 36 pixels in single precision."""
 
-POSITION = 1e-7
-"""Pixels: what sky positions in double precision allow for distorted projections."""
+POSITION = 1e-6
+"""Pixels: lsst.images hands reference points on with ten decimals of a degree, 2e-7 arcsec."""
 
 _SCHEMA = mask_schema()
 _NO_DATA = bits_of(_SCHEMA, ["NO_DATA"])
@@ -252,7 +252,8 @@ def _warp(case: WarpCase, images: Sequence[CalibratedImage]) -> DirectWarp:
 def _interpolated(case: WarpCase, image: CalibratedImage) -> npt.NDArray[np.float32]:
     """A detector after the interpolation, in counts."""
     prepared = prepare.prepare_image(image, settings=case.settings)
-    return prepared.values[0] / np.float32(image.nanojansky_per_count)
+    counts: npt.NDArray[np.float32] = prepared.values[0] / np.float32(image.nanojansky_per_count)
+    return counts
 
 
 def _noise_variance(case: WarpCase, image: CalibratedImage) -> float:

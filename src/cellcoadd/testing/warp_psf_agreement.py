@@ -10,11 +10,12 @@ from __future__ import annotations
 __all__ = ["compare_warp_psf", "transform_of"]
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import XY, YX, Image, SkyProjection, TractFrame
+from lsst.images import XY, YX, Box, Image, SkyProjection, TractFrame
 
 from ..kernels.moments import adaptive_moments
 from ..products.calibrated_image import CalibratedImage
@@ -111,15 +112,22 @@ class _LinearMap(TractToDetector):
         at = np.array([around.x, around.y])
         self._middle = at[:, 0]
         self._matrix = np.column_stack([at[:, 2] - at[:, 1], at[:, 4] - at[:, 3]]) / (2.0 * _STEP)
-        self.rounded = False
 
     def to_detector(self, *, x: _Floats, y: _Floats) -> XY[_Floats]:
-        """Return linear positions; when ``rounded``, in the middle of a bin."""
+        """Return linear positions."""
         offset = np.array([x, y]) - self._origin[:, np.newaxis]
         at = self._middle[:, np.newaxis] + self._matrix @ offset
-        if self.rounded:
-            at = (np.floor(at * _BINS) + 0.5) / _BINS
         return XY(x=at[0], y=at[1])
+
+    def node_blocks(self, boxes: Sequence[Box], *, spacing: int) -> list[XY[_Floats]]:
+        """Return the positions that pixels are resampled at: those in the middle of a bin."""
+        blocks = super().node_blocks(boxes, spacing=spacing)
+        return [XY(x=_to_bins(block.x), y=_to_bins(block.y)) for block in blocks]
+
+
+def _to_bins(positions: _Floats) -> _Floats:
+    binned: _Floats = (np.floor(positions * _BINS) + 0.5) / _BINS
+    return binned
 
 
 def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
@@ -131,36 +139,23 @@ def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _
     centre = _pixel_of(x=x, y=y)
     image = _detector_at(case, centre)
     linear = _LinearMap(
-        tract=case.patch.sky_projection, detector=image.sky_projection,
-        source=str(image.observation), x=x, y=y,
-    )  # fmt: skip
-    psf = _DrawnOnce(image, linear, centre)
-    linear.rounded = True
+        tract=case.patch.sky_projection,
+        detector=image.sky_projection,
+        source=str(image.observation),
+        x=x,
+        y=y,
+    )
     every_pixel = ResamplingSettings(interp_length=1)
-    stamp = warp_psf(psf, transform=linear, centres=[centre], settings=every_pixel)[0]
+    stamp = warp_psf(image.psf, transform=linear, centres=[centre], settings=every_pixel)[0]
     reach = stamp.shape[0] // 2
-    columns = np.arange(centre.x - reach - 1, centre.x + reach + 1, dtype=np.float64)
-    rows = np.arange(centre.y - reach - 1, centre.y + reach + 1, dtype=np.float64)
-    grid_x, grid_y = np.meshgrid(columns, rows)
-    at = linear.to_detector(x=grid_x.ravel(), y=grid_y.ravel())
-    px, py = at.x.reshape(grid_x.shape), at.y.reshape(grid_x.shape)
-    step_x = np.diff(px, axis=1)[1:], np.diff(py, axis=1)[1:]
-    step_y = np.diff(px, axis=0)[:, 1:], np.diff(py, axis=0)[:, 1:]
+    box = Box.factory[
+        centre.y - reach : centre.y + reach + 1, centre.x - reach : centre.x + reach + 1
+    ]
+    (at,) = linear.node_blocks([box], spacing=1)
+    step_x = np.diff(at.x, axis=1)[1:], np.diff(at.y, axis=1)[1:]
+    step_y = np.diff(at.x, axis=0)[:, 1:], np.diff(at.y, axis=0)[:, 1:]
     area = np.abs(step_x[0] * step_y[1] - step_x[1] * step_y[0])
     return _of_unit_sum(stamp / area, radius)
-
-
-class _DrawnOnce:
-    """A PSF that is drawn at the position of the linear map, not at the rounded one."""
-
-    def __init__(self, image: CalibratedImage, linear: _LinearMap, centre: YX[int]) -> None:
-        at = linear.to_detector(x=np.array([float(centre.x)]), y=np.array([float(centre.y)]))
-        self._at = {"x": float(at.x[0]), "y": float(at.y[0])}
-        self._psf = image.psf
-        self.kernel_bbox = image.psf.kernel_bbox
-
-    def compute_stellar_image(self, *, x: float, y: float) -> Image:  # noqa: ARG002
-        return self._psf.compute_stellar_image(**self._at)
 
 
 def _kernel(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
