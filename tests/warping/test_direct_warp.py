@@ -239,16 +239,21 @@ def test_masked_fraction_is_a_fraction_by_plane(scale: float) -> None:
 
 
 def test_masked_fraction_is_of_the_detector_whose_image_it_is() -> None:
-    """The fraction's smaller kernel must not reach into a neighbour's pixels."""
-    everything = np.ones((150, 74), np.bool_)
+    """The fraction's smaller kernel must not reach into a neighbour's pixels.
+
+    The left image ends with column 206, the right one begins with 208, its fraction with 206.
+    """
+    edge = np.zeros((150, 74), np.bool_)
+    edge[:, :6] = True
     left = make_detector(PATCH, x=209.5 - 37, width=74, detector=0)
-    right = make_detector(PATCH, x=209.5 + 33, width=74, detector=1, flags={"CR": everything})
+    right = make_detector(PATCH, x=242.0, width=74, detector=1, flags={"CR": edge})
     made = warped(left, right, settings=INTERPOLATING)
     warp = made.warp
     fraction = warp.mask_fractions[ALL_PLANES].array
     lefts = (warp.owner == 0) & ~no_data(warp)
     assert lefts.sum() > 5000
     np.testing.assert_array_equal(fraction[lefts], 0.0)
+    assert (fraction[warp.owner == 1] == 1.0).sum() > 100
 
 
 def test_mask_planes_of_a_survey_travel_with_the_warp() -> None:

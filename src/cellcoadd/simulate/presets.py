@@ -19,7 +19,7 @@ def survey_plan(name: str, **changes: Any) -> SurveyPlan:
     ----------
     name
         ``tests``: three visits of four small detectors, in seconds; 17 cells have one to three
-        inputs. ``demo``: six visits of six detectors, with gaps, dithers and rotations; 114 cells
+        inputs. ``demo``: six visits of four detectors, with gaps, dithers and rotations; 75 cells
         have one to six inputs.
     **changes
         Values of `SurveyPlan` that replace the plan's, such as ``ra=...``, ``noise=False``.
@@ -79,7 +79,7 @@ def _demo(**changes: Any) -> SurveyPlan:
         "field_name": "demo",
         "seed": 9813,
         "camera": Camera(
-            columns=2, rows=3, width=760, height=560, gap_x=24, gap_y=40, distortion=1000.0
+            columns=2, rows=2, width=760, height=560, gap_x=24, gap_y=40, distortion=1000.0
         ),
         "sky": SkySettings(
             stars_per_arcmin2=6.0, star_magnitudes=(13.8, 23.5),
