@@ -24,3 +24,6 @@ else
   "$environment/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
     --constraint constraints.txt --editable '.[dev]'
 fi
+
+# The kernels are compiled on first use, which would take a quarter of a minute then.
+"$environment/bin/python" -c 'from cellcoadd.testing.kernel_exercise import exercise; exercise()'

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
-from cellcoadd.testing.commands import run_command
+from cellcoadd.testing.commands import Outcome, run_command
 
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
 
@@ -107,3 +108,16 @@ tasks:
     class: cellcoadd.tasks.AssembleCellCoaddTask
 """)
     return path
+
+
+@pytest.fixture
+def pipetask_run(pipeline_file: Path, where: str) -> Callable[..., Outcome]:
+    """Run the pipeline in this process and one process, with further arguments."""
+
+    def run(root: Path, output: str, *arguments: str | Path) -> Outcome:
+        return run_command(
+            "pipetask", "run", "-j", "1", "--register-dataset-types",
+            "-b", root, "-i", INPUT, "-o", output, "-p", pipeline_file, "-d", where, *arguments,
+        )  # fmt: skip
+
+    return run

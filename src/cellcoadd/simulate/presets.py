@@ -20,7 +20,7 @@ def survey_plan(name: str, **changes: Any) -> SurveyPlan:
     name
         ``tests``: three visits of four small detectors, in seconds; 17 cells have one to three
         inputs. ``demo``: six visits of four detectors, with gaps, dithers and rotations; 75 cells
-        have one to six inputs.
+        have one to five inputs.
     **changes
         Values of `SurveyPlan` that replace the plan's, such as ``ra=...``, ``noise=False``.
 

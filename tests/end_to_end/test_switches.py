@@ -1,0 +1,145 @@
+"""Everything that a configuration can switch on or off, and what of it is the same in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from healsparse import HealSparseMap
+from lsst.daf.butler import Butler, DatasetType
+from lsst.images import Box, Mask
+
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.mask_planes import mask_schema
+from cellcoadd.testing.commands import Outcome, run_command, run_program
+from cellcoadd.testing.run_products import arrays_in, assert_same_bits, dataset_types_in
+
+INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
+ON_PATCH: dict[str, Any] = {"skymap": "hsc_rings_cells_v1", "tract": 9813, "patch": 61}
+COADD = {**ON_PATCH, "band": "i"}
+VISIT = {**ON_PATCH, "instrument": "HSC", "visit": 1228}
+WITH_NOISE = (
+    "-c",
+    "makeDirectWarp:numberOfNoiseRealizations=3",
+    "-c",
+    "assembleCellCoadd:num_noise_realizations=3",
+)
+
+type Runner = Callable[..., Outcome]
+
+
+def test_noise_realizations_are_the_same_in_every_run(
+    single: Path, pipetask_run: Runner, pipeline_file: Path, where: str
+) -> None:
+    """The random numbers belong to the visit, the detector and the realization, to nothing else."""
+    for name in ("u/one", "u/again"):
+        done = pipetask_run(single, name, *WITH_NOISE)
+        assert done.exit_code == 0, done.output
+    done = run_program(
+        "pipetask", "run", "-j", "2", "-b", single, "-i", INPUT, "-o", "u/two",
+        "-p", pipeline_file, "-d", where, *WITH_NOISE,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    one = arrays_in(single, "u/one")
+    assert_same_bits(one, arrays_in(single, "u/again"))
+    assert_same_bits(one, arrays_in(single, "u/two"))
+    noise = [arrays["image"] for name, arrays in one.items() if "_noise" in name]
+    assert len(noise) == 6
+    assert len({array.tobytes() for array in noise}) == 6
+    (coadd,) = (arrays for name, arrays in one.items() if name.startswith("deepCoaddCell"))
+    realizations = coadd["noise"]
+    assert realizations.shape == (3, *coadd["image"].shape)
+    # White noise resampled by a normalized kernel: the variance plane knows of the kernel too.
+    ratio = realizations.var() / np.median(coadd["variance"])
+    assert 0.8 < ratio < 1.2
+
+
+def test_what_is_switched_off_is_neither_made_nor_needed(
+    single: Path, pipetask_run: Runner
+) -> None:
+    """Without masked fractions a coadd has none; the map of inputs comes when it is asked for."""
+    done = pipetask_run(
+        single, "u/plain", "-c", "makeDirectWarp:doWarpMaskedFraction=False",
+        "-c", "assembleCellCoadd:do_input_map=True",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with Butler.from_config(single, collections="u/plain") as butler:
+        assert dataset_types_in(butler, "u/plain") == {
+            "deepCoadd_directWarp", "deepCoaddCell", "deepCoaddCell_inputMap",
+        }  # fmt: skip
+        coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
+        input_map = butler.get("deepCoaddCell_inputMap", COADD)
+    assert not coadd.stack.mask_fractions
+    assert isinstance(input_map, HealSparseMap)
+    assert input_map.n_valid > 0
+
+
+def test_artifacts_are_left_out_of_the_coadd(
+    single: Path, pipetask_run: Runner, pipeline_file: Path, where: str
+) -> None:
+    """The mask of one visit clips it there; with require_artifact_mask the other stays away."""
+    assert pipetask_run(single, "u/before").exit_code == 0
+    with Butler.from_config(single, collections="u/before", writeable=True) as butler:
+        coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
+        both = [cell for cell in coadd.cells.values() if cell.visit_count == 2]
+        artifact = _part(both[0].inner.bbox)
+        mask = Mask(0, schema=mask_schema(), bbox=artifact.dilated_by(10))
+        selected = np.zeros(tuple(mask.bbox.shape), bool)
+        selected[10:-10, 10:-10] = True
+        mask.set("CLIPPED", selected)
+        kind = DatasetType(
+            "deepCoadd_directWarp_artifactMask",
+            ("tract", "patch", "skymap", "instrument", "visit"),
+            "MaskV2",
+            universe=butler.dimensions,
+        )
+        butler.registry.registerDatasetType(kind)
+        butler.collections.register("u/artifacts")
+        butler.put(mask, kind, VISIT, run="u/artifacts")
+    command = (
+        "run", "-b", single, "-i", "u/before,u/artifacts",
+        "-p", f"{pipeline_file}#assembleCellCoadd", "-d", where,
+        "-c", "assembleCellCoadd:do_use_artifact_mask=True",
+    )  # fmt: skip
+    done = run_command("pipetask", *command, "-o", "u/clipped")
+    assert done.exit_code == 0, done.output
+    done = run_command(
+        "pipetask", *command, "-o", "u/only", "-c", "assembleCellCoadd:require_artifact_mask=True"
+    )
+    assert done.exit_code == 0, done.output
+    assert "HSC visit 1230 has no artifact mask and require_artifact_mask is set" in done.output
+    with Butler.from_config(single) as butler:
+        clipped: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections="u/clipped")
+        only: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections="u/only")
+    assert {entry.observation.visit for entry in only.inputs} == {1228}
+    before, after = coadd.stitch(), clipped.stitch()
+    place = artifact.slice_within(after.bbox)
+    expected = np.zeros(tuple(after.bbox.shape), bool)
+    expected[place.y, place.x] = True
+    np.testing.assert_array_equal(after.mask.get("CLIPPED"), expected)
+    changed = before.image.array != after.image.array
+    np.testing.assert_array_equal(changed & ~np.isnan(before.image.array), expected)
+
+
+def _part(box: Box) -> Box:
+    y, x = box.y.start, box.x.start
+    return Box.factory[y + 50 : y + 80, x + 40 : x + 100]
+
+
+def test_the_graph_alone_can_be_asked_for(
+    single: Path, pipeline_file: Path, where: str, tmp_path: Path
+) -> None:
+    """`pipetask qgraph` says what would be run, and the graph it saves can be run later."""
+    graph = tmp_path / "coadds.qg"
+    done = run_command(
+        "pipetask", "qgraph", "-b", single, "-i", INPUT, "-o", "u/later", "-p", pipeline_file,
+        "-d", where, "--save-qgraph", graph,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "QuantumGraph contains 3 quanta for 2 tasks" in done.output
+    assert graph.is_file()
+    with Butler.from_config(single) as butler:
+        assert not butler.collections.query("u/*")
+        assert not list(butler.registry.queryDatasetTypes("deepCoadd*"))
