@@ -31,12 +31,15 @@ def pointings(camera: Camera = DISTORTED) -> st.SearchStrategy[DetectorPointing]
 @settings(deadline=None, max_examples=25)
 @given(pointing=pointings())
 def test_sources_fall_where_the_images_wcs_says(pointing: DetectorPointing) -> None:
-    """Formulas place the sources, AST reads the header: a slip in either moves them apart."""
+    """Formulas place the sources, AST reads the header: a slip in either moves them apart.
+
+    AST inverts the distortion by iteration, which it ends at about a millionth of a pixel.
+    """
     ra, dec = pointing.to_sky(x=CORNERS_X, y=CORNERS_Y)
     projection = pointing.sky_projection(visit=1)
     pixels = projection.sky_to_pixel(SkyCoord(ra * u.deg, dec * u.deg))
-    np.testing.assert_allclose(pixels.x, CORNERS_X, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(pixels.y, CORNERS_Y, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(pixels.x, CORNERS_X, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(pixels.y, CORNERS_Y, rtol=0, atol=1e-5)
     sky = projection.pixel_to_sky(x=CORNERS_X, y=CORNERS_Y)
     separation = sky.separation(SkyCoord(ra * u.deg, dec * u.deg)).to_value(u.arcsec)
     assert np.max(separation) < 1e-6
