@@ -44,5 +44,5 @@ def demo(folder: Path, plan: str, processes: int) -> None:
 
     try:
         run_demo(folder, plan=plan, processes=processes)
-    except CellCoaddError as err:
+    except (CellCoaddError, OSError) as err:
         raise click.ClickException(str(err)) from err

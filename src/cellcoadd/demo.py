@@ -36,6 +36,7 @@ _INPUT = "HSC/runs/demo"
 _OUTPUT = "u/demo/cell_coadds"
 _PIPELINE = "resource://cellcoadd/pipelines/cell_coadds.yaml"
 _MARK = ".cellcoadd-demo"
+_MADE = ("repo", "images", f"coadd_{_TRACT}_*.fits", f"coadd_{_TRACT}_*.png")
 _COMMANDS: dict[str, Any] = {"butler": butler_command, "pipetask": pipetask_command}
 
 
@@ -66,8 +67,8 @@ def run_demo(
     Parameters
     ----------
     folder
-        Where to put everything. What an earlier demonstration left there is replaced; a folder
-        that holds anything else is refused.
+        Where to put everything. What an earlier demonstration made there is replaced, and whatever
+        else lies beside it is left alone; a folder in which none was made yet must be empty.
     plan
         Which survey to simulate: ``demo`` or, smaller, ``tests``.
     processes
@@ -79,6 +80,8 @@ def run_demo(
     ------
     CellCoaddError
         If the folder holds something else, or a command fails.
+    OSError
+        If the folder cannot be made or written.
     """
     console = console or Console()
     _prepare(folder)
@@ -108,16 +111,22 @@ def run_demo(
 
 
 def _prepare(folder: Path) -> None:
-    if folder.exists():
-        strangers = [path for path in folder.iterdir() if path.name != _MARK]
-        if strangers and not (folder / _MARK).exists():
-            raise CellCoaddError(
-                f"{folder} holds {strangers[0].name}, which no demonstration made: choose a new "
-                "folder or an empty one."
-            )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / _MARK).touch()
+    """Make the folder, or remove from it what an earlier demonstration made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _MARK
+    if mark.exists():
+        for pattern in _MADE:
+            for path in list(folder.glob(pattern)):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+    elif strangers := sorted(path.name for path in folder.iterdir()):
+        raise CellCoaddError(
+            f"{folder} holds {strangers[0]}, which no demonstration made: choose a new folder or "
+            "an empty one."
+        )
+    mark.touch()
 
 
 def _run(command: Sequence[str | Path], console: Console, *, doing: str) -> None:

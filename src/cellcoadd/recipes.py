@@ -69,8 +69,8 @@ def coadd_images(
 
     def warps() -> Iterable[VisitOnPatch]:
         for _, group in sorted(visits.items()):
-            made = make_direct_warp(group, patch, settings=warp_settings)
-            if made is not None:
-                yield VisitOnPatch(warp=made.warp, noise=made.noise[:wanted])
+            result = make_direct_warp(group, patch, settings=warp_settings)
+            if result is not None:
+                yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
     return assemble_cell_coadd(warps(), patch, settings=coadd_settings)

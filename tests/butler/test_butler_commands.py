@@ -134,6 +134,63 @@ def test_wrong_arguments_are_explained(repo: Path, arguments: list[str], message
     assert state(repo) == before
 
 
+def test_a_sky_map_that_no_image_touches_is_not_registered(repo: Path, tmp_path: Path) -> None:
+    """The images are elsewhere; a map with 0 tracts is of no use."""
+    definition = tmp_path / "far.yaml"
+    definition.write_text(
+        "kind: discrete\npixel_scale_arcsec: 0.2\ntracts: [{ra: 10.0, dec: -60.0, radius: 0.05}]\n"
+    )
+    before = state(repo)
+    result = butler_command(
+        "register-skymap", repo, "far", "--definition", definition, "--overlapping", "images"
+    )
+    assert result.exit_code == 1
+    assert result.output == "Error: No tract of far touches the images in images.\n"
+    assert state(repo) == before
+
+
+@pytest.mark.parametrize(
+    ("survey", "who"), [([], "the readers rubin, decam"), (["--survey", "decam"], "the reader")]
+)
+def test_a_folder_without_images_is_named(
+    repo: Path, tmp_path: Path, survey: list[str], who: str
+) -> None:
+    """Or one wonders why nothing was ingested."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "todo.txt").write_text("...")
+    before = state(repo)
+    result = butler_command("ingest-calibrated", repo, folder, *survey)
+    assert result.exit_code == 1
+    assert f"Error: No file in {folder} is one that {who}" in result.output
+    assert state(repo) == before
+
+
+@pytest.mark.parametrize("name", ["file", "empty", "absent"])
+@pytest.mark.parametrize("command", ["register-skymap", "ingest-calibrated"])
+def test_what_is_no_repository_is_named(tmp_path: Path, name: str, command: str) -> None:
+    """A file, a folder without butler.yaml, nothing at all."""
+    (tmp_path / "file").write_text("no repository")
+    (tmp_path / "empty").mkdir()
+    place = tmp_path / name
+    argument = "hsc_rings_cells_v1" if command == "register-skymap" else tmp_path
+    result = butler_command(command, place, argument)
+    assert result.exit_code == 1
+    assert f"Error: {place} is not a Butler repository (" in result.output
+    assert "aliases" not in result.output
+
+
+def test_a_repository_cannot_be_made_of_a_file(tmp_path: Path) -> None:
+    """No traceback, and the file stays."""
+    place = tmp_path / "file"
+    place.write_text("precious")
+    result = butler_command("make-cell-repo", place)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert str(place) in result.output
+    assert place.read_text() == "precious"
+
+
 def test_a_long_registration_is_announced(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes and gigabytes must not come as a surprise; ranges count both ends."""
     monkeypatch.setattr("cellcoadd.butler.register_skymap._PATCHES_PER_SECOND", 1)

@@ -310,7 +310,6 @@ def test_visits_that_do_not_belong_together_are_refused() -> None:
             {"num_noise_realizations": 1},
             "noise covers",
         ),
-        ((one,), {"bad_mask_planes": ("NONSENSE",), "mask_propagation_thresholds": {}}, "NONSENSE"),
     ]
     for warps, settings, message in cases:
         with pytest.raises(ValueError, match=message):

@@ -241,3 +241,50 @@ def test_a_cell_without_a_single_good_pixel_is_empty_of_values() -> None:
     np.testing.assert_array_equal(cell.image.array, 0.0)
     assert np.isinf(cell.variance.array).all()
     assert cell.mask.get("NO_DATA").all()
+
+
+def test_planes_of_a_survey_can_be_left_out() -> None:
+    """One of two visits has a dip of its detector's kind at a pixel, under the survey's own name.
+
+    The other visit does not know the plane, and its bits mean something else; the coadd knows it
+    because the settings speak of it.
+    """
+    spot = at((55, 55))
+    dipped = make_warp(
+        PATCH, visit=1, pixels=np.where(spot, 100.0, 1.0), flags={"ITL_DIP": spot, "AAA": ~spot}
+    )
+    clean = make_warp(PATCH, visit=2, flags={"ZZZ": ~spot})
+    outer = middle(make_coadd(dipped, clean, bad_mask_planes=("BAD", "NO_DATA", "SAT", "ITL_DIP")))
+    assert np.all(outer.image.array == 1.0)
+    place = spot[outer.bbox.slice_within(PATCH.outer_bbox).y, :]
+    place = place[:, outer.bbox.slice_within(PATCH.outer_bbox).x]
+    assert np.array_equal(outer.mask.get("REJECTED"), place)
+    assert np.array_equal(outer.mask.get("INEXACT_PSF"), place)
+    assert "ZZZ" not in outer.mask.schema
+
+
+def test_names_of_dp2_mean_ours() -> None:
+    """SATURATED in the settings is SAT in the masks."""
+    spot = at((55, 55))
+    warps = [make_warp(PATCH, visit=n, flags={"SAT": spot & (n == 1)}) for n in (1, 2)]
+    settings = {"bad_mask_planes": ("BAD", "NO_DATA", "SATURATED")}
+    thresholds = {"mask_propagation_thresholds": {"SATURATED": 0.1}}
+    ours = middle(make_coadd(*warps, bad_mask_planes=("BAD", "NO_DATA", "SAT")))
+    theirs = middle(make_coadd(*warps, **settings, **thresholds))
+    assert np.array_equal(ours.mask.array, theirs.mask.array)
+    assert ours.mask.get("SAT").sum() == 1
+
+
+def test_a_plane_that_no_warp_has_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt plane leaves nothing out; whoever meant another one must be told."""
+    make_coadd(make_warp(PATCH), bad_mask_planes=("BAD", "NO_DATA", "SAT", "BED"))
+    assert "No pixel is left out for ['BED']" in caplog.text
+
+
+def test_every_plane_that_is_left_out_for_a_defect_marks_rejected() -> None:
+    """With CR among the bad planes a hit of a cosmic ray is REJECTED like a bad pixel."""
+    spot = at((55, 55))
+    warps = [make_warp(PATCH, visit=n, flags={"CR": spot & (n == 1)}) for n in (1, 2)]
+    outer = middle(make_coadd(*warps, bad_mask_planes=("BAD", "NO_DATA", "SAT", "CLIPPED", "CR")))
+    assert outer.mask.get("REJECTED").sum() == 1
+    assert np.array_equal(outer.mask.get("REJECTED"), outer.mask.get("INEXACT_PSF"))

@@ -171,7 +171,7 @@ def test_senseless_settings_are_refused() -> None:
         ({"psf_dimensions": 34}, "odd, got 34"),
         ({"num_noise_realizations": 4}, "got 4"),
         ({"require_artifact_mask": True}, "do_use_artifact_mask"),
-        ({"mask_propagation_thresholds": {"CR": 0.1}}, "'CR'"),
+        ({"mask_propagation_thresholds": {"CRR": 0.1}}, "'CRR'"),
         ({"mask_propagation_thresholds": {"SAT": 2.0}}, r"0\.\.1, got 2"),
     ):
         with pytest.raises(ValueError, match=message):

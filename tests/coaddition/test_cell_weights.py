@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, MaskedImage
 
-from cellcoadd.coaddition.weights import clipped_mean, compute_weight
+from cellcoadd.coaddition.weights import compute_weight
+from cellcoadd.kernels.clipped_mean import clipped_mean
 from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
 from cellcoadd.testing.images import make_warp, small_patch
 

@@ -264,8 +264,7 @@ def state(root: Path) -> object:
         ("makeDirectWarp:warper.warpingKernelName=lanczos9", "lanczos9"),
         ("assembleCellCoadd:psf_dimensions=34", "psf_dimensions must be odd, got 34"),
         ("assembleCellCoadd:max_maskfrac=1.5", "max_maskfrac"),
-        ("assembleCellCoadd:mask_propagation_thresholds={'CR': 0.1}", "'CR'"),
-        ("assembleCellCoadd:bad_mask_planes=['BED']", "BED"),
+        ("assembleCellCoadd:mask_propagation_thresholds={'CRR': 0.1}", "'CRR'"),
         ("assembleCellCoadd:no_such_name=1", "no_such_name"),
     ],
 )

@@ -39,11 +39,12 @@ def demo(folder: Path) -> Result:
 
 
 def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_next(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every line that it prints can be typed again: the commands, and the Python at the end.
 
-    A second demonstration in the same folder replaces the first.
+    A second demonstration in the same folder replaces the first, and nothing else; that folder can
+    be the one that one is in.
     """
     folder = tmp_path / "demo"
     levels = logging.getLogger().level, logging.getLogger("lsst").level
@@ -79,12 +80,26 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     butler.close()
     assert (logging.getLogger().level, logging.getLogger("lsst").level) == levels
 
-    stale = folder / "of-the-first-time.txt"
+    notebook = folder / "my-look.ipynb"
+    notebook.write_text("...")
+    stale = folder / "coadd_9813_99_i.fits"
     stale.touch()
-    again = demo(folder)
+    (folder / "repo" / "stale").touch()
+    monkeypatch.chdir(folder)
+    again = demo(Path())
     assert again.exit_code == 0, again.output
-    assert not stale.exists()
+    assert notebook.read_text() == "..."
+    assert not (folder / "repo" / "stale").exists()
     assert list(folder.glob("*.fits")) == [stitched]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A traceback is no answer to a wrong path."""
+    (tmp_path / "file").touch()
+    result = demo(tmp_path / "file" / "demo")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert str(tmp_path / "file") in result.output
 
 
 def test_a_folder_with_strangers_is_left_alone(tmp_path: Path) -> None:

@@ -266,6 +266,21 @@ def test_broken_files_are_refused_by_name(visit_image: Make, tmp_path: Path) -> 
             read_visit_image(path)
 
 
+@pytest.mark.parametrize("size", [-9000, 2880 + 1000, 0.3, 0.6])
+def test_a_file_that_ends_too_early_is_said_to_be_cut_off(
+    visit_image: Make, tmp_path: Path, size: float
+) -> None:
+    """What numpy says of an empty buffer helps nobody."""
+    path = tmp_path / "cut.fits"
+    write_archive(visit_image(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(size * len(content)) if 0 < size < 1 else int(size)])
+    for read in (read_visit_image, READERS["rubin"].read_header):
+        with pytest.raises(UnusableInputError) as caught:
+            read(path)
+        assert caught.value.reason == "the file is cut off or damaged."
+
+
 def test_reader_recognizes_visit_images_only(visit_image: Make, tmp_path: Path) -> None:
     """Other files are for other readers, and a file of nobody is refused by name."""
     path, plain = tmp_path / "visit.fits", tmp_path / "plain.fits"

@@ -236,11 +236,10 @@ def test_a_saved_configuration_comes_back(
         (
             AssembleCellCoaddConfig,
             "mask_propagation_thresholds",
-            {"CR": 0.1},
-            "not one of the planes that are left out",
+            {"CRR": 0.1},
+            "neither a plane that is left out nor one of",
         ),
         (AssembleCellCoaddConfig, "mask_propagation_thresholds", {"SAT": 2.0}, "must be in 0..1"),
-        (AssembleCellCoaddConfig, "bad_mask_planes", ["BAD"], "SAT"),
         (AssembleCellCoaddConfig, "input_mapper.nside", 1000, "must be a power of two"),
         (AssembleCellCoaddConfig, "require_artifact_mask", True, "do_use_artifact_mask"),
     ],

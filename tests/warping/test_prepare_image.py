@@ -201,3 +201,21 @@ def test_measured_mean_variance_is_that_of_the_sky() -> None:
     variance[20:30, 20:30] = 1e5
     image = detector(variance=variance, flags={"SAT": somewhere((slice(20, 30), slice(20, 30)))})
     assert mean_variance_njy2(image) == pytest.approx(4.0, rel=1e-6)
+
+
+def test_an_area_that_nobody_flagged_counts_as_bad() -> None:
+    """A block of weight 0 without a flag: the kernel gets values there, the coadd must not.
+
+    What is interpolated over a wide area is no measurement, whatever the file forgot to say.
+    """
+    variance = np.full((40, 60), 4.0)
+    variance[10:30, 20:40] = 0.0
+    image = make_detector(small_patch(), width=60, height=40, variance=variance)
+    prepared = prepare_image(image, settings=WarpSettings(do_pre_warp_interpolation=True))
+    block = np.zeros((40, 60), np.bool_)
+    block[10:30, 20:40] = True
+    bad = bits_of(image.masked_image.mask.schema, ["BAD"])
+    assert np.array_equal((prepared.mask & bad) != 0, block)
+    assert np.array_equal(prepared.fractions[0] == 1.0, block)
+    assert np.isfinite(prepared.values).all()
+    assert (prepared.variances > 0).all()

@@ -61,7 +61,7 @@ class VisitImageFileFormatter(FormatterV2):
     """
 
     can_read_from_local_file = True
-    supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits", ".fits.gz", ".sdf"})
+    supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits", ".fits.gz"})
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1

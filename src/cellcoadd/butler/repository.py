@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["REPOSITORY_CONFIG", "make_repository"]
+__all__ = ["REPOSITORY_CONFIG", "make_repository", "open_repository"]
 
 from lsst.daf.butler import Butler, Config
 from lsst.resources import ResourcePath, ResourcePathExpression
@@ -39,3 +39,29 @@ def make_repository(root: ResourcePathExpression) -> Butler:
         )
     Butler.makeRepo(place, config=Config(REPOSITORY_CONFIG))
     return Butler.from_config(place, writeable=True)
+
+
+def open_repository(repo: str) -> Butler:
+    """Open a repository for writing.
+
+    Parameters
+    ----------
+    repo
+        Folder, URI or alias of the repository.
+
+    Raises
+    ------
+    RepositoryError
+        If there is no repository.
+    PermissionError
+        If there is one that the user may not read.
+    """
+    try:
+        return Butler.from_config(repo, writeable=True)
+    except PermissionError:
+        raise
+    except (OSError, RuntimeError) as error:  # the latter for a file that is no configuration
+        reason = str(error).partition(f" (given {repo!r} and no known aliases")[0].rstrip(".")
+        raise RepositoryError(
+            f"{repo} is not a Butler repository ({reason}); 'butler make-cell-repo' makes one."
+        ) from error

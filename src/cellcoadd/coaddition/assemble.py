@@ -17,7 +17,13 @@ from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
 from ..products.identifiers import PatchIdentifiers
-from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from ..products.mask_planes import (
+    ALL_PLANES,
+    bits_of,
+    mask_schema,
+    plane_array,
+    translated_bits,
+)
 from ..products.warp import Warp
 from ..skymap import Patch
 from .cell_selection import CellChoice, choose_cells
@@ -94,13 +100,17 @@ class _Assembly:
         warp, settings = visit.warp, self._settings
         self._check(visit)
         if settings.require_artifact_mask and visit.artifact_mask is None:
-            _LOG.warning("Left out: visit %d has no artifact mask.", warp.visit)
+            _LOG.warning(
+                "Left out: %s visit %d has no artifact mask and require_artifact_mask is set.",
+                warp.instrument,
+                warp.visit,
+            )
             return
         if self._builder is None:
             self._builder = CellStackBuilder(
                 StackLayout(
                     grid=self._patch.grid,
-                    schema=mask_schema(),
+                    schema=_coadd_schema(warp, settings),
                     fraction_names=tuple(warp.mask_fractions),
                     settings=settings,
                 )
@@ -206,15 +216,23 @@ class _Assembly:
         self._builder.add(index, pixels, weight=choice.weight)
 
 
+def _coadd_schema(warp: Warp, settings: CoaddSettings) -> MaskSchema:
+    """The standard planes, and those of a survey's own that the settings or the warps speak of."""
+    meanings = {plane.name: plane.description for plane in warp.mask.schema if plane is not None}
+    named = {*settings.bad_mask_planes, *warp.mask_fractions} - {ALL_PLANES}
+    unknown = sorted(plane for plane in named if plane not in meanings)
+    if unknown:
+        _LOG.warning("No pixel is left out for %s: the warps have no such planes.", unknown)
+    return mask_schema({plane: meanings.get(plane, "A survey's own plane.") for plane in named})
+
+
 def _coadd_mask(
     visit: VisitOnPatch, schema: MaskSchema, settings: CoaddSettings
 ) -> npt.NDArray[np.int32]:
     """The mask of a warp in the planes of the coadd, artifacts added, removed planes cleared."""
     own = visit.warp.mask.schema
-    bits = plane_array(visit.warp.mask)
-    # Both schemas begin with the standard planes; a survey's own planes end here.
-    mask = bits & bits_of(schema, [plane.name for plane in schema if plane is not None])
-    mask &= ~np.int32(bits_of(own, settings.remove_mask_planes, ignore_missing=True))
+    mask = translated_bits(plane_array(visit.warp.mask), own, schema)
+    mask &= ~np.int32(bits_of(schema, settings.remove_mask_planes, ignore_missing=True))
     if settings.do_use_artifact_mask and visit.artifact_mask is not None:
         artifacts = visit.artifact_mask
         shared = shared_box(artifacts.bbox, visit.warp.bbox)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from ..products.mask_planes import STANDARD_PLANES, standard_name
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CoaddSettings:
@@ -30,13 +32,14 @@ class CoaddSettings:
     overlap_region: Literal["outer", "inner"] = "outer"
     """The region of a cell of which that part is meant; the Rubin pipelines look at the inner."""
     bad_mask_planes: tuple[str, ...] = ("BAD", "NO_DATA", "SAT", "CLIPPED")
-    """Pixels with any of these are left out of the sums."""
+    """Pixels with any of these are left out of the sums; a survey's own planes may be named too."""
     remove_mask_planes: tuple[str, ...] = ("EDGE", "NOT_DEBLENDED")
     """Planes that mean nothing in a coadd."""
     calc_error_from_input_variance: bool = True
     """Variance from the inputs' variances; else from the scatter of the inputs."""
     mask_propagation_thresholds: Mapping[str, float] = MappingProxyType({"SAT": 0.1})
-    """A plane is set where the left-out part of the weight passes its threshold."""
+    """A plane is set where the left-out part of the weight passes its threshold. Planes that are
+    not left out have no left-out weight, so that theirs do not matter."""
     max_maskfrac: float = 0.5
     """Largest masked part of a cell's inner region, unless every input has more."""
     num_noise_realizations: int = 0
@@ -60,11 +63,19 @@ class CoaddSettings:
             )
         if self.require_artifact_mask and not self.do_use_artifact_mask:
             raise ValueError("require_artifact_mask is of no use without do_use_artifact_mask.")
-        for plane, threshold in self.mask_propagation_thresholds.items():
-            if plane not in self.bad_mask_planes:
+        for name in ("bad_mask_planes", "remove_mask_planes"):
+            planes = tuple(standard_name(plane) for plane in getattr(self, name))
+            object.__setattr__(self, name, planes)
+        thresholds = {
+            standard_name(plane): threshold
+            for plane, threshold in self.mask_propagation_thresholds.items()
+        }
+        object.__setattr__(self, "mask_propagation_thresholds", thresholds)
+        for plane, threshold in thresholds.items():
+            if plane not in STANDARD_PLANES and plane not in self.bad_mask_planes:
                 raise ValueError(
-                    f"mask_propagation_thresholds names {plane!r}, which is not one of the planes "
-                    f"that are left out: {list(self.bad_mask_planes)}."
+                    f"mask_propagation_thresholds names {plane!r}, which is neither a plane that "
+                    f"is left out nor one of {sorted(STANDARD_PLANES)}."
                 )
             if not 0.0 <= threshold <= 1.0:
                 raise ValueError(f"The threshold of {plane!r} must be in 0..1, got {threshold}.")

@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 _NEVER = 1.0  # no part of the weight is more than all of it
 _PSF_SUM_RANGE = (0.995, 1.005)
+_NOT_REJECTED = ("NO_DATA", "EDGE", "CLIPPED")  # left out, but not for what the pixel holds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,8 @@ class StackLayout:
     @property
     def left_out_marks(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Bits of inputs that were left out, and the bits that they set in the coadd."""
-        marks = (("BAD", "REJECTED"), ("SAT", "REJECTED"), ("CLIPPED", "CLIPPED"))
+        planes = [plane for plane in self.settings.bad_mask_planes if plane not in _NOT_REJECTED]
+        marks = [(plane, "REJECTED") for plane in planes] + [("CLIPPED", "CLIPPED")]
         pairs = [(bits_of(self.schema, [a]), bits_of(self.schema, [b])) for a, b in marks]
         origin, result = np.array(pairs, np.int32).T
         return np.ascontiguousarray(origin), np.ascontiguousarray(result)

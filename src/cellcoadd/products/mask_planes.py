@@ -14,7 +14,9 @@ __all__ = [
     "bits_of",
     "mask_schema",
     "plane_array",
+    "standard_name",
     "to_standard_planes",
+    "translated_bits",
 ]
 
 from collections.abc import Iterable, Mapping
@@ -60,6 +62,11 @@ _FROM_DP2 = {dp2: ours for ours, dp2 in DP2_NAMES.items()}
 _MAX_PLANES = 31  # bits of a positive int32
 
 
+def standard_name(plane: str) -> str:
+    """Return our name of a mask plane: that of DP2 translated, any other as it is."""
+    return _FROM_DP2.get(plane, plane)
+
+
 def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
     """Return the schema of our masks: the standard planes, then any others sorted by name.
 
@@ -89,7 +96,7 @@ def to_standard_planes(mask: Mask) -> Mask:
     names: dict[str, str] = {}
     for plane in mask.schema:
         if plane is not None:
-            names[plane.name] = _FROM_DP2.get(plane.name, plane.name)
+            names[plane.name] = standard_name(plane.name)
             ours[names[plane.name]] = plane.description
     schema = mask_schema(ours)
     result = Mask(0, schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
@@ -98,6 +105,27 @@ def to_standard_planes(mask: Mask) -> Mask:
         selected = mask.get(theirs)
         if selected.any():
             bits[selected] |= bits_of(schema, [name])
+    return result
+
+
+def translated_bits(
+    bits: npt.NDArray[np.int32], own: MaskSchema, target: MaskSchema
+) -> npt.NDArray[np.int32]:
+    """Return the pixels of a mask in the bits of another schema of ours.
+
+    Planes that the target does not have end here. The result is a copy.
+    """
+    result = np.zeros_like(bits)
+    same = 0
+    for plane in own:
+        if plane is None or plane.name not in target:
+            continue
+        mine, theirs = bits_of(own, [plane.name]), bits_of(target, [plane.name])
+        if mine == theirs:
+            same |= mine
+        else:
+            result[(bits & mine) != 0] |= theirs
+    result |= bits & np.int32(same)
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["open_fits", "read_pixels"]
+__all__ = ["is_cut_off", "open_fits", "read_pixels"]
 
 import contextlib
 import warnings
@@ -16,6 +16,18 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
+
+# What astropy says of a file that ends too early, where it says nothing of a file.
+_CUT_OFF = (
+    "does not contain an underlying memory buffer",
+    "buffer is too small for requested array",
+    "Header size is not multiple of 2880",
+)
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Return whether an error of reading means that a file ends before its time."""
+    return any(sign in str(error) for sign in _CUT_OFF)
 
 
 @contextlib.contextmanager

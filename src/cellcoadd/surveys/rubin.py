@@ -45,6 +45,7 @@ from ..products.mask_planes import bits_of, plane_array, to_standard_planes
 from ..products.observation_details import ObservationDetails
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .checks import check_projection, check_usable
+from .fits_files import is_cut_off
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _MEDIAN_SAMPLE = 500  # pixels a side that are enough to know the median variance
@@ -189,6 +190,8 @@ def _open(path: Path, *, partial: bool) -> Iterator[Reader[VisitImage]]:
     except UnusableInputError:
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
+        if is_cut_off(error):
+            raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
         raise UnusableInputError(
             str(path), f"it cannot be read as a VisitImage of lsst.images ({error})."
         ) from error

@@ -13,6 +13,7 @@ from lsst.daf.butler import DeferredDatasetHandle
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..surveys.checks import check_usable
+from ..surveys.fits_files import is_cut_off
 
 _NO_HEADER = "non-ASCII characters are present in the FITS file header"
 
@@ -44,7 +45,10 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
             warnings.filterwarnings("error", _NO_HEADER, AstropyUserWarning)
             image = handle.get()
     except Exception as error:  # a broken file raises whatever its first broken part leads to
-        raise _explain(error, source) from error
+        explained = _explain(error, source)
+        if explained is error:
+            raise  # with the cause that it has
+        raise explained from error
     check_usable(image, source)
     loaded: CalibratedImage = image
     return loaded
@@ -63,6 +67,8 @@ def _explain(error: Exception, source: str) -> Exception:
             isinstance(cause, OSError) and cause.errno is not None
         ):
             return error
+    if is_cut_off(causes[-1]):
+        return UnusableInputError(source, "its file is cut off or damaged.")
     reason = str(causes[-1]) or type(causes[-1]).__name__
     return UnusableInputError(source, f"its file cannot be read ({reason}).")
 

@@ -288,12 +288,6 @@ class AssembleCellCoaddTask(PipelineTask):
         ]
         artifacts = _by_visit(refs.artifact_masks) if self.config.do_use_artifact_mask else {}
         for visit, ref in sorted(_by_visit(refs.input_warps).items()):
-            if self.config.require_artifact_mask and visit not in artifacts:
-                self.log.warning(
-                    "Left out: %s visit %d has no artifact mask and require_artifact_mask is set.",
-                    *visit,
-                )
-                continue
             missing = [number for number, each in enumerate(noise) if visit not in each]
             if missing:
                 self.log.warning(

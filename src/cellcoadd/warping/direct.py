@@ -81,6 +81,7 @@ def make_direct_warp(
     refused: list[Refusal] = []
     if settings.do_select_pre_warp:
         chosen, refused = select_images(chosen, settings.select)
+    _warn_of_unknown_planes(chosen, settings)
     box = patch.outer_bbox.dilated_by(settings.border)
     projected: list[ProjectedImage] = []
     for image in chosen:
@@ -100,6 +101,18 @@ def make_direct_warp(
     if not projected:
         return None
     return _merge(projected, patch, refused=refused, settings=settings)
+
+
+def _warn_of_unknown_planes(images: Sequence[CalibratedImage], settings: WarpSettings) -> None:
+    """A plane that only some detectors have is common; one that none has is likely misspelt."""
+    schemas = [image.masked_image.mask.schema for image in images]
+    unknown = [
+        plane
+        for plane in settings.masked_fraction_planes
+        if schemas and not any(plane in schema for schema in schemas)
+    ]
+    if unknown:
+        _LOG.warning("No pixel is interpolated for %s: no image has such a plane.", unknown)
 
 
 def _check_visit(observations: Sequence[ObservationIdentifiers]) -> None:

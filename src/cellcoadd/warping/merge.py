@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lsst.images import Box, MaskSchema
 
 from ..cell_grid import shared_box
-from ..products.mask_planes import bits_of, mask_schema
+from ..products.mask_planes import bits_of, mask_schema, translated_bits
 from ..products.warp import NO_OWNER
 from .project import ProjectedImage
 
@@ -108,10 +108,4 @@ def _common_schema(projected: Sequence[ProjectedImage]) -> MaskSchema:
 def _translated(image: ProjectedImage, schema: MaskSchema) -> npt.NDArray[np.int32]:
     """The detector's mask in the bits of another schema."""
     own = image.prepared.source.masked_image.mask.schema
-    names = [plane.name for plane in own if plane is not None]
-    if all(bits_of(own, [name]) == bits_of(schema, [name]) for name in names):
-        return image.mask
-    result = np.zeros_like(image.mask)
-    for name in names:
-        result[(image.mask & bits_of(own, [name])) != 0] |= bits_of(schema, [name])
-    return result
+    return translated_bits(image.mask, own, schema)

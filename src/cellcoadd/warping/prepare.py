@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnusableInputError
+from ..kernels.clipped_mean import clipped_mean
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
 from .interpolate import interpolate_bad_pixels
@@ -101,7 +102,9 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         )
         mask[to_replace & ~filled] |= bits_of(schema, ["INTRP"])
         mask[filled | missing] |= no_data_bit
-        mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["UNMASKEDNAN"])
+        # Nobody has said what is wrong with these, so nobody can say that their value is good:
+        # the kernel needs one, the coadd must leave it out.
+        mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
         variance[invalid] = typical_variance
     else:
         values[0, invalid] = np.nan
@@ -126,7 +129,7 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
 def mean_variance_njy2(image: CalibratedImage) -> float:
     """Return the mean variance of a detector in nJy^2.
 
-    It is what the survey states; else the mean over good pixels after clipping at 3 sigma twice,
+    It is what the survey states; else the mean over good pixels, clipped at 3 sigma twice,
     which keeps the Poisson noise of bright sources, where the variance follows the image, out of
     the weight.
 
@@ -151,19 +154,14 @@ def _clipped_mean_variance(image: CalibratedImage) -> float:
     bad = bits_of(masked_image.mask.schema, _NOT_MEASURED, ignore_missing=True)
     variance = masked_image.variance.array
     good = np.isfinite(variance) & (variance > 0) & ((plane_array(masked_image.mask) & bad) == 0)
-    values = variance[good].astype(np.float64)
+    values = variance[good]
     if not values.size:
         raise UnusableInputError(
             str(image.observation),
             "its mean variance is not stated and cannot be measured: every pixel with a variance "
             f"is flagged {', '.join(_NOT_MEASURED)}",
         )
-    for _ in range(2):
-        if values.size < 2:
-            break
-        mean, sigma = values.mean(), values.std()
-        values = values[np.abs(values - mean) <= 3.0 * sigma]
-    return float(values.mean())
+    return clipped_mean(values)
 
 
 def _typical_variance(

@@ -11,6 +11,8 @@ __all__ = ["InterpolationSettings", "ResamplingSettings", "SelectionSettings", "
 import dataclasses
 import math
 
+from ..products.mask_planes import standard_name
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SelectionSettings:
@@ -48,13 +50,15 @@ class InterpolationSettings:
     """Interpolation of bad pixels before warping."""
 
     bad_mask_planes: tuple[str, ...] = ("BAD", "SAT", "CR")
-    """Planes whose pixels are replaced."""
+    """Planes whose pixels are replaced; DP2's names are translated."""
     interp_length: int = 4
     """Good pixels within this many pixels of a bad one, in x and in y, are used."""
     fill_value: float = 0.0
     """Value, in counts, of pixels that lie outside of all good pixels; they become NO_DATA."""
 
     def __post_init__(self) -> None:
+        planes = tuple(standard_name(plane) for plane in self.bad_mask_planes)
+        object.__setattr__(self, "bad_mask_planes", planes)
         if self.interp_length < 1:
             raise ValueError(f"interp_length must be at least 1, got {self.interp_length}.")
         if not math.isfinite(self.fill_value):
@@ -88,7 +92,7 @@ class WarpSettings:
     do_pre_warp_interpolation: bool = False
     interpolation: InterpolationSettings = dataclasses.field(default_factory=InterpolationSettings)
     border: int = 256
-    """Pixels around the patch, in the detector, that are still read and interpolated."""
+    """Pixels by which a warp extends beyond the patch where there are data."""
     do_warp_masked_fraction: bool = True
     resampling: ResamplingSettings = dataclasses.field(default_factory=ResamplingSettings)
 

@@ -84,20 +84,24 @@ def register_cell_skymap(
     name that is taken is refused.
     """
     with _running():
-        from lsst.daf.butler import Butler
-
+        from ...errors import RepositoryError
         from ...skymap import load_sky_map, named_sky_map
         from ..register_skymap import register_skymap, tracts_touched
+        from ..repository import open_repository
 
         if tracts is not None and overlapping is not None:
             raise click.UsageError("--tracts and --overlapping exclude each other.")
         skymap = named_sky_map(name) if definition is None else load_sky_map(definition, name=name)
         wanted = None if tracts is None else _parse_ids(tracts)
-        with Butler.from_config(repo, writeable=True) as butler:
+        with open_repository(repo) as butler:
             if overlapping is not None:
                 wanted = tracts_touched(
                     butler, skymap, collection=overlapping, dataset_type=dataset_type
                 )
+                if not wanted:
+                    raise RepositoryError(
+                        f"No tract of {name} touches the images in {overlapping}."
+                    )
             _announce(skymap, len(skymap) if wanted is None else len(wanted))
             result = register_skymap(butler, skymap, tracts=wanted)
         if result.tracts_added:
@@ -112,13 +116,13 @@ def register_cell_skymap(
                 f"Nothing to do: {name} is registered, with "
                 f"{_count(result.tracts_there, 'tract')} asked for."
             )
-        if overlapping is None:
+        if overlapping is None or not wanted:
             _next(f"butler ingest-calibrated {shlex.quote(repo)} FILES... -o COLLECTION")
         else:
             _next(
                 f"pipetask run --register-dataset-types -b {shlex.quote(repo)} "
                 f"-i {shlex.quote(overlapping)} -o u/$USER/cell_coadds -p {_PIPELINE} "
-                f"-d \"skymap='{name}' AND tract={(wanted or [0])[0]}\""
+                f"-d \"skymap='{name}' AND tract={wanted[0]}\""
             )
 
 
@@ -171,21 +175,23 @@ def ingest_calibrated(
     files again changes nothing.
     """
     with _running():
-        from lsst.daf.butler import Butler
-
         from ..candidates import find_images
         from ..image_collections import IMAGES_RUN, chain_images
         from ..ingest import ingest_images
+        from ..repository import open_repository
         from .ingest_report import print_report
 
         if output is not None and run is not None:
             raise click.UsageError("--output and --run exclude each other.")
         chain = (output or "calibrated") if run is None else None
         _quieten_butler()
-        with Butler.from_config(repo, writeable=True) as butler:
+        with open_repository(repo) as butler:
+            images = find_images(paths, survey=survey)
+            if not images:
+                raise click.ClickException(_nothing_found(paths, survey))
             report = ingest_images(
                 butler,
-                find_images(paths, survey=survey),
+                images,
                 run=run or f"{chain}/{IMAGES_RUN}",
                 survey=survey,
                 dataset_type=dataset_type,
@@ -214,11 +220,24 @@ def _running() -> Iterator[None]:
         Progress.set_handler(ClickProgressHandler())
     try:
         yield
-    except (CellCoaddError, FileNotFoundError, ValueError) as error:
+    except BrokenPipeError:
+        raise  # click ends quietly when nobody reads on
+    except (CellCoaddError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         if at_a_terminal:
             Progress.set_handler(None)
+
+
+def _nothing_found(folders: tuple[Path, ...], survey: str | None) -> str:
+    from ...surveys import READERS
+
+    readers = (
+        f"the reader {survey} recognizes"
+        if survey is not None
+        else f"the readers {', '.join(READERS)} recognize"
+    )
+    return f"No file in {', '.join(map(str, folders))} is one that {readers}."
 
 
 def _quieten_butler() -> None:
