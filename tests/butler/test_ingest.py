@@ -210,7 +210,7 @@ def test_bad_files_are_refused_by_name_and_the_others_go_in(
     report = ingest_images(butler, paths, run="images", transfer="copy")
     reasons = {refusal.source: refusal.reason for refusal in report.refused}
     assert "recognizes" in reasons.pop(text)
-    assert "cannot be read" in reasons.pop(cut)
+    assert "cut off or damaged" in reasons.pop(cut)
     assert "no such file" in reasons.pop(absent)
     (duplicate,) = reasons
     assert duplicate in (twin, images[0])

@@ -24,7 +24,7 @@ def failing_handle(cause: Exception) -> DeferredDatasetHandle:
         dataId={"instrument": "HSC", "visit": 1228, "detector": 4},
         ref=SimpleNamespace(datasetType=SimpleNamespace(name="calexp")),
     )
-    return cast(DeferredDatasetHandle, handle)
+    return cast("DeferredDatasetHandle", handle)
 
 
 @pytest.mark.parametrize(
