@@ -11,6 +11,7 @@ __all__ = ["DemoResult", "run_demo"]
 
 import contextlib
 import dataclasses
+import logging
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -156,10 +157,14 @@ def _quoted(argument: str) -> str:
 @contextlib.contextmanager
 def _logging_restored() -> Iterator[None]:
     """Undo what a command has done to the logging of this process."""
+    levels = {logger: logger.level for logger in (logging.getLogger(), logging.getLogger("lsst"))}
     try:
         yield
     finally:
         CliLog.resetLog()
+        # The first command of a process leaves its level behind all the same.
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 def _show(folder: Path, repository: Path, console: Console) -> DemoResult:
@@ -198,5 +203,6 @@ def _summarize(coadd: MultipleCellCoadd, console: Console) -> None:
     console.print(
         f"{coadd.identifiers}, {coadd.band} band: {filled.size} of {counts.size} cells filled, "
         f"with {filled.min()} to {filled.max()} of {len(visits)} visits each "
-        f"(mean {filled.mean():.1f})"
+        f"(mean {filled.mean():.1f})",
+        soft_wrap=True,
     )
