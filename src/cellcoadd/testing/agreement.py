@@ -78,8 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not names:
         parser.error(f"{options.folder} holds no reference case (B*/case.json, C_assembly, ...)")
     # The stamps of the reference cut off more of a wide PSF than our warning allows.
-    logging.getLogger("cellcoadd").setLevel(logging.ERROR)
-    comparisons = [compare(options.folder, name) for name in names]
+    logger = logging.getLogger("cellcoadd")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        comparisons = [compare(options.folder, name) for name in names]
+    finally:
+        logger.setLevel(level)
     tables = to_markdown(comparisons)
     print(tables, end="")
     if options.update is not None:
