@@ -14,7 +14,13 @@ Order
 
 from __future__ import annotations
 
-__all__ = ["AB_ZERO_POINT_NJY", "FWHM_PER_SIGMA", "nanojansky_per_count", "round_half_up"]
+__all__ = [
+    "AB_ZERO_POINT_NJY",
+    "FWHM_PER_SIGMA",
+    "MAX_NOISE_REALIZATIONS",
+    "nanojansky_per_count",
+    "round_half_up",
+]
 
 import math
 
@@ -23,6 +29,9 @@ AB_ZERO_POINT_NJY = 31.4
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian of unit standard deviation, 2.3548."""
+
+MAX_NOISE_REALIZATIONS = 3
+"""Most noise realizations of a warp or a coadd: tasks have one output for each."""
 
 
 def nanojansky_per_count(zero_point: float) -> float:

@@ -25,13 +25,12 @@ from lsst.images.formatters import GenericFormatter
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
+from ..conventions import MAX_NOISE_REALIZATIONS
 from ..skymap import SkyMap
 from ..surveys.rubin import calibrated_image_from_visit_image
 
 if TYPE_CHECKING:
     from healsparse import HealSparseCoverage, HealSparseMap
-
-_MAX_NOISE = 3  # realizations
 
 
 class SkyMapFormatter(FormatterV2):
@@ -83,7 +82,7 @@ class NoisyPixelsFormatter(GenericFormatter):
     """
 
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
-        noisy = ("image", *(f"noise/{number}" for number in range(_MAX_NOISE)))
+        noisy = ("image", *(f"noise/{number}" for number in range(MAX_NOISE_REALIZATIONS)))
         return {**dict.fromkeys(noisy), **super()._get_compression_options()}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from ..conventions import MAX_NOISE_REALIZATIONS
 from ..products.mask_planes import STANDARD_PLANES, standard_name
 
 
@@ -57,9 +58,10 @@ class CoaddSettings:
             )
         if self.psf_dimensions < 1 or self.psf_dimensions % 2 == 0:
             raise ValueError(f"psf_dimensions must be odd, got {self.psf_dimensions}.")
-        if not 0 <= self.num_noise_realizations <= 3:
+        if not 0 <= self.num_noise_realizations <= MAX_NOISE_REALIZATIONS:
             raise ValueError(
-                f"num_noise_realizations must be in 0..3, got {self.num_noise_realizations}."
+                f"num_noise_realizations must be in 0..{MAX_NOISE_REALIZATIONS}, "
+                f"got {self.num_noise_realizations}."
             )
         if self.require_artifact_mask and not self.do_use_artifact_mask:
             raise ValueError("require_artifact_mask is of no use without do_use_artifact_mask.")

@@ -35,11 +35,11 @@ from lsst.pipe.base import (
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
+from ..conventions import MAX_NOISE_REALIZATIONS
 from ..skymap import Patch, SkyMap
 from ._configs import InputMapConfig
 
 _DEFAULTS = CoaddSettings()
-_MAX_NOISE = 3
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
 _COADD_DIMENSIONS = ("tract", "patch", "band", "skymap")
 
@@ -118,7 +118,7 @@ class AssembleCellCoaddConnections(
             del self.artifact_masks
         if not config.do_input_map:
             del self.input_map
-        for number in range(config.num_noise_realizations, _MAX_NOISE):
+        for number in range(config.num_noise_realizations, MAX_NOISE_REALIZATIONS):
             delattr(self, f"noise{number}_warps")
 
 
@@ -185,7 +185,7 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
         doc="Number of noise realizations to add up.",
         default=_DEFAULTS.num_noise_realizations,
         min=0,
-        max=_MAX_NOISE,
+        max=MAX_NOISE_REALIZATIONS,
         inclusiveMax=True,
     )
     psf_dimensions = Field[int](

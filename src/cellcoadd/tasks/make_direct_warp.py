@@ -20,6 +20,7 @@ from lsst.pipe.base import (
     connectionTypes,
 )
 
+from ..conventions import MAX_NOISE_REALIZATIONS
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..skymap import Patch, SkyMap
@@ -34,7 +35,6 @@ from ._configs import (
 from ._image_loading import load_image
 
 _DEFAULTS = WarpSettings()
-_MAX_NOISE = 3
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
 
 
@@ -91,7 +91,7 @@ class MakeDirectWarpConnections(
         assert config is not None, "given by the middleware"
         if not config.doWarpMaskedFraction:
             del self.masked_fraction_warp
-        for number in range(config.numberOfNoiseRealizations, _MAX_NOISE):
+        for number in range(config.numberOfNoiseRealizations, MAX_NOISE_REALIZATIONS):
             delattr(self, f"noise_warp{number}")
 
 
@@ -103,7 +103,7 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         doc="Number of noise realizations to warp along.",
         default=_DEFAULTS.number_of_noise_realizations,
         min=0,
-        max=_MAX_NOISE,
+        max=MAX_NOISE_REALIZATIONS,
         inclusiveMax=True,
     )
     seedOffset = Field[int](doc="Offset of the seeds of the noise.", default=_DEFAULTS.seed_offset)

@@ -11,6 +11,7 @@ __all__ = ["InterpolationSettings", "ResamplingSettings", "SelectionSettings", "
 import dataclasses
 import math
 
+from ..conventions import MAX_NOISE_REALIZATIONS
 from ..products.mask_planes import standard_name
 
 
@@ -97,9 +98,9 @@ class WarpSettings:
     resampling: ResamplingSettings = dataclasses.field(default_factory=ResamplingSettings)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.number_of_noise_realizations <= 3:
+        if not 0 <= self.number_of_noise_realizations <= MAX_NOISE_REALIZATIONS:
             raise ValueError(
-                "number_of_noise_realizations must be in 0..3, "
+                f"number_of_noise_realizations must be in 0..{MAX_NOISE_REALIZATIONS}, "
                 f"got {self.number_of_noise_realizations}."
             )
         if self.border < 0:
