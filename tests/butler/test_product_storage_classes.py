@@ -14,8 +14,9 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from cellcoadd.butler.instruments import of
 from cellcoadd.butler.register_skymap import register_skymap
 from cellcoadd.cell_grid import Index2D
-from cellcoadd.products.cell_coadd import CellStack, MultipleCellCoadd
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
@@ -79,6 +80,8 @@ def coadd_of_two_cells(patch: Patch) -> MultipleCellCoadd:
             mask_fractions={},
             noise=np.zeros((0, *noise.shape), np.float32),
             psf=stamp,
+            noise_covariance=3.0 * stamp,
+            aperture_corrections={"base_PsfFlux_instFlux": np.array([0.95, np.nan])},
         ),
         inputs=[
             CoaddInput(

@@ -18,8 +18,9 @@ from cellcoadd.butler.repository import make_repository
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch
 from cellcoadd.coaddition.input_map import NSIDE_COVERAGE, make_input_map
-from cellcoadd.products.cell_coadd import CellStack, MultipleCellCoadd
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.simulate import Camera, SurveyPlan, VisitPlan, simulate_survey
@@ -89,6 +90,7 @@ def coadd_with(patch: Patch, contributions: Iterable[Contribution]) -> MultipleC
             mask_fractions={},
             noise=plane[np.newaxis][:0],
             psf=np.ones((len(filled), 1, 1), np.float32),
+            noise_covariance=np.ones((len(filled), 1, 1), np.float32),
         ),
         inputs=[
             CoaddInput(

@@ -20,7 +20,7 @@ from lsst.images.cells import CellGrid
 from cellcoadd.cell_grid import BorderedCellGrid, Index2D
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.coaddition.stack import CellPixels, CellStackBuilder, StackLayout
-from cellcoadd.products.cell_coadd import CellStack
+from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.mask_planes import ALL_PLANES, STANDARD_PLANES, bits_of, mask_schema
 
 SCHEMA = mask_schema()
@@ -111,6 +111,7 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
                 noise=planes["noise0_image"][np.newaxis],
                 fractions=planes["masked_fraction"][np.newaxis],
                 psf=psf,
+                noise_covariance=psf,
             )
             builder.add(index, pixels, weight=entry["weight"])
     ours = builder.finish()

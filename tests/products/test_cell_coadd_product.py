@@ -24,8 +24,9 @@ from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.errors import MissingCellError
-from cellcoadd.products.cell_coadd import CellStack, MultipleCellCoadd
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.mask_planes import ALL_PLANES
 from cellcoadd.testing.images import make_warp, small_patch
 

@@ -277,14 +277,19 @@ def _cut_out(
         bits, foreign = whole, outside
     if foreign.any():
         bits = np.where(foreign, no_data, bits)
-    n_noise = len(visit.noise)
+    n_noise, size = len(visit.noise), layout.settings.psf_dimensions
     return CellPixels(
         image=cut[0],
         variance=cut[1],
         mask=bits,
         noise=_stacked(cut[2 : 2 + n_noise], box),
         fractions=_stacked(cut[2 + n_noise :], box),
-        psf=_fitted(warp.stamps[choice.stamp], layout.settings.psf_dimensions),
+        psf=_fitted(warp.stamps[choice.stamp], size),
+        noise_covariance=_fitted(warp.noise_covariances[choice.stamp], size)
+        * np.float32(warp.inputs[choice.input_row].mean_variance_njy2),
+        aperture_corrections={
+            name: float(values[choice.stamp]) for name, values in warp.aperture_corrections.items()
+        },
     )
 
 

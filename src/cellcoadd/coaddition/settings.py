@@ -45,7 +45,9 @@ class CoaddSettings:
     """Largest masked part of a cell's inner region, unless every input has more."""
     num_noise_realizations: int = 0
     psf_dimensions: int = 35
-    """Side of the PSF images in pixels, odd."""
+    """Side of the images of PSF and noise covariance in pixels, odd."""
+    do_coadd_inverse_aperture_corrections: bool = False
+    """Average the inverses of the aperture corrections, which is what the coadd's pixels do."""
 
     def __post_init__(self) -> None:
         for name in ("min_overlap_fraction", "max_maskfrac"):

@@ -19,8 +19,9 @@ from lsst.images import MaskSchema
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
 from ..kernels.fill import fill_no_data
-from ..products.cell_coadd import CellStack
+from ..products.cell_stack import CellStack
 from ..products.mask_planes import ALL_PLANES, bits_of
+from .aperture_corrections import CorrectionSums
 from .settings import CoaddSettings
 
 _LOG = logging.getLogger(__name__)
@@ -109,6 +110,10 @@ class CellPixels:
         Masked fractions.
     psf : float32 (size, size)
         Point-spread function, of the size of the coadd's.
+    noise_covariance : float32 (size, size)
+        Covariance in nJy^2 of two pixels by their offset.
+    aperture_corrections
+        Aperture corrections and, under names that end in ``Err``, their standard errors.
     """
 
     image: npt.NDArray[np.float32]
@@ -117,12 +122,16 @@ class CellPixels:
     noise: npt.NDArray[np.float32]
     fractions: npt.NDArray[np.float32]
     psf: npt.NDArray[np.float32]
+    noise_covariance: npt.NDArray[np.float32]
+    aperture_corrections: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
 class _Cell:
     sums: CellSums
     psf: npt.NDArray[np.float64]
+    noise_covariance: npt.NDArray[np.float64]
+    corrections: CorrectionSums
     weight: float = 0.0
 
 
@@ -148,7 +157,14 @@ class CellStackBuilder:
         """Add an input to a cell."""
         if index not in self._cells:
             size = self._layout.settings.psf_dimensions
-            self._cells[index] = _Cell(self._layout.new_sums(), np.zeros((size, size)))
+            self._cells[index] = _Cell(
+                sums=self._layout.new_sums(),
+                psf=np.zeros((size, size)),
+                noise_covariance=np.zeros((size, size)),
+                corrections=CorrectionSums(
+                    inverse=self._layout.settings.do_coadd_inverse_aperture_corrections
+                ),
+            )
         cell = self._cells[index]
         add_input(
             cell.sums,
@@ -162,6 +178,8 @@ class CellStackBuilder:
             self._layout.fraction_bits,
         )
         cell.psf += weight * pixels.psf.astype(np.float64)
+        cell.noise_covariance += weight**2 * pixels.noise_covariance.astype(np.float64)
+        cell.corrections.add(pixels.aperture_corrections, weight=weight)
         cell.weight += weight
 
     def drop(self, index: Index2D) -> None:
@@ -182,10 +200,14 @@ class CellStackBuilder:
         noise = np.empty((settings.num_noise_realizations, *shape), np.float32)
         fractions = np.empty((len(layout.fraction_names), *shape), np.float32)
         psf = np.empty((len(indices), size, size), np.float32)
+        covariance = np.empty_like(psf)
+        corrections: list[Mapping[str, float]] = []
         for row, index in enumerate(indices):
             # Sums are let go one by one: they are larger than what comes of them.
             cell = self._cells.pop(index)
             psf[row] = cell.psf / cell.weight
+            covariance[row] = cell.noise_covariance / cell.weight**2
+            corrections.append(cell.corrections.finish())
             self._finish_cell(
                 cell.sums, image[row], variance[row], mask[row], noise[:, row], fractions[:, row]
             )
@@ -199,6 +221,8 @@ class CellStackBuilder:
             mask_fractions=dict(zip(layout.fraction_names, fractions, strict=True)),
             noise=noise,
             psf=psf,
+            noise_covariance=covariance,
+            aperture_corrections=_columns(corrections),
         )
 
     def _finish_cell(
@@ -250,3 +274,9 @@ class CellStackBuilder:
                 len(odd), len(sums), high - 1.0, odd[worst], worst,
                 self._layout.settings.psf_dimensions,
             )  # fmt: skip
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, npt.NDArray[np.float64]]:
+    """One array a name, NaN where a row has none."""
+    names = sorted({name for row in rows for name in row})
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}

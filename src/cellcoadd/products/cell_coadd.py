@@ -7,9 +7,8 @@ cell costs nothing.
 
 from __future__ import annotations
 
-__all__ = ["CellPlanes", "CellStack", "MultipleCellCoadd", "SingleCellCoadd"]
+__all__ = ["CellPlanes", "MultipleCellCoadd", "SingleCellCoadd"]
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection, TractFrame
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.cells import CellCoadd, CoaddProvenance, PatchDefinition
 from lsst.images.describe import (
     DescribableMixin,
@@ -31,72 +30,13 @@ from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
 from .cell_inputs import CoaddInput, RefusalReason, to_coadd_provenance
 from .cell_psf import CellPsf
+from .cell_stack import CellStack
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
 
     from .cell_coadd_storage import CellCoaddModel
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class CellStack:
-    """Pixels of the filled cells, outer regions, one entry a cell.
-
-    Parameters
-    ----------
-    indices
-        The filled cells, row by row.
-    image, variance : float32 (cells, height, width)
-        In nJy and nJy^2.
-    mask : int32 (cells, height, width)
-        Bits of ``schema``.
-    schema
-        Meaning of the bits.
-    mask_fractions
-        Weighted mean of the warped fractions of bad pixels, by plane;
-        `mask_planes.ALL_PLANES` for all.
-    noise : float32 (realizations, cells, height, width)
-        Noise realizations in nJy.
-    psf : float32 (cells, size, size)
-        Point-spread functions.
-    """
-
-    indices: tuple[Index2D, ...]
-    image: npt.NDArray[np.float32]
-    variance: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.int32]
-    schema: MaskSchema
-    mask_fractions: Mapping[str, npt.NDArray[np.float32]]
-    noise: npt.NDArray[np.float32]
-    psf: npt.NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        if list(self.indices) != sorted(set(self.indices)):
-            raise ValueError("The cells of a stack must be sorted and different.")
-        shape = (len(self.indices), *self.image.shape[1:])
-        planes = {"image": self.image, "variance": self.variance, "mask": self.mask}
-        planes |= {f"mask_fractions[{k}]": v for k, v in self.mask_fractions.items()}
-        planes |= {f"noise[{n}]": plane for n, plane in enumerate(self.noise)}
-        for name, plane in planes.items():
-            if plane.shape != shape:
-                raise ValueError(f"{name} has shape {plane.shape}, expected {shape}.")
-        if self.psf.shape[0] != len(self.indices):
-            raise ValueError(f"{self.psf.shape[0]} PSFs for {len(self.indices)} cells.")
-
-    def subset(self, rows: Sequence[int]) -> CellStack:
-        """Return copies of some entries."""
-        chosen = list(rows)
-        return CellStack(
-            indices=tuple(self.indices[row] for row in chosen),
-            image=self.image[chosen],
-            variance=self.variance[chosen],
-            mask=self.mask[chosen],
-            schema=self.schema,
-            mask_fractions={name: plane[chosen] for name, plane in self.mask_fractions.items()},
-            noise=self.noise[:, chosen],
-            psf=self.psf[chosen],
-        )
 
 
 class CellPlanes(MaskedImage):
@@ -174,6 +114,25 @@ class SingleCellCoadd:
     def psf_image(self) -> Image:
         """The point-spread function, centred on (0, 0)."""
         return self._parent.psf[self.index]
+
+    @property
+    def noise_covariance(self) -> Image:
+        """Covariance in nJy^2 of the sky noise of two pixels by their offset; (0, 0): variance.
+
+        What the variance plane leaves out: see `CellStack.noise_covariance`.
+        """
+        plane = self._parent.stack.noise_covariance[self._row]
+        half = plane.shape[0] // 2
+        box = Box.factory[-half : half + 1, -half : half + 1]
+        return Image(plane.astype(np.float64), bbox=box, unit=u.nJy**2)
+
+    @property
+    def aperture_corrections(self) -> Mapping[str, float]:
+        """Aperture corrections by algorithm; those that an input lacks are left out."""
+        values = {
+            k: float(v[self._row]) for k, v in self._parent.stack.aperture_corrections.items()
+        }
+        return {name: value for name, value in values.items() if np.isfinite(value)}
 
     @property
     def contributions(self) -> npt.NDArray[np.void]:

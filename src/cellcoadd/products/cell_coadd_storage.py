@@ -36,9 +36,11 @@ from lsst.images.serialization import (
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
-from .cell_coadd import CellStack, MultipleCellCoadd, hull_of_cells
+from .cell_coadd import MultipleCellCoadd, hull_of_cells
 from .cell_inputs import CoaddInput, to_coadd_provenance
 from .cell_psf import CellPsf
+from .cell_stack import CellStack
+from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 
 type _StoredArray = ArrayReferenceModel | InlineArrayModel
@@ -89,6 +91,12 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     )
     noise: list[_StoredArray] = pydantic.Field(description="Noise realizations in nJy.")
     psf: _StoredArray = pydantic.Field(description="Point-spread functions, one a cell.")
+    noise_covariance: _StoredArray = pydantic.Field(
+        description="Covariances in nJy^2 of pixels by their offset, one a cell."
+    )
+    aperture_corrections: TableModel | None = pydantic.Field(
+        description="Aperture corrections by algorithm, a row a cell; None without any."
+    )
     inputs: list[CoaddInputModel] = pydantic.Field(description="Detectors that reach the patch.")
     contributions: TableModel = pydantic.Field(
         description="What each input gave to which cell, or why not."
@@ -145,6 +153,8 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                 },
                 noise=self._read_noise(archive, rows),
                 psf=_read(archive, self.psf, rows, np.float32),
+                noise_covariance=_read(archive, self.noise_covariance, rows, np.float32),
+                aperture_corrections=read_columns(archive, self.aperture_corrections, rows),
             ),
             inputs=[model.deserialize() for model in self.inputs],
             contributions=contributions,
@@ -250,6 +260,10 @@ def serialize_cell_coadd(
         },
         noise=[write(f"noise/{number}", plane) for number, plane in enumerate(stack.noise)],
         psf=write("psf", stack.psf),
+        noise_covariance=write("noise_covariance", stack.noise_covariance),
+        aperture_corrections=write_columns(
+            archive, stack.aperture_corrections, name="aperture_corrections"
+        ),
         inputs=[
             CoaddInputModel(
                 observation=entry.observation,

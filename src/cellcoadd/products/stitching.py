@@ -15,7 +15,8 @@ from lsst.images.cells import CellCoadd, CellGridBounds, CellPointSpreadFunction
 from .mask_planes import DP2_NAMES, bits_of
 
 if TYPE_CHECKING:
-    from .cell_coadd import CellStack, MultipleCellCoadd
+    from .cell_coadd import MultipleCellCoadd
+    from .cell_stack import CellStack
 
 
 def stitch_cells(coadd: MultipleCellCoadd) -> CellCoadd:

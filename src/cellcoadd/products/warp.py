@@ -105,6 +105,13 @@ class Warp(DescribableMixin):
         What each detector covers of each cell.
     stamps : float32 (m, size, size)
         Point-spread functions on the tract's pixels at the centres of cells, of unit sum.
+    noise_covariances : float32 (m, n, n)
+        What white noise of unit variance becomes in the same m cells: the mean covariance of two of
+        their pixels by the offset in y and x; n is odd and offset 0 in the middle. None: 1 at
+        offset 0, noise that was not resampled.
+    aperture_corrections : float64 (m,)
+        The detector's aperture corrections at the same m centres, by the name of the algorithm; NaN
+        where a detector has none.
     mask_fractions
         Warped fraction of bad pixels, 0..1, NaN without data: for all planes together under
         `mask_planes.ALL_PLANES`, then for each interpolated plane on its own. Empty if it was not
@@ -122,6 +129,8 @@ class Warp(DescribableMixin):
         owner: npt.NDArray[np.uint8],
         cell_inputs: npt.NDArray[np.void],
         stamps: npt.NDArray[np.float32],
+        noise_covariances: npt.NDArray[np.float32] | None = None,
+        aperture_corrections: Mapping[str, npt.NDArray[np.float64]] | None = None,
         mask_fractions: Mapping[str, Image] | None = None,
     ) -> None:
         if masked_image.sky_projection is None:
@@ -134,6 +143,13 @@ class Warp(DescribableMixin):
             raise ValueError(
                 f"owner has shape {owner.shape}, the image {tuple(masked_image.bbox.shape)}."
             )
+        if noise_covariances is None:
+            noise_covariances = np.ones((len(stamps), 1, 1), np.float32)
+        counts = {"noise covariances": len(noise_covariances)}
+        counts |= {name: len(values) for name, values in (aperture_corrections or {}).items()}
+        for name, count in counts.items():
+            if count != len(stamps):
+                raise ValueError(f"{count} {name} for {len(stamps)} PSF stamps.")
         self._masked_image = masked_image
         self._identifiers = identifiers
         self._patch = patch
@@ -142,6 +158,8 @@ class Warp(DescribableMixin):
         self._owner = owner
         self._cell_inputs = cell_inputs
         self._stamps = stamps
+        self._noise_covariances = noise_covariances
+        self._aperture_corrections = dict(aperture_corrections or {})
         self._mask_fractions = dict(mask_fractions or {})
 
     @property
@@ -225,6 +243,16 @@ class Warp(DescribableMixin):
     def stamps(self) -> npt.NDArray[np.float32]:
         """Point-spread functions at the centres of cells; rows are named by `cell_inputs`."""
         return self._stamps
+
+    @property
+    def noise_covariances(self) -> npt.NDArray[np.float32]:
+        """Mean covariances of resampled white noise by offset, in the order of `stamps`."""
+        return self._noise_covariances
+
+    @property
+    def aperture_corrections(self) -> Mapping[str, npt.NDArray[np.float64]]:
+        """Aperture corrections by the name of the algorithm, in the order of `stamps`."""
+        return self._aperture_corrections
 
     @property
     def mask_fractions(self) -> Mapping[str, Image]:

@@ -37,6 +37,7 @@ from lsst.images.serialization import (
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
+from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
 from .warp import Warp, WarpInput
@@ -93,6 +94,12 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     stamps: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
         description="Point-spread functions at the centres of cells, where any is covered."
     )
+    noise_covariances: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        description="Covariances of resampled white noise by offset, in the order of stamps."
+    )
+    aperture_corrections: TableModel | None = pydantic.Field(
+        description="Aperture corrections by algorithm, in the order of stamps; None without any."
+    )
     mask_fractions: dict[str, ImageSerializationModel[P]] = pydantic.Field(
         description="Warped fraction of bad pixels, by plane."
     )
@@ -143,6 +150,12 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
                 if self.stamps is None
                 else archive.get_array(self.stamps)
             ),
+            noise_covariances=(
+                None
+                if self.noise_covariances is None
+                else archive.get_array(self.noise_covariances)
+            ),
+            aperture_corrections=read_columns(archive, self.aperture_corrections),
             mask_fractions=fractions,
         )
 
@@ -221,6 +234,16 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
         owner=archive.add_array(warp.owner, name="owner", tile_shape=tiles),
         cell_inputs=archive.add_structured_array(warp.cell_inputs, name="cell_inputs"),
         stamps=archive.add_array(warp.stamps, name="stamps") if len(warp.stamps) else None,
+        noise_covariances=(
+            archive.add_array(warp.noise_covariances, name="noise_covariances")
+            if len(warp.stamps)
+            else None
+        ),
+        aperture_corrections=write_columns(
+            archive,
+            warp.aperture_corrections if len(warp.stamps) else {},
+            name="aperture_corrections",
+        ),
         mask_fractions={
             name: write(f"mask_fractions/{name}", bare(image.serialize, **planar))
             for name, image in warp.mask_fractions.items()

@@ -191,6 +191,10 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
     psf_dimensions = Field[int](
         doc="Side of the PSF images in pixels, odd.", default=_DEFAULTS.psf_dimensions
     )
+    do_coadd_inverse_aperture_corrections = Field[bool](
+        doc="Average the inverses of the aperture corrections, as the coadd's pixels do.",
+        default=_DEFAULTS.do_coadd_inverse_aperture_corrections,
+    )
     do_input_map = Field[bool](
         doc="Make a map on the sky of the inputs, one bit an input.", default=False
     )
@@ -219,6 +223,7 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
             max_maskfrac=self.max_maskfrac,
             num_noise_realizations=self.num_noise_realizations,
             psf_dimensions=self.psf_dimensions,
+            do_coadd_inverse_aperture_corrections=self.do_coadd_inverse_aperture_corrections,
         )
 
 

@@ -73,6 +73,8 @@ def _arrays_of(product: object) -> Arrays:
                 "owner": product.owner,
                 "cell_inputs": product.cell_inputs,
                 "stamps": product.stamps,
+                "noise_covariances": product.noise_covariances,
+                **product.aperture_corrections,
                 **{name: image.array for name, image in product.mask_fractions.items()},
             }
         case MultipleCellCoadd():
@@ -83,6 +85,8 @@ def _arrays_of(product: object) -> Arrays:
                 "variance": stack.variance,
                 "noise": stack.noise,
                 "psf": stack.psf,
+                "noise_covariance": stack.noise_covariance,
+                **stack.aperture_corrections,
                 "contributions": product.contributions,
                 **stack.mask_fractions,
             }

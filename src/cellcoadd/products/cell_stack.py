@@ -1,0 +1,95 @@
+"""CellStack: the pixels of a coadd's filled cells, and what is known of each cell as a whole.
+
+Coaddition makes it; `cell_coadd.MultipleCellCoadd` shows it to people, cell by cell.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CellStack"]
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import MaskSchema
+
+from ..cell_grid import Index2D
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CellStack:
+    """Pixels of the filled cells, outer regions, one entry a cell.
+
+    Parameters
+    ----------
+    indices
+        The filled cells, row by row.
+    image, variance : float32 (cells, height, width)
+        In nJy and nJy^2.
+    mask : int32 (cells, height, width)
+        Bits of ``schema``.
+    schema
+        Meaning of the bits.
+    mask_fractions
+        Weighted mean of the warped fractions of bad pixels, by plane;
+        `mask_planes.ALL_PLANES` for all.
+    noise : float32 (realizations, cells, height, width)
+        Noise realizations in nJy.
+    psf : float32 (cells, size, size)
+        Point-spread functions.
+    noise_covariance : float32 (cells, n, n)
+        Covariance in nJy^2 of the sky noise of two pixels, by their offset in y and x; n is odd and
+        offset 0, the variance, is in the middle. It follows from the resampling kernel; noise of
+        sources and interpolated pixels is not in it.
+    aperture_corrections : float64 (cells,)
+        Aperture corrections by the name of the algorithm; those that end in ``Err`` are standard
+        errors. NaN where an input of the cell has none.
+    """
+
+    indices: tuple[Index2D, ...]
+    image: npt.NDArray[np.float32]
+    variance: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    schema: MaskSchema
+    mask_fractions: Mapping[str, npt.NDArray[np.float32]]
+    noise: npt.NDArray[np.float32]
+    psf: npt.NDArray[np.float32]
+    noise_covariance: npt.NDArray[np.float32]
+    aperture_corrections: Mapping[str, npt.NDArray[np.float64]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        if list(self.indices) != sorted(set(self.indices)):
+            raise ValueError("The cells of a stack must be sorted and different.")
+        shape = (len(self.indices), *self.image.shape[1:])
+        planes = {"image": self.image, "variance": self.variance, "mask": self.mask}
+        planes |= {f"mask_fractions[{k}]": v for k, v in self.mask_fractions.items()}
+        planes |= {f"noise[{n}]": plane for n, plane in enumerate(self.noise)}
+        for name, plane in planes.items():
+            if plane.shape != shape:
+                raise ValueError(f"{name} has shape {plane.shape}, expected {shape}.")
+        rows = {"PSFs": len(self.psf), "noise covariances": len(self.noise_covariance)}
+        rows |= {f"corrections {name}": len(v) for name, v in self.aperture_corrections.items()}
+        for name, count in rows.items():
+            if count != len(self.indices):
+                raise ValueError(f"{count} {name} for {len(self.indices)} cells.")
+
+    def subset(self, rows: Sequence[int]) -> CellStack:
+        """Return copies of some entries."""
+        chosen = list(rows)
+        return CellStack(
+            indices=tuple(self.indices[row] for row in chosen),
+            image=self.image[chosen],
+            variance=self.variance[chosen],
+            mask=self.mask[chosen],
+            schema=self.schema,
+            mask_fractions={name: plane[chosen] for name, plane in self.mask_fractions.items()},
+            noise=self.noise[:, chosen],
+            psf=self.psf[chosen],
+            noise_covariance=self.noise_covariance[chosen],
+            aperture_corrections={
+                name: values[chosen] for name, values in self.aperture_corrections.items()
+            },
+        )
