@@ -66,6 +66,7 @@ COADD_DEFAULTS = {
     "max_maskfrac": 0.5,
     "num_noise_realizations": 0,
     "psf_dimensions": 35,
+    "do_coadd_inverse_aperture_corrections": False,
     "do_input_map": False,
     "input_mapper.nside": 32768,
     "input_mapper.nside_coverage": 256,
@@ -113,6 +114,7 @@ COADD_CHANGES = {
     "max_maskfrac": 0.1,
     "num_noise_realizations": 2,
     "psf_dimensions": 41,
+    "do_coadd_inverse_aperture_corrections": True,
 }
 
 
