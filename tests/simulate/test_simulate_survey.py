@@ -201,6 +201,34 @@ def test_an_impossible_visit_is_refused(values: dict[str, float], message: str) 
         VisitPlan(**values)  # type: ignore[arg-type]
 
 
+def test_sources_may_be_given() -> None:
+    """Whoever wants to know what becomes of one source puts just that one there."""
+    drawn = PLAN.truth
+    given = drawn[:1]
+    plan = dataclasses.replace(PLAN, sources=given)
+    assert plan.truth is given
+    perfect = dataclasses.replace(plan, noise=False, artifacts=None)
+    bright = dataclasses.replace(perfect, sources=_brighter(given, 10.0))
+    images = [next(iter(simulate_survey(each))).image.array for each in (perfect, bright)]
+    lit = images[0] > 1e-3
+    assert lit.any()
+    np.testing.assert_allclose(images[1][lit] / images[0][lit], 10.0, rtol=1e-4)
+
+
+def test_given_sources_need_all_columns() -> None:
+    """Else the first galaxy would stop the simulation half-way."""
+    given = PLAN.truth.copy()
+    given.remove_columns(["g1", "g2"])
+    with pytest.raises(ValueError, match=r"missing: \['g1', 'g2'\]"):
+        dataclasses.replace(PLAN, sources=given)
+
+
+def _brighter(sources: Table, factor: float) -> Table:
+    result = sources.copy()
+    result["flux_njy"] *= factor
+    return result
+
+
 def test_asking_for_a_visit_that_is_not_planned() -> None:
     """The message lists those that are."""
     with pytest.raises(ValueError, match=r"no visit 5, only \[8, 4\]"):

@@ -16,7 +16,7 @@ from .artifacts import ArtifactSettings
 from .camera import Camera
 from .optics import PointSpread, PsfKind
 from .pointing import DetectorPointing
-from .sky import SkySettings, draw_sky
+from .sky import TRUTH_COLUMNS, SkySettings, draw_sky
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +124,9 @@ class SurveyPlan:
         Name of the filter and of its band.
     sky
         Numbers and kinds of sources; None for an empty sky.
+    sources
+        The sources themselves, with the columns of `sky.TRUTH_COLUMNS`, in place of drawn ones:
+        ``sky`` is not looked at then.
     artifacts
         Defects, saturation and cosmic rays; None for a perfect detector.
     noise
@@ -137,7 +140,7 @@ class SurveyPlan:
     Raises
     ------
     ValueError
-        If there is no visit, or two have the same id.
+        If there is no visit, or two have the same id, or given sources lack a column.
     """
 
     visits: tuple[VisitPlan, ...]
@@ -149,6 +152,7 @@ class SurveyPlan:
     physical_filter: str = "HSC-I"
     band: str = "i"
     sky: SkySettings | None = dataclasses.field(default_factory=SkySettings)
+    sources: Table | None = dataclasses.field(default=None, compare=False)
     artifacts: ArtifactSettings | None = dataclasses.field(default_factory=ArtifactSettings)
     noise: bool = True
     photon_noise: bool = True
@@ -160,6 +164,12 @@ class SurveyPlan:
             raise ValueError("A survey needs at least one visit.")
         if len(set(ids)) != len(ids):
             raise ValueError(f"Each visit needs an id of its own, got {ids}.")
+        if self.sources is not None:
+            missing = sorted(TRUTH_COLUMNS.keys() - set(self.sources.colnames))
+            if missing:
+                raise ValueError(
+                    f"Sources need the columns {list(TRUTH_COLUMNS)}, missing: {missing}."
+                )
         if self.seed < 0:
             raise ValueError(f"A seed must not be negative, got {self.seed}.")
         if not (0.0 <= self.ra < 360.0 and -89.0 <= self.dec <= 89.0):
@@ -178,7 +188,9 @@ class SurveyPlan:
 
     @functools.cached_property
     def truth(self) -> Table:
-        """All sources of the field, see `draw_sky`; do not change it."""
+        """All sources of the field, given or drawn (see `draw_sky`); do not change it."""
+        if self.sources is not None:
+            return self.sources
         sky = self.sky
         if sky is None:
             sky = SkySettings(stars_per_arcmin2=0.0, galaxies_per_arcmin2=0.0)

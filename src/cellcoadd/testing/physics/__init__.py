@@ -1,0 +1,1 @@
+"""Coadds of simulated skies beside the truth: ``python -m cellcoadd.testing.physics``."""
