@@ -203,8 +203,8 @@ def test_an_impossible_visit_is_refused(values: dict[str, float], message: str) 
 
 def test_sources_may_be_given() -> None:
     """Whoever wants to know what becomes of one source puts just that one there."""
-    drawn = PLAN.truth
-    given = drawn[:1]
+    at = PLAN.pointing(8, 0).to_pixels(ra=PLAN.truth["ra"], dec=PLAN.truth["dec"])
+    given = PLAN.truth[np.argsort(np.hypot(at.x - 49.0, at.y - 44.0))[:1]]
     plan = dataclasses.replace(PLAN, sources=given)
     assert plan.truth is given
     perfect = dataclasses.replace(plan, noise=False, artifacts=None)
