@@ -60,13 +60,12 @@ def bench_resample(
     out_variances = np.empty((1, *shape), np.float32)
     out_fractions = np.empty((n_fractions, *shape), np.float32)
     out_mask, coverage = np.empty(shape, np.int32), np.empty(shape, np.bool_)
-    no_gain = np.empty((0, 0), np.float32)
     report(
         f"resample: {name}",
         size * size,
         lambda: resample(
             values, variances, mask, fractions, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
-            out_mask, out_fractions, coverage, no_gain,
+            out_mask, out_fractions, coverage,
         ),
     )  # fmt: skip
 

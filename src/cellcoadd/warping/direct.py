@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import YX, Box, Image, Mask, MaskedImage
+from lsst.images import Box, Image, Mask, MaskedImage
 
-from ..cell_grid import shared_box
+from ..cell_grid import Index2D, shared_box
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
@@ -22,6 +22,7 @@ from ..products.mask_planes import ALL_PLANES
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
+from .noise_covariance import warp_noise_covariance
 from .prepare import prepare_image
 from .project import ProjectedImage, place_image, project_image
 from .select import Refusal, select_images
@@ -136,7 +137,7 @@ def _merge(
         # All of it lies in the border around the patch, which is there for neighbours' sake only.
         return None
     bbox, schema = planes.bbox, planes.schema
-    cell_inputs, stamps = _cells_of(planes, projected, patch, settings=settings)
+    cell_inputs, stamps, noise_covariances = _cells_of(planes, projected, patch, settings=settings)
     mask = Mask(planes.mask[:, :, np.newaxis], schema=schema, bbox=bbox)
     projection = patch.sky_projection
     fractions = {
@@ -169,6 +170,7 @@ def _merge(
         owner=planes.owner,
         cell_inputs=cell_inputs,
         stamps=stamps,
+        noise_covariances=noise_covariances,
         mask_fractions=fractions,
     )
     noise = tuple(
@@ -190,13 +192,13 @@ def _merge(
 
 def _cells_of(
     planes: MergedPlanes, projected: list[ProjectedImage], patch: Patch, *, settings: WarpSettings
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32]]:
-    """What each detector covers of each cell, and its PSF at the centres that it covers.
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What each detector covers of each cell, and PSF and noise covariance in those it is used in.
 
-    Where a PSF cannot be drawn there is no stamp.
+    These are the cells whose centres it covers; where a PSF cannot be drawn there is neither.
     """
     rows: list[tuple[int, int, int, int, int, bool, int]] = []
-    centres: list[list[YX[int]]] = [[] for _ in projected]
+    cells: list[list[Index2D]] = [[] for _ in projected]
     grid = patch.grid
     for index in grid.overlapping(planes.bbox):
         n_outer = _owners_in(planes, grid.outer_bbox_of(index), len(projected))
@@ -205,9 +207,9 @@ def _cells_of(
         at_centre = planes.owner_at(x=centre.x, y=centre.y)
         for number in np.nonzero(n_outer)[0]:
             central = bool(number == at_centre)
-            stamp = len(centres[number]) if central else -1
+            stamp = len(cells[number]) if central else -1
             if central:
-                centres[number].append(centre)
+                cells[number].append(index)
             rows.append(
                 (int(number), index.x, index.y, n_outer[number], n_inner[number], central, stamp)
             )
@@ -217,8 +219,16 @@ def _cells_of(
             warp_psf(
                 image.prepared.source.psf,
                 transform=image.transform,
-                centres=centres[number],
+                centres=[grid.centre_of(index) for index in cells[number]],
                 settings=settings.resampling,
+            )
+            for number, image in enumerate(projected)
+        ]
+    )
+    covariances, _ = _join_stamps(
+        [
+            warp_noise_covariance(
+                image.transform, [grid.inner_bbox_of(index) for index in cells[number]]
             )
             for number, image in enumerate(projected)
         ]
@@ -228,7 +238,7 @@ def _cells_of(
     drawn = np.isfinite(stamps).all(axis=(1, 2))
     numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
     cell_inputs["stamp"][has_stamp] = numbers[cell_inputs["stamp"][has_stamp]]
-    return cell_inputs, stamps[drawn]
+    return cell_inputs, stamps[drawn], covariances[drawn]
 
 
 def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
@@ -244,7 +254,7 @@ def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int
 def _join_stamps(
     parts: list[npt.NDArray[np.float32]],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Stamps of all detectors in one array, padded with zeros to one size; first row of each."""
+    """Squares of all detectors in one array, padded with zeros to one size; first row of each."""
     size = max(part.shape[1] for part in parts)
     padded = [np.pad(part, ((0, 0), *[((size - part.shape[1]) // 2,) * 2] * 2)) for part in parts]
     firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).astype(np.int32)
