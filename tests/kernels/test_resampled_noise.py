@@ -29,11 +29,11 @@ def jacobian(angle: float, scale: float) -> npt.NDArray[np.float64]:
 
 
 def closed_form(x: float, y: float, derivatives: _Floats, *, radius: int) -> _Floats:
-    result = resampled_noise_covariance(
+    [square] = resampled_noise_covariance(
         np.array([x]), np.array([y]), derivatives[np.newaxis],
         height=HEIGHT, width=WIDTH, radius=radius,
     )  # fmt: skip
-    return result[0].astype(np.float64)
+    return np.asarray(square, np.float64)
 
 
 def counted(x: float, y: float, derivatives: _Floats, *, radius: int) -> _Floats:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 __all__ = ["REACH", "resampled_noise_covariance"]
 
-import functools
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +17,7 @@ from .lanczos import HALF_WIDTH, kernel_weights
 REACH = 2 * HALF_WIDTH
 """Source pixels in x or in y from which on two positions have no source pixel in common."""
 
-_STEPS = 256  # table entries a pixel; between them the table is linear, and exact to 6e-6
+_STEPS = 128  # table entries a pixel; between them the table is linear, and exact to 2e-5
 _HARMONICS = 2  # the third one is below 1e-4
 
 type _Floats = npt.NDArray[np.float64]
@@ -85,12 +83,10 @@ def resampled_noise_covariance(
 
 def _harmonics_at(distance: _Floats) -> list[_Floats]:
     """R_m at distances in source pixels."""
-    knots, tables = _harmonic_tables()
-    return [np.interp(np.abs(distance), knots, table) for table in tables]
+    return [np.interp(np.abs(distance), _DISTANCES, table) for table in _HARMONIC_TABLES]
 
 
-@functools.cache
-def _harmonic_tables() -> tuple[_Floats, _Floats]:
+def _make_tables() -> tuple[_Floats, _Floats]:
     """Distances 0..REACH, and R_m (harmonics, distances) there."""
     weights = np.array([kernel_weights(step / _STEPS) for step in range(_STEPS)])
     phase = np.arange(_STEPS)[:, np.newaxis]
@@ -107,6 +103,9 @@ def _harmonic_tables() -> tuple[_Floats, _Floats]:
         (products * np.cos(2.0 * np.pi * m * middle)).mean(axis=0) for m in range(_HARMONICS + 1)
     ]
     return steps / _STEPS, np.array(tables)
+
+
+_DISTANCES, _HARMONIC_TABLES = _make_tables()
 
 
 def _dirichlet(step: _Floats, count: npt.NDArray[np.int_]) -> _Floats:
