@@ -21,6 +21,7 @@ from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.mask_planes import ALL_PLANES
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Patch
+from .aperture_corrections import corrections_of_detectors
 from .merge import MergedPlanes
 from .prepare import prepare_image
 from .project import ProjectedImage, place_image, project_image
@@ -136,7 +137,7 @@ def _merge(
         # All of it lies in the border around the patch, which is there for neighbours' sake only.
         return None
     bbox, schema = planes.bbox, planes.schema
-    cell_inputs, stamps = _cells_of(planes, projected, patch, settings=settings)
+    cell_inputs, stamps, corrections = _cells_of(planes, projected, patch, settings=settings)
     mask = Mask(planes.mask[:, :, np.newaxis], schema=schema, bbox=bbox)
     projection = patch.sky_projection
     fractions = {
@@ -169,6 +170,7 @@ def _merge(
         owner=planes.owner,
         cell_inputs=cell_inputs,
         stamps=stamps,
+        aperture_corrections=corrections,
         mask_fractions=fractions,
     )
     noise = tuple(
@@ -190,10 +192,10 @@ def _merge(
 
 def _cells_of(
     planes: MergedPlanes, projected: list[ProjectedImage], patch: Patch, *, settings: WarpSettings
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32]]:
-    """What each detector covers of each cell, and its PSF at the centres that it covers.
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32], dict[str, npt.NDArray[np.float64]]]:
+    """What each detector covers of each cell, its PSF and corrections at centres that it covers.
 
-    Where a PSF cannot be drawn there is no stamp.
+    Where a PSF cannot be drawn there is no stamp, and there are no aperture corrections.
     """
     rows: list[tuple[int, int, int, int, int, bool, int]] = []
     centres: list[list[YX[int]]] = [[] for _ in projected]
@@ -228,7 +230,9 @@ def _cells_of(
     drawn = np.isfinite(stamps).all(axis=(1, 2))
     numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
     cell_inputs["stamp"][has_stamp] = numbers[cell_inputs["stamp"][has_stamp]]
-    return cell_inputs, stamps[drawn]
+    corrections = corrections_of_detectors(projected, centres)
+    drawn_only = {name: values[drawn] for name, values in corrections.items()}
+    return cell_inputs, stamps[drawn], drawn_only
 
 
 def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
