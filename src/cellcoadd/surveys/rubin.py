@@ -147,7 +147,7 @@ def calibrated_image_from_visit_image(
             variance_is_in_counts=field is None and not visit_image.unit.is_equivalent(u.nJy),
         ),
         quality=_quality(visit_image.summary_stats, visit_image.sky_projection, visit_image.bbox),
-        aperture_corrections=visit_image.aperture_corrections,
+        aperture_corrections=dict(visit_image.aperture_corrections),
         backgrounds=backgrounds_in_counts(
             visit_image, nanojansky_per_count=scale, is_scaled=field is not None
         ),
