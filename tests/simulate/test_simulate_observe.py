@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from lsst.images import Box, VisitImage
+from lsst.images import XY, Box, VisitImage
 
 from cellcoadd.conventions import FWHM_PER_SIGMA
 from cellcoadd.simulate import (
@@ -287,9 +287,9 @@ def test_corrections_and_backgrounds_are_stated_and_change_no_pixel() -> None:
     bare, image = (simulate_visit_detector(plan, visit=5, detector=0) for plan in plans)
     np.testing.assert_array_equal(image.image.array, bare.image.array)
     box = image.bbox
-    corner = {"x": box.x.max + 0.5, "y": box.y.min - 0.5}
-    assert image.aperture_corrections["a"](**corner) == pytest.approx(0.9 + 0.02 + 0.01)
-    assert image.backgrounds["other"].field(**corner) == pytest.approx(3.0)
+    corner = XY(x=box.x.max + 0.5, y=box.y.min - 0.5)
+    assert image.aperture_corrections["a"](corner) == pytest.approx(0.9 + 0.02 + 0.01)
+    assert image.backgrounds["other"].field(corner) == pytest.approx(3.0)
     assert {model.field.unit for model in image.backgrounds.values()} == {image.unit}
     subtracted = image.backgrounds.subtracted
     assert subtracted is not None

@@ -20,7 +20,7 @@ from astro_metadata_translator import ObservationInfo
 from astropy.coordinates import Angle, SkyCoord
 from astropy.time import Time, TimeDelta
 from lsst.images import Background, BackgroundMap, Box, ObservationSummaryStats
-from lsst.images.fields import ChebyshevField
+from lsst.images.fields import ChebyshevField, Field
 
 from ..conventions import AB_ZERO_POINT_NJY
 from .optics import PointSpread
@@ -145,7 +145,7 @@ def summary_statistics(
     return ObservationSummaryStats(**(statistics | dict(visit.stated_statistics)))
 
 
-def correction_fields(visit: VisitPlan, box: Box) -> dict[str, ChebyshevField]:
+def correction_fields(visit: VisitPlan, box: Box) -> dict[str, Field]:
     """Return the aperture corrections that the file of a detector states."""
     stated = visit.stated_aperture_corrections.items()
     return {name: _polynomial(box, coefficients) for name, coefficients in stated}
