@@ -32,6 +32,9 @@ WARP_DEFAULTS = {
     "numberOfNoiseRealizations": 0,
     "seedOffset": 0,
     "useMedianVariance": True,
+    "doRevertOldBackground": False,
+    "doApplyNewBackground": False,
+    "newBackground": None,
     "doSelectPreWarp": True,
     "doPreWarpInterpolation": False,
     "preWarpInterpolation.badMaskPlanes": ["BAD", "SAT", "CR"],
@@ -91,6 +94,9 @@ WARP_CHANGES = {
     "numberOfNoiseRealizations": 3,
     "seedOffset": 7,
     "useMedianVariance": False,
+    "doRevertOldBackground": True,
+    "doApplyNewBackground": True,
+    "newBackground": "sky",
     "doSelectPreWarp": False,
     "doPreWarpInterpolation": True,
     "preWarpInterpolation.badMaskPlanes": ["BAD"],
@@ -180,6 +186,8 @@ def test_every_choice_reaches_the_settings_of_the_stage(
         if name in ("require_artifact_mask", "mask_propagation_thresholds"):
             config.do_use_artifact_mask = True
             config.bad_mask_planes = ["BAD", "NO_DATA", "SAT", "CLIPPED", "CR"]
+        if name == "doApplyNewBackground":
+            config.newBackground = "sky"
         before = config.to_settings()
         if name == "bad_mask_planes":
             config.mask_propagation_thresholds = {}
@@ -226,6 +234,7 @@ def test_a_saved_configuration_comes_back(
             float("nan"),
             "fill_value must be finite",
         ),
+        (MakeDirectWarpConfig, "doApplyNewBackground", True, "needs new_background"),
         (MakeDirectWarpConfig, "warper.interpLength", -1, "interp_length must not be negative"),
         (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
         (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
