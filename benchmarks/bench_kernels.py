@@ -17,6 +17,7 @@ import numpy as np
 from cellcoadd.kernels.accumulate import add_input, empty_sums, finish_cell
 from cellcoadd.kernels.fill import fill_no_data
 from cellcoadd.kernels.moments import adaptive_moments
+from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
 
@@ -35,6 +36,7 @@ def main() -> None:
         )  # fmt: skip
     bench_cell(50 if small else 250)
     bench_moments()
+    bench_noise_covariance(22 if small else 484)
 
 
 def bench_resample(
@@ -106,6 +108,18 @@ def bench_moments() -> None:
     y, x = np.mgrid[-17:18, -17:18]
     stamp = np.exp(-0.5 * (x**2 + y**2) / 4.0)
     report("adaptive_moments: 35 x 35 stamp", stamp.size, lambda: adaptive_moments(stamp))
+
+
+def bench_noise_covariance(cells: int) -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(0.0, 2000.0, (2, cells))
+    turned = 0.98 * np.array([[0.8, -0.6], [0.6, 0.8]])
+    jacobians = np.broadcast_to(turned, (cells, 2, 2))
+    report(
+        f"resampled_noise_covariance: {cells} cells of 150 x 150",
+        cells * 150 * 150,
+        lambda: resampled_noise_covariance(x, y, jacobians, height=150, width=150, radius=8),
+    )
 
 
 def report(name: str, n_pixels: int, work: Callable[[], object]) -> None:
