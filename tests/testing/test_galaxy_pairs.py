@@ -35,7 +35,7 @@ def shape_of(matrix: np.ndarray) -> complex:
     """The reduced shear of the ellipse that a matrix makes of a circle, from its covariance."""
     covariance = matrix @ matrix.T
     chi = complex(covariance[0, 0] - covariance[1, 1], 2 * covariance[0, 1]) / covariance.trace()
-    return chi / (1 + math.sqrt(1 - abs(chi) ** 2))
+    return complex(chi / (1 + math.sqrt(1 - abs(chi) ** 2)))
 
 
 def shear_matrix(g: complex) -> np.ndarray:

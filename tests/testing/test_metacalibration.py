@@ -35,7 +35,8 @@ def drawn(
     (dudx, dudy), (dvdx, dvdy) = jacobian
     image = galsim.ImageD(size, size, scale=1.0)
     in_pixels = galsim.JacobianWCS(dudx, dudy, dvdx, dvdy).toImage(profile)
-    return in_pixels.drawImage(image, method="no_pixel", offset=(x, y)).array.copy()
+    in_pixels.drawImage(image, method="no_pixel", offset=(x, y))
+    return np.array(image.array)
 
 
 def pair(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import XY, Box, Image, SkyProjection, VisitImage
+from lsst.images import XY, Box, Image, SkyProjection, TractFrame, VisitImage
 
 from ...cell_grid import Index2D
 from ...conventions import round_half_up
@@ -61,18 +61,19 @@ def measure_coadd(
     ]
 
 
-def measure_exposure(image: VisitImage, plan: SurveyPlan) -> list[PairShear]:
+def measure_exposure(image: VisitImage, plan: SurveyPlan, *, visit: int) -> list[PairShear]:
     """Measure pairs of galaxies in an exposure as it was simulated.
 
     Parameters
     ----------
     image
-        An exposure of the plan.
+        What detector 0 saw in the exposure.
     plan
         Its sources are the galaxies of pairs, first and second in turn.
+    visit
+        Which of its exposures it is.
     """
-    visit, detector = image.obs_info.visit_id, image.obs_info.detector_num
-    pointing, point_spread = plan.pointing(visit, detector), plan.point_spread(visit, detector)
+    pointing, point_spread = plan.pointing(visit, 0), plan.point_spread(visit, 0)
     at = pointing.to_pixels(ra=plan.truth["ra"], dec=plan.truth["dec"])
     galaxies = []
     for x, y in zip(at.x.tolist(), at.y.tolist(), strict=True):
@@ -92,7 +93,7 @@ def _stamp(image: Image, place: XY[float]) -> _Floats:
     return image[box].array.astype(np.float64)
 
 
-def _jacobian(projection: SkyProjection, place: XY[float]) -> _Floats:
+def _jacobian(projection: SkyProjection[TractFrame], place: XY[float]) -> _Floats:
     """Return d(west, north)/d(x, y) of a projection at a place in arcseconds per pixel."""
     sky = projection.pixel_to_sky(
         x=place.x + np.array([0.5, -0.5, 0.0, 0.0]), y=place.y + np.array([0.0, 0.0, 0.5, -0.5])

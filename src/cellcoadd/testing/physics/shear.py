@@ -139,7 +139,7 @@ def measure_estimator(visit: VisitPlan, *, side: int, seed: int = _SEED) -> Bias
     for shear in SHEARS:
         plan = shear_plan(patch, pairs, shear=shear, visits=(visit,))
         image = simulate_visit_detector(plan, visit=visit.visit, detector=0)
-        found[shear] = measure_exposure(image, plan)
+        found[shear] = measure_exposure(image, plan, visit=visit.visit)
     return biases_of(pairs, found)
 
 
