@@ -99,8 +99,8 @@ def test_pictures_beside_the_pages_are_what_the_code_draws(drawn: Mapping[str, P
     """A change of the code that shows must be shown: `make pictures` draws them again.
 
     On other machines letters may be smoothed otherwise and a few pixels of noise rounded
-    otherwise: a hundredth of the full scale on average is left to that. A white page differs
-    from each of these pictures by more than a tenth.
+    otherwise: a hundredth of the full scale on average is left to that. A white page would
+    differ from each of these pictures by more than a twentieth.
     """
     for name, path in drawn.items():
         ours, kept = pixels(path), pixels(FOLDER / name)

@@ -72,7 +72,8 @@ def _predicted(made: DirectWarp) -> _Floats:
     line = np.zeros(_LAGS.size)
     kept = covariance[middle, middle : middle + _LAGS.size]
     line[: kept.size] = kept
-    return line / line[0]
+    relative: _Floats = line / line[0]
+    return relative
 
 
 def _realized(made: DirectWarp) -> _Floats:
@@ -86,7 +87,8 @@ def _realized(made: DirectWarp) -> _Floats:
             left, right = slice(0, _CELL_SIZE - lag), slice(lag, _CELL_SIZE)
             pairs = np.count_nonzero(good[:, left] & good[:, right])
             line[lag] += (noise[:, left] * noise[:, right]).sum() / pairs
-    return line / line[0]
+    relative: _Floats = line / line[0]
+    return relative
 
 
 def _draw_factor(axes: Axes) -> None:
