@@ -69,3 +69,9 @@ def test_an_impossible_camera_is_refused(setting: str, value: object) -> None:
     """A setting that is wrong is named when the camera is built, not when it is used."""
     with pytest.raises(ValueError, match=setting):
         Camera(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_a_camera_knows_two_ways_to_write_its_distortion() -> None:
+    """Another word would silently write none."""
+    with pytest.raises(ValueError, match="'SIP' or 'TPV', got 'ZPX'"):
+        Camera(distortion_keywords="ZPX")  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.simulate import Camera, DetectorPointing
+from cellcoadd.simulate.camera import DistortionKeywords
 
 DISTORTED = Camera(columns=3, rows=2, width=400, height=600, first_x=7, first_y=-3, distortion=1e3)
 CORNERS_X = np.array([7.0, 406.0, 200.3, 7.0, 406.0])
@@ -43,6 +46,35 @@ def test_sources_fall_where_the_images_wcs_says(pointing: DetectorPointing) -> N
     sky = projection.pixel_to_sky(x=CORNERS_X, y=CORNERS_Y)
     separation = sky.separation(SkyCoord(ra * u.deg, dec * u.deg)).to_value(u.arcsec)
     assert np.max(separation) < 1e-6
+
+
+@pytest.mark.parametrize("keywords", ["SIP", "TPV"])
+@settings(deadline=None, max_examples=10)
+@given(pointing=pointings())
+def test_both_ways_to_write_the_distortion_tell_the_same_geometry(
+    keywords: DistortionKeywords, pointing: DetectorPointing
+) -> None:
+    """The cubic is exact in either convention; AST and wcslib read both as the formulas do.
+
+    SIP bends pixels before the rotation, TPV the tangent plane after it: a swapped axis, a sign or
+    a unit would move the corners by the 0.66 pixels that the distortion moves them.
+    """
+    camera = dataclasses.replace(DISTORTED, distortion_keywords=keywords)
+    pointing = dataclasses.replace(pointing, camera=camera)
+    wcs = pointing.fits_wcs()
+    assert (
+        wcs.to_header(relax=True)["CTYPE1"] == {"SIP": "RA---TAN-SIP", "TPV": "RA---TPV"}[keywords]
+    )
+    ra, dec = pointing.to_sky(x=CORNERS_X, y=CORNERS_Y)
+    truth = SkyCoord(ra * u.deg, dec * u.deg)
+    by_ast = pointing.sky_projection(visit=1).pixel_to_sky(x=CORNERS_X, y=CORNERS_Y)
+    by_wcslib = SkyCoord(*wcs.all_pix2world(CORNERS_X, CORNERS_Y, 0), unit="deg")
+    assert np.max(by_ast.separation(truth).to_value(u.arcsec)) < 1e-6
+    assert np.max(by_wcslib.separation(truth).to_value(u.arcsec)) < 1e-6
+    back = pointing.sky_projection(visit=1).sky_to_pixel(truth)
+    # AST inverts the polynomials by iteration.
+    np.testing.assert_allclose(back.x, CORNERS_X, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(back.y, CORNERS_Y, rtol=0, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=25)

@@ -6,11 +6,12 @@ columns and rows; every detector is mounted in the same orientation.
 
 from __future__ import annotations
 
-__all__ = ["Camera"]
+__all__ = ["Camera", "DistortionKeywords"]
 
 import dataclasses
 import functools
 import math
+from typing import Literal
 
 import astropy.units as u
 import numpy as np
@@ -24,6 +25,8 @@ from lsst.images.cameras import (
     DetectorType,
     Orientation,
 )
+
+type DistortionKeywords = Literal["SIP", "TPV"]
 
 _MM_PER_PIXEL = 0.015  # Hyper Suprime-Cam's; it only enters the focal-plane frame, not the sky.
 
@@ -50,11 +53,14 @@ class Camera:
         Cubic radial distortion: a source that a perfect camera images at r radians from the axis
         falls at r' with ``r = r' (1 + distortion r'^2)``. With 1000, a source 1000 pixels of 0.168"
         off the axis is shifted by 0.66 pixels.
+    distortion_keywords
+        How the files say it: ``SIP``, polynomials of the pixels, or ``TPV``, polynomials of the
+        tangent plane. The geometry is the same.
 
     Raises
     ------
     ValueError
-        If a size is not positive or a gap is negative.
+        If a size is not positive, a gap is negative, or the keywords are of neither kind.
     """
 
     instrument: str = "HSC"
@@ -68,6 +74,7 @@ class Camera:
     first_x: int = 0
     first_y: int = 0
     distortion: float = 0.0
+    distortion_keywords: DistortionKeywords = "SIP"
 
     def __post_init__(self) -> None:
         for name in ("columns", "rows", "width", "height", "pixel_scale"):
@@ -78,6 +85,10 @@ class Camera:
                 raise ValueError(
                     f"A camera's {name} must not be negative, got {getattr(self, name)}."
                 )
+        if self.distortion_keywords not in ("SIP", "TPV"):
+            raise ValueError(
+                f"The distortion is written as 'SIP' or 'TPV', got {self.distortion_keywords!r}."
+            )
         if not self.instrument:
             raise ValueError("A camera needs the name of its instrument.")
 

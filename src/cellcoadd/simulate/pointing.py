@@ -110,24 +110,23 @@ class DetectorPointing:
         return area
 
     def fits_wcs(self) -> astropy.wcs.WCS:
-        """Return the geometry as a FITS WCS, TAN or TAN-SIP, in the image's pixel coordinates."""
+        """Return the geometry as a FITS WCS in the image's pixel coordinates.
+
+        TAN without distortion, else TAN-SIP or TPV as the camera's ``distortion_keywords`` say.
+        """
         axis = self.camera.axis_of(self.detector)
         scale = self.camera.pixel_scale / 3600.0
         angle = math.radians(self.rotation)
-        suffix = "-SIP" if self.camera.distortion else ""
+        code, distortion = self._distortion_header()
         header = fits.Header()
-        header["CTYPE1"], header["CTYPE2"] = f"RA---TAN{suffix}", f"DEC--TAN{suffix}"
+        header["CTYPE1"], header["CTYPE2"] = f"RA---{code}", f"DEC--{code}"
         header["CUNIT1"], header["CUNIT2"] = "deg", "deg"
         header["CRVAL1"], header["CRVAL2"] = self.ra, self.dec
         header["CRPIX1"], header["CRPIX2"] = axis.x + 1.0, axis.y + 1.0
         header["CD1_1"], header["CD1_2"] = -scale * math.cos(angle), scale * math.sin(angle)
         header["CD2_1"], header["CD2_2"] = scale * math.sin(angle), scale * math.cos(angle)
         header["RADESYS"] = "ICRS"
-        if self.camera.distortion:
-            cubic = self.camera.distortion * self.camera.radians_per_pixel**2
-            header["A_ORDER"], header["B_ORDER"] = 3, 3
-            for term in ("A_3_0", "A_1_2", "B_0_3", "B_2_1"):
-                header[term] = cubic
+        header.update(distortion)
         return astropy.wcs.WCS(header)
 
     def sky_projection(self, *, visit: int) -> SkyProjection[DetectorFrame]:
@@ -137,6 +136,23 @@ class DetectorPointing:
             instrument=self.camera.instrument, visit=visit, detector=self.detector, bbox=box
         )
         return SkyProjection.from_fits_wcs(self.fits_wcs(), frame, pixel_bounds=box)
+
+    def _distortion_header(self) -> tuple[str, dict[str, float]]:
+        """Return the code of the projection and the keywords of the distortion.
+
+        u (1 + k (u^2 + v^2)) and the same for v: of pixels in SIP (Shupe et al. 2005), of degrees
+        in the tangent plane in TPV (the FITS registry's convention), before or after the rotation
+        that a radial polynomial does not feel. In TPV each axis names its own coordinate first.
+        """
+        if not self.camera.distortion:
+            return "TAN", {}
+        if self.camera.distortion_keywords == "SIP":
+            cubic = self.camera.distortion * self.camera.radians_per_pixel**2
+            terms = dict.fromkeys(("A_3_0", "A_1_2", "B_0_3", "B_2_1"), cubic)
+            return "TAN-SIP", {"A_ORDER": 3, "B_ORDER": 3} | terms
+        cubic = self.camera.distortion * math.radians(1.0) ** 2
+        factors = {1: 1.0, 7: cubic, 9: cubic}  # x, x^3, x y^2
+        return "TPV", {f"PV{axis}_{n}": value for axis in (1, 2) for n, value in factors.items()}
 
     def _undistorted_to_distorted(self, radius: _Floats) -> _Floats:
         """Return r'/r for undistorted radii r in radians, by Newton's method."""

@@ -13,13 +13,13 @@ import argparse
 import itertools
 import logging
 import math
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .coadd_agreement import compare_coadd
 from .comparison import Agreement, Comparison, Departure
+from .pages import replace_tables
 from .reference_cases import has_warp_case, read_warp_case
 from .reference_coadds import read_coadd_case
 from .warp_agreement import compare_warp
@@ -29,7 +29,6 @@ COADDS = "C_assembly"
 WEIGHTS = "D2_weights"
 _STATISTICS = "D_statistics"
 _STAGES = {"B": "Warps", "C": "Coadds", "D": "Weights"}
-_BEGIN, _END = "<!-- tables -->", "<!-- end of tables -->"
 
 
 def find_cases(folder: Path) -> list[str]:
@@ -88,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tables = to_markdown(comparisons)
     print(tables, end="")
     if options.update is not None:
-        _update(options.update, tables)
+        replace_tables(options.update, tables)
     failed = [one for comparison in comparisons for one in comparison.agreements if not one.holds]
     for one in failed:
         print(f"{one.case}: {one.quantity}: {one.worst:.2g}, wanted {one.wanted:.2g}",
@@ -123,15 +122,6 @@ def _departure_line(grouped: tuple[str, str, list[Departure]]) -> str:
     else:
         shown, largest = max(group, key=lambda one: one.affected / max(one.count, 1)), ""
     return f"| {stage} | {rule} | {shown.affected:,} | {shown.count:,} | {largest} | {shown.case} |"
-
-
-def _update(page: Path, tables: str) -> None:
-    """Replace what is between the two marks of a page."""
-    text = page.read_text(encoding="utf-8")
-    pattern = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"{page} has no lines {_BEGIN} and {_END} to put the tables between.")
-    page.write_text(pattern.sub(lambda _: f"{_BEGIN}\n{tables}{_END}", text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Check:
         Number of values that were measured.
     error
         Standard error of the deviation; 0 where nothing was drawn at random.
+    note
+        What a reader of the table should know: a scatter, or why there is no limit.
     """
 
     case: str
@@ -35,6 +37,7 @@ class Check:
     wanted: float
     count: int
     error: float = 0.0
+    note: str = ""
 
     @property
     def holds(self) -> bool:
