@@ -27,12 +27,12 @@ from ...conventions import MAX_NOISE_REALIZATIONS
 from ...products.calibrated_image import CalibratedImage
 from ...products.cell_coadd import MultipleCellCoadd
 from ...products.warp import Warp
-from ...simulate import Camera, SurveyPlan, VisitPlan, simulate_survey, survey_plan
-from ...skymap import Patch, named_sky_map
-from ...surveys.rubin import calibrated_image_from_visit_image
+from ...simulate import Camera, SurveyPlan, VisitPlan, survey_plan
+from ...skymap import Patch
 from ...warping.direct import DirectWarp, make_direct_warp
 from ...warping.settings import WarpSettings
 from .check import Check
+from .sources import ARCSEC_PER_PIXEL, images_of, physics_patch
 
 type _Floats = npt.NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class _Case:
                 rows=1,
                 width=size,
                 height=size,
-                pixel_scale=0.168 * self.ratio,
+                pixel_scale=ARCSEC_PER_PIXEL * self.ratio,
                 distortion=self.distortion,
             ),
             visits=tuple(
@@ -105,18 +105,14 @@ _SHORT = (1, 4)
 
 def measure(*, short: bool) -> list[Check]:
     """Return the checks of all cases, half a minute; or of two on smaller fields, in seconds."""
-    patch = named_sky_map("hsc_rings_cells_v1")[9813].patch(61)
+    patch = physics_patch()
     cases = [_CASES[number] for number in _SHORT] if short else list(_CASES)
     width = 1000 if short else 2000
     return list(itertools.chain.from_iterable(_measure(case, patch, width) for case in cases))
 
 
 def _measure(case: _Case, patch: Patch, width: int) -> Iterable[Check]:
-    images = [
-        calibrated_image_from_visit_image(image)
-        for image in simulate_survey(case.plan(width=width))
-    ]
-    warps = [_warp(image, patch) for image in images]
+    warps = [_warp(image, patch) for image in images_of(case.plan(width=width))]
     coadd = assemble_cell_coadd(
         (VisitOnPatch(warp=made.warp, noise=made.noise) for made in warps), patch, settings=_COADD
     )

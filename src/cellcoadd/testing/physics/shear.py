@@ -20,14 +20,14 @@ import numpy.typing as npt
 from ...cell_grid import Index2D
 from ...errors import MissingCellError
 from ...recipes import coadd_images
-from ...simulate import VisitPlan, simulate_survey, simulate_visit_detector
-from ...skymap import Patch, named_sky_map
-from ...surveys.rubin import calibrated_image_from_visit_image
+from ...simulate import VisitPlan, simulate_visit_detector
+from ...skymap import Patch
 from .check import Check
 from .galaxy_pairs import GalaxyPair, place_pairs
 from .metacalibration import PairShear
 from .pair_images import measure_coadd, measure_exposure
 from .shear_survey import EXPOSURES, cells_in_the_middle, shear_plan
+from .sources import images_of, physics_patch
 
 type _Floats = npt.NDArray[np.float64]
 
@@ -186,7 +186,7 @@ def biases_of(pairs: Sequence[GalaxyPair], found: Mapping[complex, Sequence[Pair
 
 def _scene(side: int, seed: int) -> tuple[Patch, tuple[GalaxyPair, ...]]:
     """Return the patch of all the coadds and its galaxies."""
-    patch = named_sky_map("hsc_rings_cells_v1")[9813].patch(61)
+    patch = physics_patch()
     return patch, place_pairs(patch, cells_in_the_middle(patch, side), seed=seed)
 
 
@@ -195,8 +195,7 @@ def _coadded(
 ) -> list[PairShear]:
     """Return what the pairs show in a coadd of the exposures."""
     plan = shear_plan(patch, pairs, shear=shear, visits=visits)
-    images = map(calibrated_image_from_visit_image, simulate_survey(plan))
-    coadd = coadd_images(images, patch)
+    coadd = coadd_images(images_of(plan), patch)
     if coadd is None:
         raise MissingCellError("The exposures of the shear survey cover no cell.")
     return measure_coadd(coadd, pairs)

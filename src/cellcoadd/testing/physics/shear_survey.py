@@ -14,6 +14,7 @@ from ...cell_grid import Index2D
 from ...simulate import Camera, SurveyPlan, VisitPlan
 from ...skymap import Patch
 from .galaxy_pairs import GalaxyPair, sheared_sources
+from .sources import ARCSEC_PER_PIXEL
 
 EXPOSURES = (
     VisitPlan(
@@ -45,7 +46,6 @@ EXPOSURES = (
 
 _DISTORTION = 1000.0  # of the camera: stretches by 0.5 % 1.3e-3 radians (1600 pixels) off the axis
 _TURNED = 1.45  # side of a square that holds another one in every orientation, and dithers
-_PIXEL_SCALE = 0.168  # arcsec
 
 
 def cells_in_the_middle(patch: Patch, side: int) -> tuple[Index2D, ...]:
@@ -90,12 +90,12 @@ def shear_plan(
     y = [edge for box in boxes for edge in (box.y.start, box.y.stop)]
     centre = patch.sky_projection.pixel_to_sky(x=0.5 * (min(x) + max(x)), y=0.5 * (min(y) + max(y)))
     dithers = [max(abs(visit.dither_east), abs(visit.dither_north)) for visit in visits]
-    side = _TURNED * max(max(x) - min(x), max(y) - min(y)) + 3.0 * max(dithers) / _PIXEL_SCALE
+    side = _TURNED * max(max(x) - min(x), max(y) - min(y)) + 3.0 * max(dithers) / ARCSEC_PER_PIXEL
     return SurveyPlan(
         visits=visits,
         camera=Camera(
             columns=1, rows=1, width=round(side), height=round(side),
-            pixel_scale=_PIXEL_SCALE, distortion=_DISTORTION,
+            pixel_scale=ARCSEC_PER_PIXEL, distortion=_DISTORTION,
         ),
         ra=float(centre.ra.deg),
         dec=float(centre.dec.deg),
