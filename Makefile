@@ -10,7 +10,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format check bench agreement news constraints clean
+.PHONY: help env demo test lint format check bench agreement physics news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,6 +40,9 @@ bench: $(READY) ## run the benchmarks
 
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
 	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
+
+physics: $(READY) ## compare coadds of simulated skies with the truth (two minutes)
+	$(BIN)/python -m cellcoadd.testing.physics
 
 news: $(READY) ## show the news that changes/ holds for the next release
 	$(BIN)/towncrier build --draft
