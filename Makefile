@@ -10,7 +10,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format check bench agreement pictures news constraints clean
+.PHONY: help env demo test lint format check bench agreement physics pictures news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,6 +40,9 @@ bench: $(READY) ## run the benchmarks
 
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
 	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
+
+physics: $(READY) ## compare coadds of simulated skies with the truth (five minutes, 5 GB)
+	$(BIN)/python -m cellcoadd.testing.physics
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again
 	$(BIN)/python docs/algorithms/draw_pictures.py

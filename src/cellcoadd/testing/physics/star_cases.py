@@ -189,6 +189,7 @@ STAR_CASES = (
     _near(1, 0.6, in_short=True),
     _near(1, 0.7),
     _near(1, 0.8),
+    _near(1, 0.7, angle=0.0),
     _near(1, 0.6, angle=10.0),
     _near(1, 0.6, angle=20.0),
     _near(1, 0.6, angle=37.0),

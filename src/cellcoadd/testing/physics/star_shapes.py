@@ -82,7 +82,10 @@ def measure_stars(coadd: MultipleCellCoadd, truth: Table) -> StarErrors:
         if row is not None:
             chosen.append(number)
             rows.append(row)
-    flux, sigma, x, y, psf_x, psf_y = np.array(rows, np.float64).reshape(-1, 6).T
+    if not rows:
+        none = np.zeros(0)  # AST transforms a position or more
+        return StarErrors(flux=none, sigma=none, from_psf=none, from_sky=none)
+    flux, sigma, x, y, psf_x, psf_y = np.array(rows, np.float64).T
     star, psf = coadd.wcs.pixel_to_sky(x=x, y=y), coadd.wcs.pixel_to_sky(x=psf_x, y=psf_y)
     return StarErrors(
         flux=flux / np.asarray(truth["flux_njy"])[chosen] - 1.0,
