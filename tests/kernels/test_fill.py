@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from cellcoadd.kernels.fill import fill_no_data, prediction_weights
 
 
-
 def _fill(row: list[float], missing: range) -> list[float]:
     planes = np.array([[row]], np.float32)
     no_data = np.zeros((1, len(row)), np.bool_)
