@@ -10,7 +10,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format check bench agreement physics news constraints clean
+.PHONY: help env demo test lint format check bench agreement physics pictures news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,8 +41,11 @@ bench: $(READY) ## run the benchmarks
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
 	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
 
-physics: $(READY) ## compare coadds of simulated skies with the truth (two minutes)
+physics: $(READY) ## compare coadds of simulated skies with the truth, in five minutes
 	$(BIN)/python -m cellcoadd.testing.physics
+
+pictures: $(READY) ## draw the pictures of docs/algorithms again
+	$(BIN)/python docs/algorithms/draw_pictures.py
 
 news: $(READY) ## show the news that changes/ holds for the next release
 	$(BIN)/towncrier build --draft

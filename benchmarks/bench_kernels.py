@@ -17,6 +17,7 @@ import numpy as np
 from cellcoadd.kernels.accumulate import add_input, empty_sums, finish_cell
 from cellcoadd.kernels.fill import fill_no_data
 from cellcoadd.kernels.moments import adaptive_moments
+from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
 
@@ -35,6 +36,7 @@ def main() -> None:
         )  # fmt: skip
     bench_cell(50 if small else 250)
     bench_moments()
+    bench_noise_covariance(22 if small else 484)
 
 
 def bench_resample(
@@ -60,13 +62,12 @@ def bench_resample(
     out_variances = np.empty((1, *shape), np.float32)
     out_fractions = np.empty((n_fractions, *shape), np.float32)
     out_mask, coverage = np.empty(shape, np.int32), np.empty(shape, np.bool_)
-    no_gain = np.empty((0, 0), np.float32)
     report(
         f"resample: {name}",
         size * size,
         lambda: resample(
             values, variances, mask, fractions, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
-            out_mask, out_fractions, coverage, no_gain,
+            out_mask, out_fractions, coverage,
         ),
     )  # fmt: skip
 
@@ -107,6 +108,18 @@ def bench_moments() -> None:
     y, x = np.mgrid[-17:18, -17:18]
     stamp = np.exp(-0.5 * (x**2 + y**2) / 4.0)
     report("adaptive_moments: 35 x 35 stamp", stamp.size, lambda: adaptive_moments(stamp))
+
+
+def bench_noise_covariance(cells: int) -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(0.0, 2000.0, (2, cells))
+    turned = 0.98 * np.array([[0.8, -0.6], [0.6, 0.8]])
+    jacobians = np.broadcast_to(turned, (cells, 2, 2))
+    report(
+        f"resampled_noise_covariance: {cells} cells of 150 x 150",
+        cells * 150 * 150,
+        lambda: resampled_noise_covariance(x, y, jacobians, height=150, width=150, radius=8),
+    )
 
 
 def report(name: str, n_pixels: int, work: Callable[[], object]) -> None:

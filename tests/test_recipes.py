@@ -7,11 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.recipes import coadd_images
 from cellcoadd.testing.images import make_detector, small_patch
+from cellcoadd.testing.same_cells import assert_same_cell
 from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.settings import WarpSettings
 
@@ -61,6 +63,20 @@ def test_defaults_are_those_of_the_stages() -> None:
     assert ours is not None
     assert theirs is not None
     np.testing.assert_array_equal(ours.stack.image, theirs.stack.image)
+
+
+def test_some_cells_may_be_asked_for() -> None:
+    """Each of them as in the whole; one outside of the patch is an error, not an empty coadd."""
+    wanted = [Index2D(x=2, y=2), Index2D(x=1, y=3)]
+    coadd = coadd_images(images(), PATCH, cells=wanted)
+    whole = coadd_images(images(), PATCH)
+    assert coadd is not None
+    assert whole is not None
+    assert list(coadd.cells) == wanted
+    for index in wanted:
+        assert_same_cell(coadd, index, whole, index)
+    with pytest.raises(ValueError, match="none of them"):
+        coadd_images(images(), PATCH, cells=[Index2D(x=9, y=9)])
 
 
 def test_nothing_to_coadd_is_no_coadd() -> None:

@@ -8,6 +8,8 @@ The way of the data, and the package that knows each step:
 * `cellcoadd.surveys` read a survey's files into calibrated images;
 * `cellcoadd.warping` resamples one visit's images onto a patch;
 * `cellcoadd.coaddition` chooses a cell's inputs and adds them up;
+* `cellcoadd.analysis` measures the cells of a coadd;
+* `cellcoadd.report` draws pictures of it;
 * `cellcoadd.simulate` draws skies and exposures of known truth;
 * `cellcoadd.tasks` and `cellcoadd.butler` join all this to the Rubin middleware;
 * `cellcoadd.testing` is for the tests of this package and of those that use it.

@@ -5,8 +5,9 @@ from __future__ import annotations
 __all__ = ["coadd_images"]
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from .cell_grid import Index2D
 from .coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from .coaddition.settings import CoaddSettings
 from .products.calibrated_image import CalibratedImage
@@ -22,6 +23,7 @@ def coadd_images(
     *,
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
+    cells: Collection[Index2D] | None = None,
 ) -> MultipleCellCoadd | None:
     """Make the cell-based coadd of a patch from calibrated images of one band.
 
@@ -33,17 +35,20 @@ def coadd_images(
         The target.
     warp_settings, coadd_settings
         All choices; the defaults are those of the tasks.
+    cells
+        The cells to build, each as it is with all the others; None: all of the patch. Images are
+        warped onto the whole patch all the same.
 
     Returns
     -------
     coadd
-        None if no cell of the patch is covered.
+        None if no cell that is asked for is covered.
 
     Raises
     ------
     ValueError
-        If the images are of more than one band, or more noise realizations are to be added up
-        than are made.
+        If the images are of more than one band, more noise realizations are to be added up than
+        are made, or a cell is not in the patch's grid.
 
     Notes
     -----
@@ -73,4 +78,4 @@ def coadd_images(
             if result is not None:
                 yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
-    return assemble_cell_coadd(warps(), patch, settings=coadd_settings)
+    return assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 import pytest
 from lsst.daf.butler import Butler, DatasetType
-from lsst.images import Box, Image, Mask, MaskedImage, Polygon
+from lsst.images import Background, BackgroundMap, Box, Image, Mask, MaskedImage, Polygon
+from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from cellcoadd.butler.instruments import of
@@ -21,11 +23,13 @@ from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifi
 from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
 from cellcoadd.skymap import Patch, SkyMap
+from cellcoadd.testing.images import make_detector
 
 OBSERVATION = ObservationIdentifiers(
     instrument="HSC", visit=1228, detector=0, physical_filter="HSC-I", band="i", day_obs=20240827
 )
 IDENTIFIERS = PatchIdentifiers(skymap="small", tract=0, patch=0)
+NAME = "base_PsfFlux_instFlux"
 WHERE: dict[str, Any] = {"skymap": "small", "tract": 0, "patch": 0}
 
 
@@ -81,7 +85,7 @@ def coadd_of_two_cells(patch: Patch) -> MultipleCellCoadd:
             noise=np.zeros((0, *noise.shape), np.float32),
             psf=stamp,
             noise_covariance=3.0 * stamp,
-            aperture_corrections={"base_PsfFlux_instFlux": np.array([0.95, np.nan])},
+            aperture_corrections={NAME: np.array([0.95, np.nan])},
         ),
         inputs=[
             CoaddInput(
@@ -120,7 +124,8 @@ def warp_of_one_detector(patch: Patch) -> Warp:
         ],
         owner=np.zeros(box.shape, np.uint8),
         cell_inputs=np.zeros(0, CELL_INPUT_DTYPE),
-        stamps=np.ones((1, 3, 3), np.float32),
+        stamps=np.ones((2, 3, 3), np.float32),
+        aperture_corrections={NAME: np.array([0.95, np.nan]), f"{NAME}Err": np.array([0.01, 0.02])},
     )
 
 
@@ -140,6 +145,22 @@ def test_every_component_of_a_coadd_can_be_read(butler: Butler, small: Patch) ->
     assert got["contributions"].dtype == coadd.contributions.dtype
     assert type(got["psf"]).__name__ == "CellPsf"
     assert type(got["provenance"]).__name__ == "CoaddProvenance"
+
+
+def test_aperture_corrections_of_a_coadd_come_back(butler: Butler, small: Patch) -> None:
+    """NaN, where an input of the cell has none, is a value like any other; a cell leaves it out."""
+    coadd = coadd_of_two_cells(small)
+    put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    where = {"band": "i", **WHERE}
+    got = butler.get("coadd", where, collections="products")
+    assert set(got.stack.aperture_corrections) == {NAME}
+    np.testing.assert_array_equal(got.stack.aperture_corrections[NAME], [0.95, np.nan])
+    first, second = coadd.cells
+    assert got.cells[first].aperture_corrections == {NAME: 0.95}
+    assert got.cells[second].aperture_corrections == {}
+    box = coadd.grid.inner_bbox_of(first)
+    part = butler.get("coadd", where, collections="products", parameters={"bbox": box})
+    np.testing.assert_array_equal(part.stack.aperture_corrections[NAME], [0.95])
 
 
 def test_a_box_of_a_coadd_is_its_cells_there(butler: Butler, small: Patch) -> None:
@@ -188,3 +209,24 @@ def test_a_warp_comes_back_as_it_was(butler: Butler, small: Patch) -> None:
     assert isinstance(got, Warp)
     assert [entry.observation for entry in got.inputs] == [OBSERVATION]
     np.testing.assert_array_equal(got.masked_image.image.array, warp.masked_image.image.array)
+    assert set(got.aperture_corrections) == {NAME, f"{NAME}Err"}
+    for name, values in warp.aperture_corrections.items():
+        np.testing.assert_array_equal(got.aperture_corrections[name], values)
+
+
+def test_corrections_and_backgrounds_of_an_image_can_be_read_alone(
+    butler: Butler, small: Patch
+) -> None:
+    """To see which models there are to choose from needs no pixels."""
+    image = make_detector(small, width=30, height=20)
+    field = ChebyshevField(image.bbox, np.array([[0.95, 0.01]]))
+    image = dataclasses.replace(
+        image,
+        aperture_corrections={NAME: field},
+        backgrounds=BackgroundMap([Background("sky", field)], subtracted="sky"),
+    )
+    put(butler, "image", "CalibratedImage", image, **WHERE)
+    assert butler.get("image.aperture_corrections", WHERE, collections="products") == {NAME: field}
+    backgrounds = butler.get("image.backgrounds", WHERE, collections="products")
+    assert backgrounds["sky"].field == field
+    assert backgrounds.subtracted.name == "sky"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,32 +177,6 @@ def test_scatter_of_a_bright_level_keeps_its_digits() -> None:
     np.testing.assert_allclose(cell.variance.array, (4 / 3) / 4, rtol=1e-6)
 
 
-@pytest.mark.parametrize("from_variance", [True, False])
-def test_weights_scaled_by_a_constant_change_nothing(
-    visits: list[VisitOnPatch], from_variance: bool
-) -> None:
-    """Only their ratios matter: image, PSF, fractions; the variance as well."""
-
-    def coadd(scale: float) -> MultipleCellCoadd:
-        rng = np.random.default_rng(9)
-        warps = []
-        for n in range(4):
-            warps.append(
-                make_warp(
-                    PATCH, visit=n, pixels=rng.normal(50, 3, SHAPE), variance=2.0 + n,
-                    mean_variances=(scale * (2.0 + n),), flags={"SAT": rng.random(SHAPE) < 0.1},
-                )
-            )  # fmt: skip
-        return make_coadd(*warps, calc_error_from_input_variance=from_variance)
-
-    first, second = coadd(1.0).stack, coadd(7.3e5).stack
-    for name in ("image", "variance", "psf"):
-        np.testing.assert_allclose(
-            getattr(first, name), getattr(second, name), rtol=1e-6, atol=1e-12
-        )
-    np.testing.assert_array_equal(first.mask, second.mask)
-
-
 def test_weights_from_the_warps_are_those_of_their_variance() -> None:
     """Whatever the detectors' stated mean variance."""
     warps = [
@@ -283,6 +258,36 @@ def test_no_cell_no_coadd() -> None:
     assert assemble_cell_coadd([], PATCH, settings=settings) is None
     visit = VisitOnPatch(warp=make_warp(PATCH, owner=owner))
     assert assemble_cell_coadd([visit], PATCH, settings=settings) is None
+
+
+def test_only_the_cells_that_are_asked_for_are_built() -> None:
+    """Also one that no input covers, which is empty, and none at all, which is no coadd."""
+    owner = np.full(SHAPE, NO_OWNER)
+    owner[:, :60] = 0
+    visit = VisitOnPatch(warp=make_warp(PATCH, owner=owner))
+    settings = CoaddSettings()
+    filled, empty = Index2D(x=0, y=3), Index2D(x=4, y=0)
+    coadd = assemble_cell_coadd([visit], PATCH, settings=settings, cells=[filled, empty])
+    assert coadd is not None
+    assert list(coadd.cells) == [filled]
+    rows = coadd.contributions
+    assert list(zip(rows["cell_x"], rows["cell_y"], strict=True)) == [(0, 3)]
+    for cells in ([empty], []):
+        assert assemble_cell_coadd([visit], PATCH, settings=settings, cells=cells) is None
+
+
+def test_a_cell_outside_of_the_patch_cannot_be_asked_for() -> None:
+    """Before any warp is read, with its index; it would come out empty otherwise."""
+
+    def warps() -> Iterator[VisitOnPatch]:
+        raise AssertionError("not to be read")
+        yield
+
+    for index in (Index2D(x=5, y=0), Index2D(x=2, y=-1)):
+        with pytest.raises(ValueError, match=re.escape(f"5 x 5 cells, and {index} is none")):
+            assemble_cell_coadd(
+                warps(), PATCH, settings=CoaddSettings(), cells=[Index2D(x=0, y=0), index]
+            )
 
 
 def _noise(bbox: Box) -> MaskedImage:

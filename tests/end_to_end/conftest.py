@@ -66,12 +66,21 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def single_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two visits, 1228 and 1230, of one detector that holds a cell or two. Do not change it."""
+    """Two visits of one detector that holds a cell or two. Do not change it.
+
+    Visit 1228 states an aperture correction and a subtracted background, visit 1230 neither.
+    """
     plan = survey_plan(
         "tests",
         camera=Camera(columns=1, rows=1, width=420, height=420),
         visits=(
-            VisitPlan(visit=1228, sequence=1),
+            VisitPlan(
+                visit=1228,
+                sequence=1,
+                stated_aperture_corrections={"base_PsfFlux_instFlux": [[0.93]]},
+                stated_backgrounds={"sky": [[400.0]]},
+                subtracted_background="sky",
+            ),
             VisitPlan(visit=1230, sequence=2, rotation=90.0),
         ),
     )

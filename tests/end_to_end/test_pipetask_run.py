@@ -14,6 +14,7 @@ from astropy.io import fits
 from lsst.daf.butler import Butler, DatasetRef
 from lsst.images.cells import CellCoadd
 
+from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.warp import Warp
@@ -163,18 +164,20 @@ def test_one_process_gives_the_bits_of_two_and_the_variance_can_be_chosen(
     assert 0.4 < np.median(from_scatter[both]) / np.median(from_inputs[both]) < 0.75
 
 
-def test_the_stitched_coadd_is_of_the_public_type(
-    coadded: Coadded, copied: Path, output: str
-) -> None:
-    """`lsst.images` alone reads it; its pixels are the inner regions of the cells."""
+def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -> None:
+    """`lsst.images` alone reads the stitched coadd; its pixels are the inner regions of the cells.
+
+    The table of cells comes back from its Parquet file with units and meanings.
+    """
     done = run_command(
-        "pipetask", "run", "-b", copied, "-i", output, "-o", "u/stitched",
+        "pipetask", "run", "-b", copied, "-i", output, "-o", "u/made",
         "--register-dataset-types",
-        "-p", "resource://cellcoadd/pipelines/cell_coadds.yaml#stitchCellCoadd",
+        "-p", "resource://cellcoadd/pipelines/cell_coadds.yaml#stitchCellCoadd,tabulateCells",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    with Butler.from_config(copied, collections="u/stitched") as butler:
+    with Butler.from_config(copied, collections="u/made") as butler:
         stitched = butler.get("deepCoaddCell_stitched", COADD)
+        table = butler.get("deepCoaddCell_table", COADD)
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections=output)
     assert isinstance(stitched, CellCoadd)
     for cell in coadd.cells.values():
@@ -182,6 +185,13 @@ def test_the_stitched_coadd_is_of_the_public_type(
         np.testing.assert_array_equal(
             stitched.image.array[place.y, place.x], cell.inner.image.array
         )
+    expected = tabulate_cells(coadd)
+    assert table.colnames == expected.colnames
+    for name in expected.colnames:
+        np.testing.assert_array_equal(table[name], expected[name])
+        assert table[name].unit == expected[name].unit
+        assert table[name].description == expected[name].description
+    assert 1.2 < np.median(table["noise_factor"]) < 1.7
 
 
 def test_the_usual_commands_work_on_what_was_made(copied: Path, output: str) -> None:

@@ -62,7 +62,6 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
         "mask": np.empty(shape, np.int32),
         "masked_fraction": np.empty((1, *shape), np.float32),
         "coverage": np.empty(shape, np.bool_),
-        "noise_gain": np.empty((0, 0), np.float32),
     }
     # Their bad pixels, when they do not interpolate.
     bad = (source["variance"] < 0) | np.isinf(source["variance"])

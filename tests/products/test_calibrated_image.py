@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import galsim
 import numpy as np
 import piff
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, SkyProjection
+from lsst.images import (
+    Background,
+    BackgroundMap,
+    Box,
+    DetectorFrame,
+    Image,
+    Mask,
+    MaskedImage,
+    SkyProjection,
+)
+from lsst.images.fields import ChebyshevField, Field, SplineField, SumField
 from lsst.images.psfs import GaussianPointSpreadFunction, PiffWrapper, PointSpreadFunction
 from lsst.images.serialization import (
     InvalidComponentError,
@@ -98,6 +110,27 @@ def make_image(psf: PointSpreadFunction, **changes: Any) -> CalibratedImage:
     return CalibratedImage(**(values | changes))
 
 
+def background_models() -> BackgroundMap:
+    """Two of them, one a sum of two splines that are too large to be stored inline."""
+    nodes = np.linspace(3.0, 82.0, 12)
+    splines = [
+        SplineField(BOX, np.random.default_rng(n).normal(size=(12, 12)), y=nodes, x=nodes)
+        for n in range(2)
+    ]
+    return BackgroundMap(
+        [
+            Background("old", SumField(splines), "What the survey took out."),
+            Background("new", ChebyshevField(BOX, np.array([[3.0, 0.5]]), unit=u.electron)),
+        ],
+        subtracted="old",
+    )
+
+
+def correction_fields() -> dict[str, Field]:
+    first, second = (ChebyshevField(BOX, np.array([[0.9, 0.01 * n]])) for n in range(2))
+    return {"base_PsfFlux_instFlux": first, "base_PsfFlux_instFluxErr": second}
+
+
 def assert_same(ours: CalibratedImage, theirs: CalibratedImage, box: Box) -> None:
     assert theirs.bbox == box
     for plane in ("image", "variance"):
@@ -123,6 +156,54 @@ def test_image_is_the_same_after_storing(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     write_archive(image, path)
     assert_same(image, read_archive(str(path), CalibratedImage), BOX)
+
+
+def test_corrections_and_backgrounds_are_the_same_after_storing(tmp_path: Path) -> None:
+    """Every kind of field, its unit, and which background is subtracted."""
+    image = make_image(
+        PSFS["gaussian"], aperture_corrections=correction_fields(), backgrounds=background_models()
+    )
+    path = tmp_path / "image.fits"
+    write_archive(image, path)
+    for read in (
+        read_archive(str(path), CalibratedImage),
+        read_archive(str(path), CalibratedImage, bbox=PART),
+    ):
+        assert read.aperture_corrections == correction_fields()
+        assert dict(read.backgrounds) == dict(background_models())
+        subtracted = read.backgrounds.subtracted
+        assert subtracted is not None
+        assert subtracted.name == "old"
+    with open_archive(str(path), CalibratedImage) as reader:
+        assert reader.get_component("aperture_corrections") == correction_fields()
+        assert set(reader.get_component("backgrounds")) == {"old", "new"}
+
+
+def test_a_file_of_the_first_version_can_be_read(tmp_path: Path) -> None:
+    """Repositories are full of them: they know nothing of corrections and backgrounds."""
+    image = make_image(PSFS["gaussian"])
+    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
+    write_archive(image, new)
+    with fits.open(new) as hdus:
+        table = hdus["JSON"]
+        tree = json.loads(table.data[0][0].tobytes())
+        assert tree.pop("aperture_corrections") is not None
+        assert tree.pop("backgrounds") is not None
+        assert tree["schema_version"] == "1.1.0"
+        assert tree["schema_url"].endswith("-1.1.0")
+        tree["schema_version"] = "1.0.0"
+        tree["schema_url"] = tree["schema_url"].replace("1.1.0", "1.0.0")
+        hdus[0].header["DATAMODL"] = tree["schema_url"]
+        # Of the same length, so that the index of the file holds.
+        text = json.dumps(tree).encode()
+        text += b" " * (len(table.data[0][0]) - len(text))
+        table.data[0][0][:] = np.frombuffer(text, np.uint8)
+        hdus.writeto(old)
+    read = read_archive(str(old), CalibratedImage)
+    assert_same(image, read, BOX)
+    assert not read.aperture_corrections
+    assert not read.backgrounds
+    assert read.backgrounds.subtracted is None
 
 
 def test_a_part_can_be_read_by_its_box(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from lsst.images import Box, VisitImage
+from lsst.images import XY, Box, VisitImage
 
 from cellcoadd.conventions import FWHM_PER_SIGMA
 from cellcoadd.simulate import (
@@ -272,6 +272,36 @@ def test_statistics_are_those_of_the_image() -> None:
     unknown = dataclasses.replace(visit, stated_statistics={"nPsfStars": 3})
     with pytest.raises(ValueError, match=r"nPsfStars.*ObservationSummaryStats"):
         simulate_visit_detector(dataclasses.replace(plan, visits=(unknown,)), visit=5, detector=0)
+
+
+def test_corrections_and_backgrounds_are_stated_and_change_no_pixel() -> None:
+    """T_1 is the position in halves of the box; the models are in the unit of the pixels."""
+    plain = VisitPlan(visit=5)
+    visit = dataclasses.replace(
+        plain,
+        stated_aperture_corrections={"a": [[0.9, 0.02], [-0.01, 0.0]]},
+        stated_backgrounds={"sky": [[700.0]], "other": [[1.0, 2.0]]},
+        subtracted_background="sky",
+    )
+    plans = [SurveyPlan(visits=(each,), camera=SMALL, sky=None) for each in (plain, visit)]
+    bare, image = (simulate_visit_detector(plan, visit=5, detector=0) for plan in plans)
+    np.testing.assert_array_equal(image.image.array, bare.image.array)
+    box = image.bbox
+    corner = XY(x=box.x.max + 0.5, y=box.y.min - 0.5)
+    assert image.aperture_corrections["a"](corner) == pytest.approx(0.9 + 0.02 + 0.01)
+    assert image.backgrounds["other"].field(corner) == pytest.approx(3.0)
+    assert {model.field.unit for model in image.backgrounds.values()} == {image.unit}
+    subtracted = image.backgrounds.subtracted
+    assert subtracted is not None
+    assert subtracted.name == "sky"
+    assert not bare.aperture_corrections
+    assert not bare.backgrounds
+
+
+def test_the_subtracted_background_is_one_of_the_stated() -> None:
+    """A plan that says otherwise is refused with the names that there are."""
+    with pytest.raises(ValueError, match=r"Visit 5.*one of \['sky', None\], got 'skY'"):
+        VisitPlan(visit=5, stated_backgrounds={"sky": [[1.0]]}, subtracted_background="skY")
 
 
 def test_a_varying_psf_is_seen_in_the_statistics(busy_plan: SurveyPlan) -> None:

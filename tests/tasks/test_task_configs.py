@@ -21,6 +21,8 @@ from cellcoadd.tasks import (
     MakeDirectWarpTask,
     StitchCellCoaddConfig,
     StitchCellCoaddTask,
+    TabulateCellsConfig,
+    TabulateCellsTask,
 )
 from cellcoadd.tasks._configs import bits_to_planes, planes_to_bits
 from cellcoadd.tasks._log_filters import install_log_filters
@@ -30,6 +32,9 @@ WARP_DEFAULTS = {
     "numberOfNoiseRealizations": 0,
     "seedOffset": 0,
     "useMedianVariance": True,
+    "doRevertOldBackground": False,
+    "doApplyNewBackground": False,
+    "newBackground": None,
     "doSelectPreWarp": True,
     "doPreWarpInterpolation": False,
     "preWarpInterpolation.badMaskPlanes": ["BAD", "SAT", "CR"],
@@ -80,6 +85,7 @@ CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     MakeDirectWarpConfig: WARP_DEFAULTS,
     AssembleCellCoaddConfig: COADD_DEFAULTS,
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
+    TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
 }
 
 ROWS = [(kind, name, value) for kind, names in CONFIGS.items() for name, value in names.items()]
@@ -88,6 +94,9 @@ WARP_CHANGES = {
     "numberOfNoiseRealizations": 3,
     "seedOffset": 7,
     "useMedianVariance": False,
+    "doRevertOldBackground": True,
+    "doApplyNewBackground": True,
+    "newBackground": "sky",
     "doSelectPreWarp": False,
     "doPreWarpInterpolation": True,
     "preWarpInterpolation.badMaskPlanes": ["BAD"],
@@ -156,7 +165,7 @@ def test_there_is_no_other_name() -> None:
     """A name that is not in the table has not been thought about."""
     added_by_middleware = {"saveLogOutput"}
     for kind, names in CONFIGS.items():
-        if kind is StitchCellCoaddConfig:
+        if kind in (StitchCellCoaddConfig, TabulateCellsConfig):
             continue
         config: Any = kind()
         ours = {name.split(".")[0] for name in names}
@@ -177,6 +186,8 @@ def test_every_choice_reaches_the_settings_of_the_stage(
         if name in ("require_artifact_mask", "mask_propagation_thresholds"):
             config.do_use_artifact_mask = True
             config.bad_mask_planes = ["BAD", "NO_DATA", "SAT", "CLIPPED", "CR"]
+        if name == "doApplyNewBackground":
+            config.newBackground = "sky"
         before = config.to_settings()
         if name == "bad_mask_planes":
             config.mask_propagation_thresholds = {}
@@ -223,6 +234,7 @@ def test_a_saved_configuration_comes_back(
             float("nan"),
             "fill_value must be finite",
         ),
+        (MakeDirectWarpConfig, "doApplyNewBackground", True, "needs new_background"),
         (MakeDirectWarpConfig, "warper.interpLength", -1, "interp_length must not be negative"),
         (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
         (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
@@ -282,10 +294,13 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     coadd.connections.outputCoaddSuffix = "Cells"
     stitch = make(StitchCellCoaddConfig)
     stitch.connections.outputCoaddSuffix = "Cells"
+    table = make(TabulateCellsConfig)
+    table.connections.outputCoaddSuffix = "Cells"
     graph = PipelineGraph()
     graph.add_task("makeDirectWarp", MakeDirectWarpTask, warp)
     graph.add_task("assembleCellCoadd", AssembleCellCoaddTask, coadd)
     graph.add_task("stitchCellCoadd", StitchCellCoaddTask, stitch)
+    graph.add_task("tabulateCells", TabulateCellsTask, table)
     inputs = {
         label: {edge.parent_dataset_type_name for edge in node.inputs.values()}
         for label, node in graph.tasks.items()
@@ -310,6 +325,8 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     assert outputs["assembleCellCoadd"] == {"deepCoaddCells"}
     assert inputs["stitchCellCoadd"] == {"deepCoaddCells"}
     assert outputs["stitchCellCoadd"] == {"deepCoaddCells_stitched"}
+    assert inputs["tabulateCells"] == {"deepCoaddCells"}
+    assert outputs["tabulateCells"] == {"deepCoaddCells_table"}
 
 
 @pytest.mark.parametrize(
@@ -318,6 +335,7 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         ("lsst.utils.packages", "Unable to import eups, so cannot ...", False),
         ("lsst.utils.packages", "Another warning", True),
         ("lsst.daf.butler._storage_class", "Unable to import type lsst.afw.image.X", False),
+        ("lsst.daf.butler._storage_class", "Unable to import type pandas.core.X", False),
         ("lsst.daf.butler._storage_class", "Unable to import type my.own.Type", True),
         ("lsst.daf.butler._storage_class", "Converter cellcoadd.x failed to convert", True),
     ],

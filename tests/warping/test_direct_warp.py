@@ -294,39 +294,6 @@ def test_interpolated_positions_are_good_enough_and_exact_ones_can_be_had() -> N
     np.testing.assert_allclose(coarse, exact, atol=2e-6)
 
 
-def test_the_same_pixels_come_out_of_two_patches() -> None:
-    """Bit for bit, PSF and noise too: 2 columns of cells belong to both neighbours."""
-    pixels = np.random.default_rng(2).normal(size=SHAPE)
-    other = small_patch(25)
-    image = make_detector(
-        PATCH, x=240, pixels=pixels, rotation=33.0, flags={"CR": pixels > 2.5},
-    )  # fmt: skip
-    setting = WarpSettings(do_pre_warp_interpolation=True, number_of_noise_realizations=1, border=4)
-    here, there = (warped(image, settings=setting, patch=patch) for patch in (PATCH, other))
-    shared = 0
-    for index in PATCH.grid:
-        outer = PATCH.grid.outer_bbox_of(index)
-        if not other.outer_bbox.contains(outer):
-            continue
-        centre = PATCH.grid.centre_of(index)
-        twin = other.grid.index_of(x=centre.x, y=centre.y)
-        assert other.grid.outer_bbox_of(twin) == outer
-        pairs: list[tuple[Any, Any]] = [(here.warp, there.warp)]
-        pairs += zip(here.noise, there.noise, strict=True)
-        for ours, theirs in pairs:
-            a, b = ours[outer], theirs[outer]
-            np.testing.assert_array_equal(a.image.array, b.image.array)
-            np.testing.assert_array_equal(a.variance.array, b.variance.array)
-            np.testing.assert_array_equal(a.mask.array, b.mask.array)
-        if index in here.warp.psf.cells:
-            stamps = [here.warp.psf[index].array, there.warp.psf[twin].array]
-            margin = (len(stamps[0]) - len(stamps[1])) // 2
-            stamps[margin > 0] = np.pad(stamps[margin > 0], abs(margin))
-            np.testing.assert_array_equal(stamps[0], stamps[1])
-            shared += 1
-    assert shared == 10
-
-
 def test_nothing_lands_nothing_is_made() -> None:
     """Beside the patch; on its surroundings only; no image at all."""
     far = make_detector(PATCH, x=9000)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.testing.images import make_detector, small_patch
-from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.noise import draw_noise, median_variance, noise_generator
 from cellcoadd.warping.prepare import prepare_image
 from cellcoadd.warping.settings import WarpSettings
@@ -94,18 +93,15 @@ def noisy_planes(**changes: object) -> tuple[npt.NDArray[np.float32], ...]:
     return tuple(values[1:])
 
 
-def test_a_realization_does_not_depend_on_how_many_there_are() -> None:
-    """Number 0 is number 0, alone or with two others; interpolation changes bad pixels only."""
-    alone = noisy_planes(number_of_noise_realizations=1)
+def test_realizations_are_independent_and_interpolation_changes_bad_pixels_only() -> None:
+    """Of 22,500 numbers a correlation is known to 1 / 150; 5 sigma."""
     three = noisy_planes(number_of_noise_realizations=3)
-    np.testing.assert_array_equal(alone[0], three[0])
     for a, b in itertools.combinations(three, 2):
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / 150
-    other = noisy_planes(number_of_noise_realizations=1, do_pre_warp_interpolation=True)
-    np.testing.assert_array_equal(alone[0], other[0])
-    assert not np.array_equal(
-        alone[0], noisy_planes(number_of_noise_realizations=1, seed_offset=1)[0]
-    )
+    other = noisy_planes(number_of_noise_realizations=3, do_pre_warp_interpolation=True)
+    np.testing.assert_array_equal(three, other)
+    other = noisy_planes(number_of_noise_realizations=3, seed_offset=1)
+    assert not any(np.array_equal(one, two) for one, two in zip(three, other, strict=True))
 
 
 def test_noise_follows_the_median_or_each_pixel() -> None:
@@ -124,30 +120,6 @@ def test_noise_follows_the_median_or_each_pixel() -> None:
         # 7500 numbers: 1.6 %, 5 sigma.
         assert noise[:, 100:].var() == pytest.approx(4.0 * right, rel=0.08)
         assert noise[:, :100].var() == pytest.approx(4.0, rel=0.08)
-
-
-def test_warped_noise_does_not_depend_on_other_detectors_or_patches() -> None:
-    """The same pixels come out when another detector, or the neighbouring patch, is warped."""
-    setting = WarpSettings(number_of_noise_realizations=1)
-    ours = make_detector(PATCH, width=60, height=100, detector=3)
-    far = make_detector(PATCH, x=PATCH.outer_bbox.x.stop - 5, width=40, height=90, detector=1)
-    alone = make_direct_warp([ours], PATCH, settings=setting)
-    joined = make_direct_warp([far, ours], PATCH, settings=setting)
-    beside = make_direct_warp([ours], small_patch(25), settings=setting)
-    assert alone is not None
-    assert joined is not None
-    assert beside is not None
-    box = alone.warp.bbox
-    number = [entry.observation.detector for entry in joined.warp.inputs].index(3)
-    place = box.slice_within(joined.warp.bbox)
-    mine = (joined.warp.owner[place.y, place.x] == number) & (alone.warp.owner == 0)
-    assert mine.sum() > 3000
-    np.testing.assert_array_equal(
-        joined.noise[0].image[box].array[mine], alone.noise[0].image.array[mine]
-    )
-    np.testing.assert_array_equal(
-        beside.noise[0].image.array, alone.noise[0].image[beside.warp.bbox].array
-    )
 
 
 def test_senseless_numbers_of_realizations_are_refused() -> None:

@@ -28,7 +28,8 @@ class CorrectionSums:
     A^2 sqrt(sum((w e / a^2)^2)) / sum(w).
 
     A mean over some of the inputs is not that of the cell: where an input lacks a correction, has a
-    value that is not finite, or a correction that is not positive, the result is NaN.
+    value that is not finite, or a correction that is not positive, the result is NaN, and so is its
+    error.
     """
 
     def __init__(self, *, inverse: bool) -> None:
@@ -55,16 +56,20 @@ class CorrectionSums:
         errors = {}
         for name, total in self._sums.items():
             if _is_error(name, self._sums):
-                slope = values[name.removesuffix(_ERROR)] ** 2 if self._inverse else 1.0
-                errors[name] = slope * math.sqrt(total) / self._weight
+                value = values[name.removesuffix(_ERROR)]
+                slope = value * value if self._inverse else 1.0
+                error = slope * math.sqrt(total) / self._weight
+                errors[name] = math.nan if math.isnan(value) else error
         return values | errors
 
     def _term(self, name: str, corrections: Mapping[str, float], weight: float) -> float:
         value = corrections.get(name, math.nan)
         if _is_error(name, self._sums):
+            if not (math.isfinite(value) and value >= 0.0):
+                return math.nan
             of = corrections.get(name.removesuffix(_ERROR), math.nan)
-            slope = 1.0 / of**2 if self._inverse and of else 1.0
-            return (weight * value * slope) ** 2 if value >= 0.0 else math.nan
+            term = weight * value / of / of if self._inverse and of else weight * value
+            return term * term
         if not (math.isfinite(value) and value > 0.0):
             return math.nan
         return weight / value if self._inverse else weight * value

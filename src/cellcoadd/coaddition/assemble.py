@@ -6,13 +6,13 @@ __all__ = ["VisitOnPatch", "assemble_cell_coadd"]
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
-from ..cell_grid import shared_box
+from ..cell_grid import Index2D, shared_box
 from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
@@ -55,7 +55,11 @@ class VisitOnPatch:
 
 
 def assemble_cell_coadd(
-    visits: Iterable[VisitOnPatch], patch: Patch, *, settings: CoaddSettings
+    visits: Iterable[VisitOnPatch],
+    patch: Patch,
+    *,
+    settings: CoaddSettings,
+    cells: Collection[Index2D] | None = None,
 ) -> MultipleCellCoadd | None:
     """Add up the warps of a patch cell by cell; None if no cell has an input.
 
@@ -68,14 +72,17 @@ def assemble_cell_coadd(
         The patch that they are on.
     settings
         All choices.
+    cells
+        The cells to build, each as it is with all the others; None: all of the patch.
 
     Raises
     ------
     ValueError
         If the warps are not sorted, not of one band, not on this patch, or do not carry the same
-        masked fractions and the number of noise realizations that is asked for.
+        masked fractions and the number of noise realizations that is asked for; if a cell is not in
+        the patch's grid.
     """
-    assembly = _Assembly(patch, settings)
+    assembly = _Assembly(patch, settings, cells=cells)
     for visit in visits:
         assembly.add(visit)
     return assembly.finish()
@@ -84,9 +91,13 @@ def assemble_cell_coadd(
 class _Assembly:
     """The state of an assembly: sums of the cells and the record of what went in."""
 
-    def __init__(self, patch: Patch, settings: CoaddSettings) -> None:
+    def __init__(
+        self, patch: Patch, settings: CoaddSettings, *, cells: Collection[Index2D] | None
+    ) -> None:
+        _check_cells(cells or (), patch)
         self._patch = patch
         self._settings = settings
+        self._cells = frozenset(cells) if cells is not None else None
         self._builder: CellStackBuilder | None = None
         self._inputs: list[CoaddInput] = []
         self._rows: list[dict[str, object]] = []
@@ -127,7 +138,9 @@ class _Assembly:
         rejected = ((mask & bad_bits) != 0) | ~(np.isfinite(image) & np.isfinite(variance))
         first = len(self._inputs)
         weights = self._weights(warp)
-        choices = choose_cells(warp, rejected=rejected, weights=weights, settings=settings)
+        choices = choose_cells(
+            warp, rejected=rejected, weights=weights, settings=settings, cells=self._cells
+        )
         self._inputs += [
             CoaddInput(
                 observation=entry.observation,
@@ -214,6 +227,13 @@ class _Assembly:
                 self._builder.drop(index)
         pixels = _cut_out(visit, choice, box, mask=mask, layout=self._builder.layout)
         self._builder.add(index, pixels, weight=choice.weight)
+
+
+def _check_cells(cells: Iterable[Index2D], patch: Patch) -> None:
+    for index in cells:
+        if index not in patch.grid:
+            shape = f"{patch.grid.shape.x} x {patch.grid.shape.y}"
+            raise ValueError(f"Patch {patch.id} has {shape} cells, and {index} is none of them.")
 
 
 def _coadd_schema(warp: Warp, settings: CoaddSettings) -> MaskSchema:

@@ -11,7 +11,7 @@ __all__ = ["CellChoice", "choose_cells"]
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,7 @@ def choose_cells(
     rejected: npt.NDArray[np.bool_],
     weights: Sequence[float],
     settings: CoaddSettings,
+    cells: Container[Index2D] | None = None,
 ) -> list[CellChoice]:
     """Decide about every detector of a warp in every cell that it touches.
 
@@ -76,6 +77,8 @@ def choose_cells(
         Weight of each of the warp's inputs.
     settings
         Overlap and masked fraction that are asked for.
+    cells
+        The cells to decide about; None: all.
 
     Returns
     -------
@@ -87,7 +90,12 @@ def choose_cells(
     return [
         _choose(warp, rows[row], rejected=rejected, weights=weights, settings=settings)
         for row in order
+        if cells is None or _index_of(rows[row]) in cells
     ]
+
+
+def _index_of(row: np.void) -> Index2D:
+    return Index2D(x=int(row["cell_x"]), y=int(row["cell_y"]))
 
 
 def _choose(
@@ -99,7 +107,7 @@ def _choose(
     settings: CoaddSettings,
 ) -> CellChoice:
     grid: BorderedCellGrid = warp.grid
-    index = Index2D(x=int(row["cell_x"]), y=int(row["cell_y"]))
+    index = _index_of(row)
     number = int(row["input"])
     inner, outer = grid.inner_cell_shape, grid.outer_cell_shape
     if settings.overlap_region == "outer":

@@ -7,7 +7,7 @@ interpolates uses this table.
 
 from __future__ import annotations
 
-__all__ = ["BINS", "HALF_WIDTH", "LANES", "WEIGHT_TABLE"]
+__all__ = ["BINS", "HALF_WIDTH", "LANES", "WEIGHT_TABLE", "kernel_weights"]
 
 import math
 
@@ -22,6 +22,11 @@ LANES = 8
 
 BINS = 64
 """Intervals of the table: cubics are within 5e-9 of the kernel, in single precision 1e-7."""
+
+
+def kernel_weights(fraction: float) -> list[float]:
+    """Return the exact weights of the six taps at a fraction of a pixel in 0..1."""
+    return _weights_and_slopes(fraction)[0]
 
 
 def _weights_and_slopes(fraction: float) -> tuple[list[float], list[float]]:

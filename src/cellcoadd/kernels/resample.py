@@ -44,7 +44,6 @@ def resample(
     out_mask: npt.NDArray[np.int32],
     out_fractions: npt.NDArray[np.float32],
     out_coverage: npt.NDArray[np.bool_],
-    out_noise_gain: npt.NDArray[np.float32],
 ) -> None:
     """Resample all planes of a detector. Arrays are in C order.
 
@@ -83,9 +82,6 @@ def resample(
         Written: NaN where the 2 x 2 pixels leave the source.
     out_coverage : bool (h, w)
         Written: whether the 6 x 6 pixels are inside the source, whatever its mask.
-    out_noise_gain : float32 (h, w) or (0, 0)
-        Written: sum of the squared weights, the variance of resampled white noise of variance 1;
-        NaN outside of the coverage. Left out if the array is empty.
 
     Notes
     -----
@@ -148,8 +144,6 @@ def resample(
                             planes[n_values + k], start, stride, squares_x, squares_y, area, 2,
                             out_variances[k, row, here],
                         )  # fmt: skip
-                    if out_noise_gain.size:
-                        _sum_squares(squares_x, squares_y, area, out_noise_gain[row, here])
                     missing = _combine_mask(
                         bits, flagged, start, stride, x, y, weights_x, weights_y, covered,
                         no_data_bit, out_mask[row, here],
@@ -157,10 +151,7 @@ def resample(
                 else:
                     out_mask[row, here] = no_data_bit
                 if missing:
-                    _write_no_data(
-                        row, column, n, no_data_bit, out_values, out_variances, out_mask,
-                        out_coverage, out_noise_gain,
-                    )  # fmt: skip
+                    _write_no_data(row, column, n, no_data_bit, out_values, out_variances, out_mask)
 
 
 @kernel
@@ -242,22 +233,6 @@ def _sum_taps(
 
 
 @kernel
-def _sum_squares(
-    squares_x: npt.NDArray[np.float32],
-    squares_y: npt.NDArray[np.float32],
-    area: npt.NDArray[np.float64],
-    out: npt.NDArray[np.float32],
-) -> None:
-    """Write the sum of the squared two-dimensional weights times the squared area."""
-    for i in range(out.size):
-        total_x, total_y = 0.0, 0.0
-        for k in range(i * LANES, i * LANES + _TAPS):
-            total_x += float(squares_x[k])
-            total_y += float(squares_y[k])
-        out[i] = total_x * total_y * (area[i] * area[i])
-
-
-@kernel
 def _combine_mask(
     bits: npt.NDArray[np.int32],
     flagged: bool,
@@ -319,16 +294,12 @@ def _write_no_data(
     out_values: npt.NDArray[np.float32],
     out_variances: npt.NDArray[np.float32],
     out_mask: npt.NDArray[np.int32],
-    out_coverage: npt.NDArray[np.bool_],
-    out_noise_gain: npt.NDArray[np.float32],
 ) -> None:
     """Put NaN and inf into those of n pixels of a row that have no data."""
     for i in range(column, column + n):
         if out_mask[row, i] == no_data_bit:
             out_values[:, row, i] = np.nan
             out_variances[:, row, i] = np.inf
-            if out_noise_gain.size and not out_coverage[row, i]:
-                out_noise_gain[row, i] = np.nan
 
 
 @kernel

@@ -10,9 +10,11 @@ __all__ = ["CalibratedImage", "ImageQuality"]
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lsst.images import Box, MaskedImage, SkyProjection
+from lsst.images import BackgroundMap, Box, MaskedImage, SkyProjection
+from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import OutputArchive
 
@@ -59,6 +61,14 @@ class CalibratedImage:
         Mean variance of the detector in counts^2 where the survey states one; None: it is measured.
     quality
         Statistics for the selection.
+    aperture_corrections
+        By the name of an algorithm that measures fluxes, such as ``base_PsfFlux_instFlux``, the
+        factor that turns its flux into that of a large aperture, by position in this image's pixel
+        coordinates. Under a name that ends in ``Err``: the factor's standard error.
+    backgrounds
+        Models of the background in counts, whole ones, of which at most one has been subtracted
+        from the image. A model that carries a unit that is not dimensionless is one that could not
+        be brought to counts.
     """
 
     observation: ObservationIdentifiers
@@ -67,6 +77,8 @@ class CalibratedImage:
     nanojansky_per_count: float = 1.0
     mean_variance: float | None = None
     quality: ImageQuality = dataclasses.field(default_factory=ImageQuality)
+    aperture_corrections: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+    backgrounds: BackgroundMap = dataclasses.field(default_factory=BackgroundMap)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.nanojansky_per_count) and self.nanojansky_per_count > 0):

@@ -13,12 +13,14 @@ from typing import Any, ClassVar
 
 import pydantic
 from lsst.images import (
+    BackgroundMapSerializationModel,
     Box,
     ImageSerializationModel,
     MaskedImage,
     MaskSerializationModel,
     SkyProjectionSerializationModel,
 )
+from lsst.images.aperture_corrections import ApertureCorrectionMapSerializationModel
 from lsst.images.serialization import InputArchive, InvalidParameterError, OutputArchive
 
 from .archive_schema import ProductTree
@@ -33,7 +35,7 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `CalibratedImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_calibrated_image"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = CalibratedImage
 
@@ -54,6 +56,15 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
         default=None, description="Mean variance of the detector in counts^2, where one was stated."
     )
     quality: ImageQuality = pydantic.Field(description="Statistics for the selection of inputs.")
+    # Files of version 1.0 lack what follows.
+    aperture_corrections: ApertureCorrectionMapSerializationModel = pydantic.Field(
+        default_factory=ApertureCorrectionMapSerializationModel,
+        description="Aperture corrections by algorithm.",
+    )
+    backgrounds: BackgroundMapSerializationModel = pydantic.Field(
+        default_factory=BackgroundMapSerializationModel,
+        description="Models of the background in counts.",
+    )
 
     @property
     def bbox(self) -> Box:
@@ -77,6 +88,8 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
             nanojansky_per_count=self.nanojansky_per_count,
             mean_variance=self.mean_variance,
             quality=self.quality,
+            aperture_corrections=self.aperture_corrections.deserialize(archive),
+            backgrounds=self.backgrounds.deserialize(archive),
         )
 
     def deserialize_component(
@@ -137,5 +150,12 @@ def serialize_calibrated_image(
         nanojansky_per_count=image.nanojansky_per_count,
         mean_variance=image.mean_variance,
         quality=image.quality,
+        aperture_corrections=write(
+            "aperture_corrections",
+            bare(
+                ApertureCorrectionMapSerializationModel.serialize, dict(image.aperture_corrections)
+            ),
+        ),
+        backgrounds=write("backgrounds", image.backgrounds.serialize),
         metadata=dict(planes.metadata.native),
     )

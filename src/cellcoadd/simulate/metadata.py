@@ -1,8 +1,13 @@
-"""What a file says about its exposure: the observation, and summary statistics of the image."""
+"""What a file says about its exposure: observation, summary statistics, corrections, background."""
 
 from __future__ import annotations
 
-__all__ = ["observation_info", "summary_statistics"]
+__all__ = [
+    "background_models",
+    "correction_fields",
+    "observation_info",
+    "summary_statistics",
+]
 
 import datetime
 import math
@@ -14,11 +19,12 @@ import numpy.typing as npt
 from astro_metadata_translator import ObservationInfo
 from astropy.coordinates import Angle, SkyCoord
 from astropy.time import Time, TimeDelta
-from lsst.images import ObservationSummaryStats
+from lsst.images import Background, BackgroundMap, Box, ObservationSummaryStats
+from lsst.images.fields import ChebyshevField, Field
 
 from ..conventions import AB_ZERO_POINT_NJY
 from .optics import PointSpread
-from .plan import SurveyPlan, VisitPlan
+from .plan import Coefficients, SurveyPlan, VisitPlan
 from .pointing import DetectorPointing
 
 _MAX_DETECTORS = 1000  # detector_exposure_id = visit * 1000 + detector
@@ -137,6 +143,29 @@ def summary_statistics(
             "those of lsst.images.ObservationSummaryStats."
         )
     return ObservationSummaryStats(**(statistics | dict(visit.stated_statistics)))
+
+
+def correction_fields(visit: VisitPlan, box: Box) -> dict[str, Field]:
+    """Return the aperture corrections that the file of a detector states."""
+    stated = visit.stated_aperture_corrections.items()
+    return {name: _polynomial(box, coefficients) for name, coefficients in stated}
+
+
+def background_models(visit: VisitPlan, box: Box) -> BackgroundMap:
+    """Return the models of the background that the file of a detector carries, in nJy."""
+    return BackgroundMap(
+        [
+            Background(name, _polynomial(box, coefficients, unit=u.nJy))
+            for name, coefficients in visit.stated_backgrounds.items()
+        ],
+        subtracted=visit.subtracted_background,
+    )
+
+
+def _polynomial(
+    box: Box, coefficients: Coefficients, *, unit: u.UnitBase | None = None
+) -> ChebyshevField:
+    return ChebyshevField(box, np.array(coefficients, np.float64), unit=unit)
 
 
 class _Moments:

@@ -27,7 +27,12 @@ from lsst.images import (
 
 from ..conventions import nanojansky_per_count, round_half_up
 from .artifacts import bad_columns, cosmic_rays, saturate
-from .metadata import observation_info, summary_statistics
+from .metadata import (
+    background_models,
+    correction_fields,
+    observation_info,
+    summary_statistics,
+)
 from .optics import PointSpread
 from .plan import SurveyPlan
 from .pointing import DetectorPointing
@@ -55,7 +60,8 @@ def simulate_visit_detector(plan: SurveyPlan, *, visit: int, detector: int) -> V
     -------
     `lsst.images.VisitImage`
         Image (float32, nJy), variance (float32, nJy^2: exactly what the noise was drawn with),
-        mask, sky projection, point-spread function, observation and summary statistics.
+        mask, sky projection, point-spread function, observation and summary statistics, stated
+        aperture corrections and backgrounds.
 
     Raises
     ------
@@ -108,6 +114,8 @@ def simulate_visit_detector(plan: SurveyPlan, *, visit: int, detector: int) -> V
         psf=point_spread.to_lsst(box),
         detector=camera.detector(detector, visit=visit),
         band=plan.band,
+        aperture_corrections=correction_fields(conditions, box),
+        backgrounds=background_models(conditions, box),
     )
 
 

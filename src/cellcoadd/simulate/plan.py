@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["SurveyPlan", "VisitPlan"]
+__all__ = ["Coefficients", "SurveyPlan", "VisitPlan"]
 
 import dataclasses
 import datetime
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from astropy.table import Table
 
@@ -17,6 +17,9 @@ from .camera import Camera
 from .optics import PointSpread, PsfKind
 from .pointing import DetectorPointing
 from .sky import TRUTH_COLUMNS, SkySettings, draw_sky
+
+type Coefficients = Sequence[Sequence[float]]
+"""Those of T_p(y) T_q(x), row p and column q, Chebyshev polynomials over a detector's box."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,13 @@ class VisitPlan:
     stated_statistics
         Values for the summary statistics of the file in place of those of the simulation, by their
         names in `lsst.images.ObservationSummaryStats`: to try how inputs are selected.
+    stated_aperture_corrections
+        What the file says about aperture corrections, by algorithm, for every detector alike.
+    stated_backgrounds
+        Models of the background that the file carries, by name, in nJy per pixel. The pixels do not
+        depend on them.
+    subtracted_background
+        Name of the one of which the file says that it has been subtracted.
 
     Raises
     ------
@@ -75,6 +85,11 @@ class VisitPlan:
     sky_sigma: float = 25.0
     zero_point: float = 33.3
     stated_statistics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    stated_aperture_corrections: Mapping[str, Coefficients] = dataclasses.field(
+        default_factory=dict
+    )
+    stated_backgrounds: Mapping[str, Coefficients] = dataclasses.field(default_factory=dict)
+    subtracted_background: str | None = None
 
     def __post_init__(self) -> None:
         if self.visit <= 0 or self.sequence < 0:
@@ -101,6 +116,12 @@ class VisitPlan:
             raise ValueError(
                 f"Visit {self.visit}: sky noise and seeing must be positive, "
                 f"got {self.sky_sigma} nJy and {self.seeing} arcsec."
+            )
+        names = [*self.stated_backgrounds, None]
+        if self.subtracted_background not in names:
+            raise ValueError(
+                f"Visit {self.visit}: the subtracted background must be one of {names}, "
+                f"got {self.subtracted_background!r}."
             )
 
 

@@ -1,7 +1,7 @@
 """Rubin visit images as `lsst.images` writes them (DP1, DP2 and our own simulations).
 
-A `VisitImage`, in memory or in a file, comes in; a `CalibratedImage` goes out. Backgrounds that the
-image carries are left as they are: already subtracted.
+A `VisitImage`, in memory or in a file, comes in; a `CalibratedImage` goes out. Its models of the
+background go with it: pixels stay as they are, with the one subtracted that was subtracted.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from ..products.observation_details import ObservationDetails
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .checks import check_projection, check_usable
 from .fits_files import is_cut_off
+from .visit_image_backgrounds import backgrounds_in_counts
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _MEDIAN_SAMPLE = 500  # pixels a side that are enough to know the median variance
@@ -146,6 +147,10 @@ def calibrated_image_from_visit_image(
             variance_is_in_counts=field is None and not visit_image.unit.is_equivalent(u.nJy),
         ),
         quality=_quality(visit_image.summary_stats, visit_image.sky_projection, visit_image.bbox),
+        aperture_corrections=dict(visit_image.aperture_corrections),
+        backgrounds=backgrounds_in_counts(
+            visit_image, nanojansky_per_count=scale, is_scaled=field is not None
+        ),
     )
     check_usable(calibrated, source)
     return calibrated

@@ -9,11 +9,14 @@ __all__ = [
     "MakeDirectWarpTask",
     "StitchCellCoaddConfig",
     "StitchCellCoaddTask",
+    "TabulateCellsConfig",
+    "TabulateCellsTask",
 ]
 
 from ._log_filters import install_log_filters
 from .assemble_cell_coadd import AssembleCellCoaddConfig, AssembleCellCoaddTask
 from .make_direct_warp import MakeDirectWarpConfig, MakeDirectWarpTask
 from .stitch_cell_coadd import StitchCellCoaddConfig, StitchCellCoaddTask
+from .tabulate_cells import TabulateCellsConfig, TabulateCellsTask
 
 install_log_filters()

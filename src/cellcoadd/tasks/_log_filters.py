@@ -14,33 +14,36 @@ import sys
 from ..errors import UnusableInputError
 
 _ABSENT_PARTS = {
-    "lsst.utils.packages": "Unable to import eups",
-    "lsst.daf.butler._storage_class": "Unable to import type lsst.afw.",
+    "lsst.utils.packages": ("Unable to import eups",),
+    "lsst.daf.butler._storage_class": (
+        "Unable to import type lsst.afw.",
+        "Unable to import type pandas.",
+    ),
 }
 
 
 def install_log_filters() -> None:
     """Drop the messages, on the loggers that they come from; again does nothing more."""
-    for name, beginning in _ABSENT_PARTS.items():
-        logging.getLogger(name).addFilter(_AbsentPart(beginning))
+    for name, beginnings in _ABSENT_PARTS.items():
+        logging.getLogger(name).addFilter(_AbsentPart(beginnings))
     logging.getLogger("lsst.daf.butler._storage_class").addFilter(_FailedConversion())
 
 
 class _AbsentPart(logging.Filter):
-    """Drops messages that begin in one way."""
+    """Drops messages that begin in one of some ways."""
 
-    def __init__(self, beginning: str) -> None:
+    def __init__(self, beginnings: tuple[str, ...]) -> None:
         super().__init__()
-        self._beginning = beginning
+        self._beginnings = beginnings
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(self._beginning)
+        return not record.getMessage().startswith(self._beginnings)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _AbsentPart) and other._beginning == self._beginning
+        return isinstance(other, _AbsentPart) and other._beginnings == self._beginnings
 
     def __hash__(self) -> int:
-        return hash(self._beginning)
+        return hash(self._beginnings)
 
 
 class _FailedConversion(logging.Filter):

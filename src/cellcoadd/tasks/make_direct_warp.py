@@ -111,6 +111,19 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         doc="Draw noise with the detector's median variance instead of each pixel's own.",
         default=_DEFAULTS.use_median_variance,
     )
+    doRevertOldBackground = Field[bool](
+        doc="Add the background model that was subtracted from an image back to it.",
+        default=_DEFAULTS.do_revert_old_background,
+    )
+    doApplyNewBackground = Field[bool](
+        doc="Subtract the background model that newBackground names.",
+        default=_DEFAULTS.do_apply_new_background,
+    )
+    newBackground = Field[str](
+        doc="Name of a background model that the images carry.",
+        default=_DEFAULTS.new_background,
+        optional=True,
+    )
     doSelectPreWarp = Field[bool](
         doc="Leave out detectors that fail the cuts of `select`.",
         default=_DEFAULTS.do_select_pre_warp,
@@ -145,6 +158,9 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
             number_of_noise_realizations=self.numberOfNoiseRealizations,
             seed_offset=self.seedOffset,
             use_median_variance=self.useMedianVariance,
+            do_revert_old_background=self.doRevertOldBackground,
+            do_apply_new_background=self.doApplyNewBackground,
+            new_background=self.newBackground,
             do_select_pre_warp=self.doSelectPreWarp,
             select=self.select.to_settings(),
             do_pre_warp_interpolation=self.doPreWarpInterpolation,

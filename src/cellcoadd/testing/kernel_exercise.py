@@ -68,7 +68,6 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
             "mask": np.empty((height, width), np.int32),
             "fractions": np.empty((1, height, width), np.float32),
             "coverage": np.empty((height, width), np.bool_),
-            "noise_gain": np.empty((height, width), np.float32),
         }
         resample(
             values, variances, mask.astype(np.int32), fractions, x, y, x_start, y_start, 10, 16,

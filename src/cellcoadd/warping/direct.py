@@ -11,22 +11,20 @@ from collections.abc import Iterable, Sequence
 
 import astropy.units as u
 import numpy as np
-import numpy.typing as npt
-from lsst.images import YX, Box, Image, Mask, MaskedImage
+from lsst.images import Image, Mask, MaskedImage
 
-from ..cell_grid import shared_box
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.mask_planes import ALL_PLANES
-from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
+from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
 from .project import ProjectedImage, place_image, project_image
 from .select import Refusal, select_images
 from .settings import WarpSettings
-from .warped_psf import warp_psf
+from .warped_cells import warp_cells
 
 _LOG = logging.getLogger(__name__)
 
@@ -136,7 +134,7 @@ def _merge(
         # All of it lies in the border around the patch, which is there for neighbours' sake only.
         return None
     bbox, schema = planes.bbox, planes.schema
-    cell_inputs, stamps = _cells_of(planes, projected, patch, settings=settings)
+    cells = warp_cells(planes, projected, patch.grid, settings=settings.resampling)
     mask = Mask(planes.mask[:, :, np.newaxis], schema=schema, bbox=bbox)
     projection = patch.sky_projection
     fractions = {
@@ -167,8 +165,10 @@ def _merge(
             for image in projected
         ],
         owner=planes.owner,
-        cell_inputs=cell_inputs,
-        stamps=stamps,
+        cell_inputs=cells.inputs,
+        stamps=cells.stamps,
+        noise_covariances=cells.noise_covariances,
+        aperture_corrections=cells.aperture_corrections,
         mask_fractions=fractions,
     )
     noise = tuple(
@@ -186,66 +186,3 @@ def _merge(
         masked_fraction=fractions.get(ALL_PLANES),
         refused=tuple(refused),
     )
-
-
-def _cells_of(
-    planes: MergedPlanes, projected: list[ProjectedImage], patch: Patch, *, settings: WarpSettings
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float32]]:
-    """What each detector covers of each cell, and its PSF at the centres that it covers.
-
-    Where a PSF cannot be drawn there is no stamp.
-    """
-    rows: list[tuple[int, int, int, int, int, bool, int]] = []
-    centres: list[list[YX[int]]] = [[] for _ in projected]
-    grid = patch.grid
-    for index in grid.overlapping(planes.bbox):
-        n_outer = _owners_in(planes, grid.outer_bbox_of(index), len(projected))
-        n_inner = _owners_in(planes, grid.inner_bbox_of(index), len(projected))
-        centre = grid.centre_of(index)
-        at_centre = planes.owner_at(x=centre.x, y=centre.y)
-        for number in np.nonzero(n_outer)[0]:
-            central = bool(number == at_centre)
-            stamp = len(centres[number]) if central else -1
-            if central:
-                centres[number].append(centre)
-            rows.append(
-                (int(number), index.x, index.y, n_outer[number], n_inner[number], central, stamp)
-            )
-    cell_inputs = np.array(rows, dtype=CELL_INPUT_DTYPE)
-    stamps, firsts = _join_stamps(
-        [
-            warp_psf(
-                image.prepared.source.psf,
-                transform=image.transform,
-                centres=centres[number],
-                settings=settings.resampling,
-            )
-            for number, image in enumerate(projected)
-        ]
-    )
-    has_stamp = cell_inputs["stamp"] >= 0
-    cell_inputs["stamp"][has_stamp] += firsts[cell_inputs["input"][has_stamp]]
-    drawn = np.isfinite(stamps).all(axis=(1, 2))
-    numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
-    cell_inputs["stamp"][has_stamp] = numbers[cell_inputs["stamp"][has_stamp]]
-    return cell_inputs, stamps[drawn]
-
-
-def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
-    """Number of pixels of a box that come from each detector."""
-    shared = shared_box(box, planes.bbox)
-    if shared is None:
-        return np.zeros(count, np.int64)
-    place = shared.slice_within(planes.bbox)
-    counts = np.bincount(planes.owner[place.y, place.x].ravel(), minlength=NO_OWNER + 1)
-    return counts[:count].astype(np.int64)
-
-
-def _join_stamps(
-    parts: list[npt.NDArray[np.float32]],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Stamps of all detectors in one array, padded with zeros to one size; first row of each."""
-    size = max(part.shape[1] for part in parts)
-    padded = [np.pad(part, ((0, 0), *[((size - part.shape[1]) // 2,) * 2] * 2)) for part in parts]
-    firsts = np.cumsum([0, *(len(part) for part in parts[:-1])]).astype(np.int32)
-    return np.concatenate(padded), firsts

@@ -57,6 +57,24 @@ class TractToDetector:
         """
         return self._apply(self._forward, x=x, y=y)
 
+    def jacobians(
+        self, *, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the derivatives of detector pixels by tract pixels at tract positions.
+
+        Returns
+        -------
+        float64 (n, 2, 2)
+            Detector x and y by tract x and y, from differences over one pixel.
+        """
+        steps = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        at = self.to_detector(
+            x=(x[:, np.newaxis] + steps[:, 0]).ravel(), y=(y[:, np.newaxis] + steps[:, 1]).ravel()
+        )
+        positions = np.stack([at.x, at.y]).reshape(2, -1, len(steps))
+        derivatives: npt.NDArray[np.float64] = positions[:, :, 1:] - positions[:, :, :1]
+        return derivatives.transpose(1, 0, 2)
+
     def nodes(self, box: Box, *, spacing: int) -> XY[npt.NDArray[np.float64]]:
         """Return detector positions of the nodes that a region of the tract needs.
 

@@ -1,4 +1,4 @@
-"""Make one detector ready for resampling: noise, interpolation of bad pixels, calibration.
+"""Make one detector ready for resampling: background, noise, interpolation, calibration.
 
 The whole detector is always prepared, whatever part of it a patch needs, so that the same pixel of
 the sky comes out the same, bit for bit, in overlapping patches.
@@ -17,6 +17,7 @@ from ..errors import UnusableInputError
 from ..kernels.clipped_mean import clipped_mean
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
+from .backgrounds import exchange_background
 from .interpolate import interpolate_bad_pixels
 from .noise import draw_noise, median_variance, noise_generator
 from .settings import WarpSettings
@@ -31,7 +32,7 @@ class PreparedImage:
     Parameters
     ----------
     source
-        Where the planes come from: identity, WCS, PSF.
+        Where the planes come from: identity, WCS, PSF, and pixels with the wanted background.
     values : float32 (1 + realizations, rows, columns)
         The image and its noise realizations in nJy. Not finite: no data.
     variances : float32 (1 or 2, rows, columns)
@@ -53,13 +54,15 @@ class PreparedImage:
 
 
 def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> PreparedImage:
-    """Draw noise, interpolate bad pixels and calibrate one detector.
+    """Exchange the background, draw noise, interpolate bad pixels and calibrate one detector.
 
     Raises
     ------
     UnusableInputError
-        If no pixel of the detector has a finite value and a positive, finite variance.
+        If no pixel of the detector has a finite value and a positive, finite variance, or the
+        wanted background is not to be had.
     """
+    image = exchange_background(image, settings=settings)
     masked_image = image.masked_image
     schema = masked_image.mask.schema
     mask = plane_array(masked_image.mask).copy()

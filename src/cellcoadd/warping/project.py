@@ -118,7 +118,6 @@ def project_image(
         result.mask,
         result.fractions,
         result.coverage,
-        np.empty((0, 0), np.float32),
     )
     return result if result.coverage.any() else None
 

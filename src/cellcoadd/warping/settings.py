@@ -88,6 +88,12 @@ class WarpSettings:
     seed_offset: int = 0
     use_median_variance: bool = True
     """Draw noise with the median variance of the detector instead of each pixel's own."""
+    do_revert_old_background: bool = False
+    """Add the background model that was subtracted from an image back to it, before all else."""
+    do_apply_new_background: bool = False
+    """Subtract the model ``new_background``, after the old one is back if that is asked for too."""
+    new_background: str | None = None
+    """Name of the model among those that an image carries."""
     do_select_pre_warp: bool = True
     select: SelectionSettings = dataclasses.field(default_factory=SelectionSettings)
     do_pre_warp_interpolation: bool = False
@@ -105,6 +111,11 @@ class WarpSettings:
             )
         if self.border < 0:
             raise ValueError(f"border must not be negative, got {self.border}.")
+        if self.do_apply_new_background and not self.new_background:
+            raise ValueError(
+                "do_apply_new_background needs new_background, the name of the model to subtract, "
+                f"got {self.new_background!r}."
+            )
 
     @property
     def masked_fraction_planes(self) -> tuple[str, ...]:

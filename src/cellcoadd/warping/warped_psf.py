@@ -124,7 +124,6 @@ def _resample_stamp(
         np.empty(out.shape, np.int32),
         np.empty((0, *out.shape), np.float32),
         np.empty(out.shape, np.bool_),
-        np.empty((0, 0), np.float32),
     )
     out[...] = np.nan_to_num(values[0], nan=0.0)
 
@@ -138,12 +137,9 @@ def _target_radius(
     """
     # The kernel reaches half a padding over the stamp's edge; its middle is off by half a pixel.
     half = 0.5 * max(psf.kernel_bbox.shape) + 0.5 * _PADDING + 0.5
-    x = np.array([[c.x, c.x + 1, c.x] for c in centres], np.float64)
-    y = np.array([[c.y, c.y, c.y + 1] for c in centres], np.float64)
-    at = transform.to_detector(x=x.ravel(), y=y.ravel())
-    px, py = at.x.reshape(x.shape), at.y.reshape(y.shape)
-    jacobian = np.empty((len(centres), 2, 2))
-    jacobian[:, 0, 0], jacobian[:, 0, 1] = px[:, 1] - px[:, 0], px[:, 2] - px[:, 0]
-    jacobian[:, 1, 0], jacobian[:, 1, 1] = py[:, 1] - py[:, 0], py[:, 2] - py[:, 0]
-    extent = np.abs(np.linalg.inv(jacobian)).sum(axis=2).max() * half
+    jacobians = transform.jacobians(
+        x=np.array([centre.x for centre in centres], np.float64),
+        y=np.array([centre.y for centre in centres], np.float64),
+    )
+    extent = np.abs(np.linalg.inv(jacobians)).sum(axis=2).max() * half
     return math.floor(float(extent))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..pages import read_tables, replace_tables
-from . import constant_sky, galaxies, seams, stars
+from . import constant_sky, galaxies, noise, seams, shear, stars
 from .check import Check
 
 
@@ -32,6 +32,8 @@ MEASUREMENTS: dict[str, Measure] = {
     "galaxies": galaxies.measure,
     "seams": seams.measure,
     "sky": constant_sky.measure,
+    "noise": noise.measure,
+    "shear": shear.measure,
 }
 """All measurements by name, in the order of the page."""
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m cellcoadd.testing.physics",
         description="Compare coadds of simulated skies with the truth.",
     )
-    parser.add_argument("--short", action="store_true", help="fewer cases, in seconds")
+    parser.add_argument("--short", action="store_true", help="fewer cases, in a minute")
     parser.add_argument("--only", choices=sorted(MEASUREMENTS), help="one of the measurements")
     parser.add_argument("--update", type=Path, help="put the tables into this page as well")
     options = parser.parse_args(arguments)

@@ -1,0 +1,1 @@
+"""Stage 3. Coadd -> numbers: what is measured of its cells."""

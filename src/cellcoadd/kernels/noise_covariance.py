@@ -1,0 +1,120 @@
+"""Covariance of white noise after resampling, in closed form.
+
+Two resampled pixels share source pixels, so their noise is alike. In come the place of a square of
+target pixels in the source and the map's derivatives there; out comes the covariance of two of its
+pixels by their offset, as the resampler (`resample`) makes it of noise of variance 1.
+"""
+
+from __future__ import annotations
+
+__all__ = ["REACH", "resampled_noise_covariance"]
+
+import numpy as np
+import numpy.typing as npt
+
+from .lanczos import HALF_WIDTH, kernel_weights
+
+REACH = 2 * HALF_WIDTH
+"""Source pixels in x or in y from which on two positions have no source pixel in common."""
+
+_STEPS = 128  # table entries a pixel; between them the table is linear, and exact to 2e-5
+_HARMONICS = 2  # the third one is below 1e-4
+
+type _Floats = npt.NDArray[np.float64]
+
+
+def resampled_noise_covariance(
+    x: _Floats, y: _Floats, jacobians: _Floats, *, height: int, width: int, radius: int
+) -> npt.NDArray[np.float32]:
+    """Return the mean covariance of two pixels of a rectangle by their offset.
+
+    Parameters
+    ----------
+    x, y : float64 (m,)
+        Source positions of the middles of m rectangles of target pixels.
+    jacobians : float64 (m, 2, 2)
+        Derivatives there of the source x and y (first axis) by the target x and y (second axis).
+    height, width
+        Size of the rectangles in target pixels.
+    radius
+        Largest offset in target pixels. Offsets that the rectangle does not have are given too, as
+        if their pairs had its middle.
+
+    Returns
+    -------
+    float32 (m, 2 * radius + 1, 2 * radius + 1)
+        By offset in y and in x, offset 0 in the middle, for source noise of variance 1; symmetric.
+
+    Notes
+    -----
+    With the normalised weights w_k(u) of source pixel k for position u, one axis has
+    S(u, d) = sum_k w_k(u) w_k(u + d), periodic in u. It is the same seen from either end, so
+    S(u, d) = sum_m R_m(d) exp(2 pi i m (u + d/2)) with real, even R_m. Over the pairs of pixels of
+    a rectangle, whose middles lie on a grid around its own, the mean of the exponential is a
+    product of two Dirichlet kernels. The map is taken as linear within the rectangle: distortion
+    of a tenth of a pixel over a cell changes nothing that matters here.
+    """
+    offsets = np.arange(-radius, radius + 1)
+    offset_y, offset_x = (part.ravel() for part in np.meshgrid(offsets, offsets, indexing="ij"))
+    # One of each pair of opposite offsets, and the middle.
+    half = slice(offset_x.size // 2, None)
+    offset_x, offset_y = offset_x[half], offset_y[half]
+    along_x = jacobians[:, 0, 0, np.newaxis] * offset_x + jacobians[:, 0, 1, np.newaxis] * offset_y
+    along_y = jacobians[:, 1, 0, np.newaxis] * offset_x + jacobians[:, 1, 1, np.newaxis] * offset_y
+    harmonics_x, harmonics_y = _harmonics_at(along_x), _harmonics_at(along_y)
+    pairs_x = np.maximum(width - np.abs(offset_x), 1)
+    pairs_y = np.maximum(height - np.abs(offset_y), 1)
+    total = np.zeros_like(along_x)
+    for m in range(-_HARMONICS, _HARMONICS + 1):
+        for n in range(_HARMONICS + 1):
+            if n == 0 and m < 0:
+                continue  # the complex conjugate of -m
+            phase = np.cos(2.0 * np.pi * (m * x + n * y))
+            step_x = m * jacobians[:, 0, 0] + n * jacobians[:, 1, 0]
+            step_y = m * jacobians[:, 0, 1] + n * jacobians[:, 1, 1]
+            mean = _dirichlet(step_x, pairs_x) * _dirichlet(step_y, pairs_y)
+            twice = 1.0 if m == n == 0 else 2.0
+            total += twice * phase[:, np.newaxis] * mean * harmonics_x[abs(m)] * harmonics_y[n]
+    total *= np.linalg.det(jacobians)[:, np.newaxis] ** 2
+    size = 2 * radius + 1
+    result = np.concatenate([total[:, :0:-1], total], axis=1)
+    return result.reshape(-1, size, size).astype(np.float32)
+
+
+def _harmonics_at(distance: _Floats) -> list[_Floats]:
+    """R_m at distances in source pixels."""
+    return [np.interp(np.abs(distance), _DISTANCES, table) for table in _HARMONIC_TABLES]
+
+
+def _make_tables() -> tuple[_Floats, _Floats]:
+    """Distances 0..REACH, and R_m (harmonics, distances) there."""
+    weights = np.array([kernel_weights(step / _STEPS) for step in range(_STEPS)])
+    phase = np.arange(_STEPS)[:, np.newaxis]
+    steps = np.arange(REACH * _STEPS + 1)
+    whole, fraction = np.divmod(phase + steps, _STEPS)
+    products = np.zeros(whole.shape)
+    for tap in range(2 * HALF_WIDTH):
+        other = tap - whole
+        shared = (other >= 0) & (other < 2 * HALF_WIDTH)
+        partner = weights[fraction, np.clip(other, 0, 2 * HALF_WIDTH - 1)]
+        products += np.where(shared, weights[phase, tap] * partner, 0.0)
+    middle = (phase + 0.5 * steps) / _STEPS
+    tables = [
+        (products * np.cos(2.0 * np.pi * m * middle)).mean(axis=0) for m in range(_HARMONICS + 1)
+    ]
+    return steps / _STEPS, np.array(tables)
+
+
+_DISTANCES, _HARMONIC_TABLES = _make_tables()
+
+
+def _dirichlet(step: _Floats, count: npt.NDArray[np.int_]) -> _Floats:
+    """Mean of exp(2 pi i step k) over ``count`` values of k around 0, spaced by 1: (m, counts)."""
+    # Whole steps turn by whole circles; for an even count k is half a whole number.
+    whole = np.round(step)[:, np.newaxis]
+    angle = np.pi * (step[:, np.newaxis] - whole)
+    sine = np.sin(angle)
+    small = np.abs(sine) < 1e-9
+    ratio = np.where(small, 1.0, np.sin(count * angle) / (count * np.where(small, 1.0, sine)))
+    sign = np.where((whole * (count - 1)) % 2 == 0, 1.0, -1.0)
+    return sign * ratio

@@ -1,0 +1,54 @@
+"""TabulateCellsTask: what is measured of the cells of a coadd, one row a cell."""
+
+from __future__ import annotations
+
+__all__ = ["TabulateCellsConfig", "TabulateCellsConnections", "TabulateCellsTask"]
+
+from lsst.pipe.base import (
+    PipelineTask,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    Struct,
+    connectionTypes,
+)
+
+from ..analysis.cell_table import tabulate_cells
+from ..products.cell_coadd import MultipleCellCoadd
+
+_DIMENSIONS = ("tract", "patch", "band", "skymap")
+
+
+class TabulateCellsConnections(
+    PipelineTaskConnections,
+    dimensions=_DIMENSIONS,
+    defaultTemplates={"outputCoaddName": "deep", "outputCoaddSuffix": "Cell"},
+):
+    """What the task reads and writes."""
+
+    cell_coadd = connectionTypes.Input(
+        doc="The coadd with the outer regions of its cells.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}",
+        storageClass="BorderedCellCoadd",
+        dimensions=_DIMENSIONS,
+    )
+    cell_table = connectionTypes.Output(
+        doc="One row a filled cell; the columns are those of `CELL_COLUMNS`.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}_table",
+        storageClass="ArrowAstropy",
+        dimensions=_DIMENSIONS,
+    )
+
+
+class TabulateCellsConfig(PipelineTaskConfig, pipelineConnections=TabulateCellsConnections):
+    """There is nothing to choose."""
+
+
+class TabulateCellsTask(PipelineTask):
+    """Measure the cells of a coadd."""
+
+    ConfigClass = TabulateCellsConfig
+    _DefaultName = "tabulateCells"
+
+    def run(self, *, cell_coadd: MultipleCellCoadd) -> Struct:
+        """Return the table as ``cell_table``, an `astropy.table.Table`."""
+        return Struct(cell_table=tabulate_cells(cell_coadd))

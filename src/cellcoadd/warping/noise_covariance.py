@@ -1,0 +1,54 @@
+"""What resampling makes of a detector's noise in each cell: its covariance by offset.
+
+The variance plane of a warp says what a pixel's noise is, not that neighbours have it in common.
+Who measures a flux from many pixels needs both; `analysis.noise_factor` makes one number of it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["warp_noise_covariance"]
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box
+
+from ..kernels.noise_covariance import REACH, resampled_noise_covariance
+from .positions import TractToDetector
+
+
+def warp_noise_covariance(
+    transform: TractToDetector, boxes: Sequence[Box]
+) -> npt.NDArray[np.float32]:
+    """Return what white noise of variance 1 becomes in some regions of a tract.
+
+    Parameters
+    ----------
+    transform
+        Tract pixels to detector pixels.
+    boxes
+        Inner regions of cells, of one size, whose middles lie on the detector.
+
+    Returns
+    -------
+    float32 (len(boxes), size, size)
+        Mean covariance of two pixels of a region by their offset in y and x; offset 0 in the
+        middle, and 0 beyond.
+    """
+    if not boxes:
+        return np.zeros((0, 1, 1), np.float32)
+    x = np.array([0.5 * (box.x.min + box.x.max) for box in boxes])
+    y = np.array([0.5 * (box.y.min + box.y.max) for box in boxes])
+    at = transform.to_detector(x=x, y=y)
+    jacobians = transform.jacobians(x=x, y=y)
+    reach = np.abs(np.linalg.inv(jacobians)).sum(axis=2).max() * REACH
+    return resampled_noise_covariance(
+        at.x,
+        at.y,
+        jacobians,
+        height=boxes[0].y.size,
+        width=boxes[0].x.size,
+        radius=math.floor(float(reach)),
+    )

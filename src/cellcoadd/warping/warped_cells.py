@@ -1,0 +1,139 @@
+"""What a visit has in each cell: the part that each detector covers, and what holds at centres.
+
+A cell takes the point-spread function, the noise covariance and the aperture corrections of the
+detector that covers its centre.
+"""
+
+from __future__ import annotations
+
+__all__ = ["WarpedCells", "warp_cells"]
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box
+
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
+from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER
+from .aperture_corrections import corrections_of_detectors
+from .merge import MergedPlanes
+from .noise_covariance import warp_noise_covariance
+from .project import ProjectedImage
+from .settings import ResamplingSettings
+from .warped_psf import warp_psf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class WarpedCells:
+    """Tables and stamps as `products.warp.Warp` keeps them: its arguments of these names.
+
+    ``inputs`` are its ``cell_inputs``; the others have a row for each stamp.
+    """
+
+    inputs: npt.NDArray[np.void]
+    stamps: npt.NDArray[np.float32]
+    noise_covariances: npt.NDArray[np.float32]
+    aperture_corrections: Mapping[str, npt.NDArray[np.float64]]
+
+
+def warp_cells(
+    planes: MergedPlanes,
+    projected: Sequence[ProjectedImage],
+    grid: BorderedCellGrid,
+    *,
+    settings: ResamplingSettings,
+) -> WarpedCells:
+    """Count what each detector covers of each cell, and resample what belongs to centres.
+
+    Parameters
+    ----------
+    planes, projected
+        The visit on the tract's pixels, and its detectors one by one.
+    grid
+        The cells of the patch.
+    settings
+        Those of the pixels' resampler.
+
+    Notes
+    -----
+    Where a point-spread function cannot be drawn there is no stamp, nor anything that goes with it.
+    """
+    table, central = _count_pixels(planes, grid, count=len(projected))
+    centres = [[grid.centre_of(index) for index in cells] for cells in central]
+    stamps = _joined(
+        [
+            warp_psf(
+                image.prepared.source.psf,
+                transform=image.transform,
+                centres=mine,
+                settings=settings,
+            )
+            for image, mine in zip(projected, centres, strict=True)
+        ]
+    )
+    covariances = _joined(
+        [
+            warp_noise_covariance(image.transform, [grid.inner_bbox_of(index) for index in cells])
+            for image, cells in zip(projected, central, strict=True)
+        ]
+    )
+    corrections = corrections_of_detectors(projected, centres)
+    drawn = np.isfinite(stamps).all(axis=(1, 2))
+    numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
+    has_stamp = table["stamp"] >= 0
+    table["stamp"][has_stamp] = numbers[table["stamp"][has_stamp]]
+    return WarpedCells(
+        inputs=table,
+        stamps=stamps[drawn],
+        noise_covariances=covariances[drawn],
+        aperture_corrections={name: values[drawn] for name, values in corrections.items()},
+    )
+
+
+def _count_pixels(
+    planes: MergedPlanes, grid: BorderedCellGrid, *, count: int
+) -> tuple[npt.NDArray[np.void], list[list[Index2D]]]:
+    """The table of cells and detectors that touch, and the cells whose centre each one covers.
+
+    Stamps are numbered as if there were one for each of these cells, detector after detector.
+    """
+    rows: list[tuple[int, int, int, int, int, bool, int]] = []
+    central: list[list[Index2D]] = [[] for _ in range(count)]
+    for index in grid.overlapping(planes.bbox):
+        n_outer = _owners_in(planes, grid.outer_bbox_of(index), count)
+        n_inner = _owners_in(planes, grid.inner_bbox_of(index), count)
+        centre = grid.centre_of(index)
+        owner = planes.owner_at(x=centre.x, y=centre.y)
+        for number in np.nonzero(n_outer)[0]:
+            covers = bool(number == owner)
+            stamp = len(central[number]) if covers else -1
+            if covers:
+                central[number].append(index)
+            rows.append(
+                (int(number), index.x, index.y, n_outer[number], n_inner[number], covers, stamp)
+            )
+    table = np.array(rows, dtype=CELL_INPUT_DTYPE)
+    firsts = np.cumsum([0, *(len(cells) for cells in central[:-1])])
+    has_stamp = table["stamp"] >= 0
+    table["stamp"][has_stamp] += firsts[table["input"][has_stamp]]
+    return table, central
+
+
+def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
+    """Number of pixels of a box that come from each detector."""
+    shared = shared_box(box, planes.bbox)
+    if shared is None:
+        return np.zeros(count, np.int64)
+    place = shared.slice_within(planes.bbox)
+    counts = np.bincount(planes.owner[place.y, place.x].ravel(), minlength=NO_OWNER + 1)
+    return counts[:count].astype(np.int64)
+
+
+def _joined(parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Squares of all detectors in one array, padded with zeros to one size."""
+    size = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [np.pad(part, ((0, 0), *[((size - part.shape[1]) // 2,) * 2] * 2)) for part in parts]
+    )
