@@ -63,7 +63,7 @@ class Biases:
     cells: int
     pairs: int
 
-    def checks(self, case: str, *, m_wanted: float, c_wanted: float) -> list[Check]:
+    def checks(self, case: str, *, exposures: int, m_wanted: float, c_wanted: float) -> list[Check]:
         """Return the four numbers as rows of a table."""
         rows = (
             ("m{}, multiplicative bias of the shear", self.m, self.m_error, m_wanted),
@@ -71,12 +71,13 @@ class Biases:
         )
         return [
             Check(
-                case=f"{case}: {self.pairs} pairs of galaxies",
+                case=case,
                 quantity=quantity.format(component + 1),
                 deviation=float(value[component]),
                 wanted=wanted,
                 count=self.pairs,
                 error=float(error[component]),
+                note=f"pairs of galaxies in {self.cells} cells; exposures: {exposures}",
             )
             for quantity, value, error, wanted in rows
             for component in (0, 1)
@@ -99,11 +100,11 @@ def measure(*, short: bool) -> list[Check]:
     return [
         *alone.checks(
             f"shear {size:g}, one exposure, not warped",
-            m_wanted=_ESTIMATOR_WANTED, c_wanted=_ESTIMATOR_WANTED,
+            exposures=1, m_wanted=_ESTIMATOR_WANTED, c_wanted=_ESTIMATOR_WANTED,
         ),
         *coadded.checks(
-            f"shear {size:g}, coadd of {len(visits)} exposures",
-            m_wanted=_M_WANTED, c_wanted=_C_WANTED,
+            f"shear {size:g}, coadd",
+            exposures=len(visits), m_wanted=_M_WANTED, c_wanted=_C_WANTED,
         ),
     ]  # fmt: skip
 
