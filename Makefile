@@ -41,7 +41,7 @@ bench: $(READY) ## run the benchmarks
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
 	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
 
-physics: $(READY) ## compare coadds of simulated skies with the truth, in five minutes
+physics: $(READY) ## compare coadds of simulated skies with the truth (five minutes, 5 GB)
 	$(BIN)/python -m cellcoadd.testing.physics
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again

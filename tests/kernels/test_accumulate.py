@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,54 +146,6 @@ def test_noise_equal_to_the_image_gives_the_image(seed: int) -> None:
         planes["noise"] = planes["image"]
     _, out = _stack(inputs, shape=(4, 5))
     np.testing.assert_array_equal(out["noise"][0], out["image"])
-
-
-@pytest.mark.parametrize(
-    "name", ["default_like", "error_from_scatter", "two_thresholds_no_map", "no_bad_bits"]
-)
-def test_stack_is_that_of_the_rubin_pipelines(name: str, shared: Path) -> None:
-    """Their sums (reference D1), which keep products in single precision and add NaN up.
-
-    They follow the bits of the planes that have a threshold only, and flag NO_DATA by default.
-    """
-    folder = shared / "reference" / "rubin" / "D_statistics"
-    config = json.loads((folder / "D1_stack.json").read_text())["configs"][name]
-    given_planes = np.load(folder / "D1_stack_inputs.npz")
-    theirs = np.load(folder / "D1_stack_outputs.npz")
-    bits = [1 << b for b in range(31) if config["bit_mask_value"] >> b & 1]
-    known = {1 << int(b): value for b, value in config["mask_threshold_dict"].items()}
-    followed = sum(known)
-    rules = [(bit & followed, to) for bit, to in config["mask_map"]]
-    n = len(given_planes["weight"])
-    sums, ours = _stack(
-        [
-            {
-                key: given_planes[key][k] if key != "weight" else float(given_planes[key][k])
-                for key in ("image", "variance", "mask", "weight")
-            }
-            for k in range(n)
-        ],
-        shape=given_planes["image"].shape[1:],
-        scatter=not config["calc_error_from_input_variance"],
-        bad_planes=np.array(bits, np.int32),
-        thresholds=[known.get(bit, 1.0) for bit in bits],
-        rules=rules,
-        inexact_psf_bit=0,
-    )
-    finite = np.isfinite(given_planes["image"]) & np.isfinite(given_planes["variance"])
-    compared = finite.all(axis=0)
-    assert compared.mean() > 0.9
-    used = compared & (sums.n_used > 0)
-    np.testing.assert_allclose(ours["image"][used], theirs[f"{name}_image"][used], rtol=3e-7)
-    np.testing.assert_array_equal(sums.n_used[compared], theirs[f"{name}_n"][compared])
-    np.testing.assert_array_equal(ours["mask"][compared], theirs[f"{name}_mask"][compared])
-    if config["calc_error_from_input_variance"]:
-        rtol = 3e-7
-    else:
-        rtol = 3e-4  # theirs loses digits in the difference of two squares
-        used &= sums.n_used > 1
-    expected = theirs[f"{name}_variance"][used]
-    np.testing.assert_allclose(ours["variance"][used], expected, rtol=rtol)
 
 
 def _random_inputs(seed: int, factor: float) -> list[dict[str, Any]]:

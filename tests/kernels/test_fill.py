@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.kernels.fill import fill_no_data, prediction_weights
-
-NO_DATA = 256
-_ROUNDING = 5e-5  # the Rubin pipelines' coefficients have four decimals
-_FAR = 3e-4  # and in runs of 11 and more they take the limit of an infinite run in the middle
 
 
 def _fill(row: list[float], missing: range) -> list[float]:
@@ -95,63 +86,3 @@ def test_all_planes_are_filled_with_the_same_weights() -> None:
     fill_no_data(alone, no_data)
     np.testing.assert_array_equal(planes[0], alone[0])
     np.testing.assert_allclose(planes[1], 2 * planes[0], rtol=1e-6)
-
-
-def test_coefficients_are_those_of_the_rubin_pipelines(shared: Path) -> None:
-    """Impulse responses (reference D4) of all runs but those of 7 pixels at an edge, a fault."""
-    responses = _reference(shared)["impulse_responses"]
-    assert len(responses) > 70
-    for name, response in responses.items():
-        if name in ("left_7", "right_7"):
-            continue
-        start, width, size = response["start"], response["width"], response["row_length"]
-        tolerance = 1.1 * _ROUNDING if width < 11 else _FAR
-        no_data = np.zeros((1, size), np.bool_)
-        no_data[0, start : start + width] = True
-        for neighbour, expected in response["coefficient_by_neighbour"].items():
-            offset = int(neighbour)
-            planes = np.zeros((1, 1, size), np.float32)
-            planes[0, 0, start + offset + (width - 1 if offset > 0 else 0)] = 1.0
-            fill_no_data(planes, no_data)
-            np.testing.assert_allclose(
-                planes[0, 0, start : start + width], expected, rtol=0, atol=tolerance,
-                err_msg=name,
-            )  # fmt: skip
-        planes = np.ones((1, 2, size), np.float32)  # the median; then a row of zeros
-        planes[0, 0] = 0.0
-        planes = np.concatenate([planes, np.ones((1, 2, size), np.float32)], axis=1)
-        fill_no_data(planes, np.concatenate([no_data, np.zeros((3, size), np.bool_)]))
-        np.testing.assert_allclose(
-            planes[0, 0, start : start + width], response["fallback_coefficient"], rtol=0,
-            atol=2 * tolerance, err_msg=name,
-        )  # fmt: skip
-
-
-@pytest.mark.parametrize("case", range(4))
-def test_images_are_those_of_the_rubin_pipelines(case: int, shared: Path) -> None:
-    """Also where only one good pixel lies between two runs.
-
-    Left out, by the runs at the edges: 7 pixels, their fault; and one row whose first and last
-    pixel alone are good, where they take the last for all and we predict from both.
-    """
-    planes = np.load(shared / "reference" / "rubin" / "D_statistics" / "D4_interp.npz")
-    no_data = (planes[f"i{case}_in_mask"] & NO_DATA) != 0
-    image = planes[f"i{case}_in_image"][np.newaxis].copy()
-    fill_no_data(image, no_data)
-    expected = planes[f"i{case}_out_image"]
-    # Four coefficients of this rounding, times the largest pixels.
-    tolerance = 4 * _FAR * np.abs(expected).max()
-    compared = 0
-    for row in range(expected.shape[0]):
-        good = np.flatnonzero(~no_data[row])
-        if good.size == 0 or 7 in (good[0], no_data.shape[1] - 1 - good[-1]) or good.size == 2:
-            continue
-        np.testing.assert_allclose(image[0, row], expected[row], rtol=0, atol=tolerance)
-        compared += 1
-    assert compared >= 25
-    np.testing.assert_array_equal(image[0][~no_data], planes[f"i{case}_in_image"][~no_data])
-
-
-def _reference(shared: Path) -> Any:
-    path = shared / "reference" / "rubin" / "D_statistics" / "D4_interp.json"
-    return json.loads(path.read_text())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -64,15 +62,3 @@ def test_no_shape_is_said_to_be_none(stamp: npt.NDArray[np.float64]) -> None:
     assert math.isnan(xx)
     assert math.isnan(yy)
     assert math.isnan(xy)
-
-
-@pytest.mark.parametrize("name", STAMPS)
-def test_shapes_are_those_of_the_rubin_pipelines(name: str, shared: Path) -> None:
-    """Reference D3; parts of theirs are in single precision."""
-    folder = shared / "reference" / "rubin" / "D_statistics"
-    expected = json.loads((folder / "D3_shapes.json").read_text())[name]
-    stamp = np.load(folder / "D3_shapes.npz")[name]
-    *shape, converged = adaptive_moments(stamp)
-    assert converged
-    np.testing.assert_allclose(shape, expected["psf_computeShape"], rtol=0, atol=2e-6)
-    np.testing.assert_allclose(effective_area(stamp), expected["effective_area"], rtol=1e-12)

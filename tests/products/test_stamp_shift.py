@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -65,36 +61,3 @@ def test_box_of_the_star_is_known_beforehand() -> None:
         assert placed.bbox == stellar_box(kernel.bbox, x=x, y=y)
         assert placed.bbox.x.start == np.floor(x + 0.5) - 15
         assert placed.bbox.y.start == np.floor(y + 0.5) - 15
-
-
-def reference_points(shared: Path) -> list[tuple[dict[str, Any], Any]]:
-    """All positions at which the Rubin pipelines' computeImage was recorded."""
-    root = shared / "reference" / "rubin"
-    arrays = np.load(root / "D_statistics" / "D3_shapes.npz")
-    shapes = json.loads((root / "D_statistics" / "D3_shapes.json").read_text())
-    found = [
-        (point, arrays) for name in shapes if name.startswith("recentre") for point in shapes[name]
-    ]
-    for folder in sorted(root.glob("B*")):
-        outputs = json.loads((folder / "case.json").read_text())["output"]
-        for output in outputs if isinstance(outputs, list) else [outputs]:
-            stamps = np.load(folder / output["psf_file"])
-            found += [(point, stamps) for point in output["psf_points"]]
-    return found
-
-
-def test_agrees_with_the_rubin_pipelines_to_rounding(shared: Path) -> None:
-    """Both add the same ten products a row; 1e-14 of the peak is what the order of sums can do."""
-    points = reference_points(shared)
-    assert len(points) >= 30
-    for point, arrays in points:
-        box = point["kernel_image"]["bbox"]
-        kernel = Image(
-            arrays[point["kernel_image"]["key"]].astype(np.float64), yx0=YX(y=box[1], x=box[0])
-        )
-        placed = place_stamp(kernel, x=point["point"][0], y=point["point"][1])
-        expected = arrays[point["image"]["key"]]
-        x_min, y_min, x_max, y_max = point["image"]["bbox"]
-        assert (placed.bbox.x.min, placed.bbox.x.max) == (x_min, x_max)
-        assert (placed.bbox.y.min, placed.bbox.y.max) == (y_min, y_max)
-        assert np.abs(placed.array - expected).max() < 1e-14 * expected.max()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cellcoadd.cell_grid import Index2D
-from cellcoadd.testing.agreement import COADDS, WEIGHTS, compare
+from cellcoadd.testing.agreement import COADDS, compare
 from cellcoadd.testing.cell_rules import find_rules
 from cellcoadd.testing.coadd_agreement import compare_coadd
 from cellcoadd.testing.reference_coadds import ExpectedCell, read_coadd_case
@@ -52,13 +52,6 @@ def test_coadd_is_that_of_the_rubin_pipelines(reference_folder: Find, name: str)
     assert [one for one in agreements if not one.holds] == []
 
 
-def test_weights_are_those_of_the_rubin_pipelines(reference_folder: Find) -> None:
-    """One over the clipped mean of planes with NaN, inf, negative and constant variances."""
-    agreements = compare(reference_folder(WEIGHTS), WEIGHTS).agreements
-    assert sum(one.count for one in agreements) == 12
-    assert [one for one in agreements if not one.holds] == []
-
-
 def test_little_is_left_out_of_the_comparison(reference_folder: Find) -> None:
     """Rules that differ everywhere would leave nothing to agree on."""
     case = read_coadd_case(reference_folder("C1_default") / COADDS, "C1_default")
@@ -83,7 +76,9 @@ def test_a_cell_that_is_slightly_off_is_noticed(reference_folder: Find, plane: s
     spoilt = ExpectedCell(inputs=cell.inputs, planes=cell.planes | {plane: changed})
     cells = dict(case.cells) | {index: spoilt}
     agreements = compare_coadd(dataclasses.replace(case, cells=cells)).agreements
-    assert len([one for one in agreements if not one.holds]) == 1
+    failed = [one.quantity for one in agreements if not one.holds]
+    # Of a PSF its moments, area and sum are compared as well.
+    assert len(failed) == 1 or (plane == "psf" and "PSF of a cell (of the peak)" in failed)
 
 
 def test_another_input_is_noticed(reference_folder: Find) -> None:

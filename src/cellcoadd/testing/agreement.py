@@ -14,35 +14,52 @@ import itertools
 import logging
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .coadd_agreement import compare_coadd
 from .comparison import Agreement, Comparison, Departure
+from .fill_agreement import compare_filling
 from .pages import replace_tables
 from .reference_cases import has_warp_case, read_warp_case
 from .reference_coadds import read_coadd_case
+from .shape_agreement import compare_shapes
+from .stack_agreement import compare_stacks
 from .warp_agreement import compare_warp
 from .weight_agreement import compare_weights
 
 COADDS = "C_assembly"
-WEIGHTS = "D2_weights"
-_STATISTICS = "D_statistics"
-_STAGES = {"B": "Warps", "C": "Coadds", "D": "Weights"}
+STATISTICS = "D_statistics"
+PARTS: Mapping[str, Callable[[Path], Comparison]] = {
+    "D1_stack": compare_stacks,
+    "D2_weights": compare_weights,
+    "D3_shapes": compare_shapes,
+    "D4_interp": compare_filling,
+}
+"""Cases of single parts of a stage, each with its comparison; it takes the folder `STATISTICS`."""
+
+_STAGES = {
+    "B": "Warps",
+    "C": "Coadds",
+    "D1": "Stacks",
+    "D2": "Weights",
+    "D3": "Shapes",
+    "D4": "Filling",
+}
 
 
 def find_cases(folder: Path) -> list[str]:
     """Return the names of the reference cases in a folder, warps first."""
     warps = [path.name for path in sorted(folder.glob("B*")) if has_warp_case(path)]
     coadds = [path.stem for path in sorted((folder / COADDS).glob("C*.json"))]
-    weights = [WEIGHTS] if (folder / _STATISTICS / f"{WEIGHTS}.json").is_file() else []
-    return warps + coadds + weights
+    parts = [name for name in PARTS if (folder / STATISTICS / f"{name}.json").is_file()]
+    return warps + coadds + parts
 
 
 def compare(folder: Path, name: str) -> Comparison:
     """Run the stage of a case and compare its output."""
-    if name == WEIGHTS:
-        return compare_weights(folder / _STATISTICS)
+    if name in PARTS:
+        return PARTS[name](folder / STATISTICS)
     if name.startswith("C"):
         return compare_coadd(read_coadd_case(folder / COADDS, name))
     return compare_warp(read_warp_case(folder / name))
@@ -100,8 +117,12 @@ def _grouped[T: (Agreement, Departure)](items: Iterable[T]) -> Iterable[tuple[st
     groups: dict[tuple[str, str], list[T]] = {}
     for item in items:
         what = item.quantity if isinstance(item, Agreement) else item.rule
-        groups.setdefault((_STAGES[item.case[0]], what), []).append(item)
+        groups.setdefault((_stage_of(item.case), what), []).append(item)
     return [(stage, what, group) for (stage, what), group in groups.items()]
+
+
+def _stage_of(case: str) -> str:
+    return next(stage for start, stage in _STAGES.items() if case.startswith(start))
 
 
 def _agreement_line(grouped: tuple[str, str, list[Agreement]]) -> str:

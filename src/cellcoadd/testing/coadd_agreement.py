@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["compare_coadd"]
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from scipy.ndimage import label
 
 from ..coaddition.assemble import assemble_cell_coadd
+from ..kernels.moments import adaptive_moments, effective_area
 from ..products.cell_coadd import MultipleCellCoadd, SingleCellCoadd
 from ..products.cell_inputs import RefusalReason
 from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
@@ -31,6 +33,12 @@ FILLED = 3e-4
 STAMP = 1e-5
 """Of a PSF's peak."""
 
+PSF_SUM = 5e-3
+"""What the sum of a PSF may be off 1."""
+
+SUM_LESS_THEIRS = 1e-6
+"""Theirs are of single precision."""
+
 MOMENTS = 5e-5
 """Of the mean moment: theirs are of the warp's PSF, on a linear map of the pixels."""
 
@@ -50,6 +58,7 @@ def compare_coadd(case: CoaddCase) -> Comparison:
     coadd = assemble_cell_coadd(case.on_patch(), case.patch, settings=case.settings)
     if coadd is None:
         raise ValueError(f"{case.name}: no cell has an input.")
+    whole = _with_whole_psfs(case)
     tally = Tally(case.name, rounding=ROUNDING)
     present = dict.fromkeys(coadd.cells, 1) | dict.fromkeys(case.cells, -1)
     missing = set(coadd.cells) ^ set(case.cells)
@@ -61,9 +70,8 @@ def compare_coadd(case: CoaddCase) -> Comparison:
         rules = find_rules(case, index, expected.inputs)
         if _compare_inputs(tally, case, cell, expected.inputs, rules):
             if "psf" in expected.planes:
-                theirs = expected.planes["psf"]
-                worst = np.abs(cell.psf_image.array - theirs).max() / theirs.max()
-                tally.agree("PSF of a cell (of the peak)", float(worst), STAMP, theirs.size)
+                uncut = whole.psf[index].array
+                _compare_cell_psf(tally, cell.psf_image.array, expected.planes["psf"], uncut)
             if "mask" in expected.planes:
                 _compare_mask(tally, cell, expected.planes, rules)
             _compare_pixels(tally, case, cell, expected.planes, rules)
@@ -255,6 +263,44 @@ def _touches_edge(empty: _Where) -> _Where:
     edge = np.union1d(runs[:, 0], runs[:, -1])
     result: _Where = np.isin(runs, edge[edge > 0])
     return result
+
+
+def _with_whole_psfs(case: CoaddCase) -> MultipleCellCoadd:
+    """The coadd again, with PSF images that nothing is cut off."""
+    size = max(visit.warp.stamps.shape[1] for visit in case.visits)
+    settings = dataclasses.replace(case.settings, psf_dimensions=size)
+    coadd = assemble_cell_coadd(case.on_patch(), case.patch, settings=settings)
+    assert coadd is not None, "the same cells have an input"
+    return coadd
+
+
+def _compare_cell_psf(
+    tally: Tally,
+    ours: npt.NDArray[np.float64],
+    theirs: npt.NDArray[np.float32],
+    whole: npt.NDArray[np.float64],
+) -> None:
+    """Compare the PSF of a cell with theirs, and its sum with 1; neither renormalises it."""
+    worst = np.abs(ours - theirs).max() / theirs.max()
+    tally.agree("PSF of a cell (of the peak)", float(worst), STAMP, theirs.size)
+    expected = np.array(adaptive_moments(theirs)[:3])
+    found = np.array(adaptive_moments(ours.astype(np.float32))[:3])
+    difference = np.abs(found - expected).max() / expected[:2].mean()
+    tally.agree("PSF of a cell: moments (of their mean)", float(difference), STAMP)
+    ratio = effective_area(ours) / effective_area(theirs)
+    tally.agree("PSF of a cell: area (relative)", abs(ratio - 1.0), STAMP)
+    total = theirs.sum(dtype=np.float64)
+    tally.agree("PSF of a cell: sum less theirs", abs(float(ours.sum() - total)), SUM_LESS_THEIRS)
+    tally.agree(
+        "PSF of a cell, no wings cut off: sum less 1", abs(float(whole.sum()) - 1.0), PSF_SUM
+    )
+    wings = abs(float(whole.sum() - ours.sum()))
+    if wings <= PSF_SUM:
+        tally.agree("PSF of a cell: sum less 1", abs(float(ours.sum()) - 1.0), PSF_SUM)
+    tally.differ(
+        "PSF of a cell: wings beyond the image, which cuts them off, as theirs does (of the sum)",
+        wings > PSF_SUM, largest=wings,
+    )  # fmt: skip
 
 
 def _compare_psf(tally: Tally, case: CoaddCase, coadd: MultipleCellCoadd) -> None:

@@ -64,6 +64,7 @@ def make_detector(
     first_pixel: tuple[int, int] = (0, 0),
     rotation: float = 0.0,
     pixel_scale: float = _PIXEL_SCALE,
+    distortion: float = 0.0,
     pixels: npt.ArrayLike = 0.0,
     variance: npt.ArrayLike = 4.0,
     flags: Mapping[str, npt.NDArray[np.bool_]] | None = None,
@@ -88,6 +89,9 @@ def make_detector(
         Degrees by which the detector's axes are turned against the tract's.
     pixel_scale
         In arcseconds; the tract's is 0.2.
+    distortion
+        Pixels by which positions are off at the middles of the sides, as the square of the distance
+        (TAN-SIP): from side to side the scale changes by 8 / width of it.
     pixels, variance
         Planes, or a number for all pixels.
     flags
@@ -112,6 +116,11 @@ def make_detector(
     wcs.wcs.crpix = [0.5 * (width + 1), 0.5 * (height + 1)]
     cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     wcs.wcs.cd = pixel_scale / 3600.0 * np.array([[-cosine, sine], [sine, cosine]])
+    if distortion:
+        wcs.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
+        square = np.zeros((3, 3))
+        square[2, 0] = distortion / (0.5 * width) ** 2
+        wcs.sip = astropy.wcs.Sip(square, square.T, None, None, wcs.wcs.crpix)
     frame = DetectorFrame(instrument="Cam", visit=visit, detector=detector, bbox=bbox)
     projection = SkyProjection.from_fits_wcs(wcs, frame, x0=column, y0=row)
     flags = flags or {}

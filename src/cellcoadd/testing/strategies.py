@@ -21,6 +21,7 @@ from .images import make_detector
 _SIZE = 170  # pixels
 _NEAR, _FAR = 10.0, 70.0  # pixels between a detector's middle and where it is wanted, in x and y
 _SMALLEST_SCALE = 0.17  # arcsec: 72 pixels of the tract from a detector's middle to its side
+_MOST_DISTORTION = 4.0  # pixels: the scale changes by a fifth from side to side
 _PLANES = ("BAD", "SAT", "CR", "EDGE", "ZEBRA", "NO_DATA")
 _SPECKS = 8  # single bad pixels of each kind
 _COLUMN = slice(20, 80), slice(70, 74)
@@ -43,6 +44,8 @@ class DrawnDetector:
         Degrees.
     pixel_scale
         In arcseconds; the tract's is 0.2.
+    distortion
+        Pixels, see `make_detector`.
     calibration
         nJy per count.
     mean_variance
@@ -58,6 +61,7 @@ class DrawnDetector:
     y: float
     rotation: float
     pixel_scale: float
+    distortion: float
     calibration: float
     mean_variance: float
     masked: bool
@@ -92,6 +96,7 @@ class DrawnDetector:
             height=_SIZE,
             rotation=self.rotation,
             pixel_scale=self.pixel_scale,
+            distortion=self.distortion,
             pixels=given,
             variance=variance,
             flags=flags,
@@ -134,6 +139,7 @@ def detectors(draw: st.DrawFn, *, x: float, y: float) -> tuple[DrawnDetector, ..
                     y=y + draw(offsets),
                     rotation=draw(st.floats(0.0, 360.0, width=32)),
                     pixel_scale=draw(st.floats(_SMALLEST_SCALE, 0.26)),
+                    distortion=draw(st.floats(0.0, _MOST_DISTORTION, width=32)),
                     calibration=draw(st.floats(0.5, 2.0, width=32)),
                     mean_variance=draw(st.floats(1.0, 100.0, width=32)),
                     masked=draw(st.booleans()),

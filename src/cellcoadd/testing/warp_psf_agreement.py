@@ -17,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import XY, YX, Box, Image, SkyProjection, TractFrame
 
-from ..kernels.moments import adaptive_moments
+from ..kernels.moments import adaptive_moments, effective_area
 from ..products.calibrated_image import CalibratedImage
 from ..products.stamp_shift import place_stamp
 from ..warping.positions import TractToDetector
 from ..warping.settings import ResamplingSettings
 from ..warping.warped_psf import warp_psf
-from .comparison import Agreement, Comparison, Departure
+from .comparison import Comparison, Tally
 from .reference_cases import WarpCase, box_from_corners
+from .shape_agreement import compare_shifts
 
 STAMP = 1e-5
 """Of the peak."""
@@ -43,43 +44,34 @@ def compare_warp_psf(case: WarpCase) -> Comparison:
     ValueError
         If the image of a star is not in the same box as theirs.
     """
-    kernels, images, shapes, exact = [], [], [], []
-    for point in case.description["output"]["psf_points"]:
+    tally = Tally(case.name, rounding=STAMP)
+    points = case.description["output"]["psf_points"]
+    for point in points:
         x, y = point["point"]
         theirs = case.psf[point["kernel_image"]["key"]]
         box = box_from_corners(point["kernel_image"]["bbox"])
         kernel = Image(_kernel_like_theirs(case, x=x, y=y, radius=box.x.max), bbox=box)
-        kernels.append(np.abs(kernel.array - theirs).max() / theirs.max())
-        ours = _kernel(case, x=x, y=y, radius=box.x.max)
-        exact.append(np.abs(ours - theirs).max() / theirs.max())
-        theirs = case.psf[point["image"]["key"]]
+        tally.agree("PSF of a warp, drawn at their positions (of the peak)",
+                    _worst_of_peak(kernel.array, theirs), STAMP)  # fmt: skip
+        ratio = effective_area(kernel.array) / effective_area(theirs)
+        tally.agree("PSF of a warp: area (relative)", abs(ratio - 1.0), STAMP)
+        moments = np.array(point["shape_ixx_iyy_ixy"])
+        found = np.array(adaptive_moments(kernel.array.astype(np.float32))[:3])
+        difference = np.abs(found - moments).max() / moments[:2].mean()
+        tally.agree("PSF of a warp: moments (of their mean)", float(difference), STAMP)
+        exact = _kernel(case, x=x, y=y, radius=box.x.max)
+        tally.differ(
+            "PSF of a warp: exact map and kernel, theirs linear and rounded (of the peak)",
+            1, largest=_worst_of_peak(exact, theirs),
+        )  # fmt: skip
         image = place_stamp(kernel, x=x, y=y)
         if image.bbox != box_from_corners(point["image"]["bbox"]):
             raise ValueError(f"The PSF's image is in {image.bbox}, theirs in {point['image']}.")
-        images.append(np.abs(image.array - theirs).max() / theirs.max())
-        moments = np.array(point["shape_ixx_iyy_ixy"])
-        found = np.array(adaptive_moments(kernel.array.astype(np.float32))[:3])
-        shapes.append(np.abs(found - moments).max() / moments[:2].mean())
-    return Comparison(
-        agreements=tuple(
-            Agreement(
-                case=case.name, quantity=quantity, worst=float(max(worst)), wanted=STAMP,
-                count=len(worst),
-            )
-            for quantity, worst in (
-                ("PSF of a warp, drawn at their positions (of the peak)", kernels),
-                ("PSF of a warp, moved by a fraction of a pixel (of the peak)", images),
-                ("PSF of a warp: moments (of their mean)", shapes),
-            )
-        ),
-        departures=(
-            Departure(
-                case=case.name,
-                rule="PSF of a warp: exact map and kernel, theirs linear and rounded (of the peak)",
-                affected=len(exact), count=len(exact), largest=float(max(exact)),
-            ),
-        ),
-    )  # fmt: skip
+        theirs = case.psf[point["image"]["key"]]
+        tally.agree("PSF of a warp, moved by a fraction of a pixel (of the peak)",
+                    _worst_of_peak(image.array, theirs), STAMP)  # fmt: skip
+    compare_shifts(tally, points, case.psf)
+    return tally.result()
 
 
 def transform_of(case: WarpCase, image: CalibratedImage) -> TractToDetector:
@@ -89,6 +81,10 @@ def transform_of(case: WarpCase, image: CalibratedImage) -> TractToDetector:
         detector=image.sky_projection,
         source=str(image.observation),
     )
+
+
+def _worst_of_peak(ours: _Floats, theirs: _Floats) -> float:
+    return float(np.abs(ours - theirs).max() / theirs.max())
 
 
 class _LinearMap(TractToDetector):

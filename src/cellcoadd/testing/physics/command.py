@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m cellcoadd.testing.physics",
         description="Compare coadds of simulated skies with the truth.",
     )
-    parser.add_argument("--short", action="store_true", help="fewer cases, in a minute")
+    parser.add_argument("--short", action="store_true", help="fewer cases, in seconds")
     parser.add_argument("--only", choices=sorted(MEASUREMENTS), help="one of the measurements")
     parser.add_argument("--update", type=Path, help="put the tables into this page as well")
     options = parser.parse_args(arguments)
