@@ -40,6 +40,8 @@ are kept, by some more in sums over 36 pixels, and slopes of the interpolation c
 
 law = settings(deadline=None, derandomize=True, max_examples=6, phases=(Phase.generate,))
 around_the_middle = detectors(x=MIDDLE[0], y=MIDDLE[1])
+factors = st.one_of(st.just(0.0), st.floats(0.01, 30.0), st.floats(-30.0, -0.01))
+"""Not so small that single precision, which pixels are kept in, could not hold the product."""
 
 
 def coadd(
@@ -67,7 +69,7 @@ def assert_same_cells(
 
 
 @law
-@given(drawn=around_the_middle, a=st.floats(-30, 30), b=st.floats(-30, 30))
+@given(drawn=around_the_middle, a=factors, b=factors)
 def test_a_coadd_is_linear_in_the_image(drawn: Sequence[DrawnDetector], a: float, b: float) -> None:
     """Nothing but the image changes with the pixels, and the image as they do.
 
