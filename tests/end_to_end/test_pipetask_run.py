@@ -203,8 +203,9 @@ def test_the_usual_commands_work_on_what_was_made(copied: Path, output: str) -> 
         "--where", "instrument='HSC' AND visit > 1228",
     )  # fmt: skip
     assert datasets.exit_code == 0, datasets.output
-    assert "19658" in datasets.output
-    assert "1228" not in datasets.output
+    # As a column: the names of runs hold the time of day.
+    assert " 19658 " in datasets.output
+    assert " 1228 " not in datasets.output
     with Butler.from_config(copied) as butler:
         found = butler.registry.queryDatasets(
             "deepCoaddCell", collections=output, where="tract=9813 AND skymap='hsc_rings_cells_v1'"
