@@ -142,6 +142,28 @@ def test_heavily_masked_inputs_are_better_than_none() -> None:
     assert again.cells[MIDDLE].visit_count == 2
 
 
+def test_a_good_input_beside_the_centre_does_not_end_the_fallback() -> None:
+    """It is not used, so that without the fallback the cell would be empty; others do just that.
+
+    Of the middle cell's inner columns, 46 to 65, detector 0 has 17, the centre at 56 included, and
+    detector 1 three.
+    """
+    owner = np.zeros(SHAPE, int)
+    owner[:, 63:] = 1
+    bad = at((slice(None), slice(46, 60)))
+    two = make_warp(
+        PATCH, pixels=np.where(owner == 0, 1.0, 5.0), owner=owner, flags={"BAD": bad},
+        mean_variances=(1.0, 1.0),
+    )  # fmt: skip
+    cell = make_coadd(two, min_overlap_fraction=0.0).cells[MIDDLE]
+    assert [(entry.visit, entry.detector) for entry in cell.inputs] == [(1, 0)]
+    reasons = [RefusalReason(reason) for reason in cell.contributions["reason"]]
+    assert reasons == [RefusalReason.ACCEPTED, RefusalReason.CENTER]
+    fractions = cell.contributions["unmasked_fraction"].tolist()
+    assert fractions == [3 / 17, 1.0]
+    assert np.isfinite(cell.outer.variance.array[:, 20:23]).all()
+
+
 def clipped_at(spot: _Bools, bbox: Box = PATCH.outer_bbox) -> Mask:
     mask = Mask(0, schema=SCHEMA, bbox=bbox)
     plane_array(mask)[spot] = bits_of(SCHEMA, ["CLIPPED"])
@@ -166,6 +188,22 @@ def test_artifact_masks_clip_where_the_settings_say_so() -> None:
     dirty = middle(make_coadd(*visits))
     assert dirty.image.array.max() == 500.5
     assert not dirty.mask.array.any()
+
+
+def test_artifact_masks_clip_the_noise_as_well() -> None:
+    """A noise realization tells of the image's noise only if the same inputs are in it."""
+    trail = at((55, slice(None)))
+    visits = []
+    for number, level in ((1, 8.0), (2, 2.0)):
+        warp = make_warp(PATCH, visit=number, pixels=level)
+        clipped = clipped_at(trail if number == 1 else at())
+        visits.append(VisitOnPatch(warp=warp, noise=[warp.masked_image], artifact_mask=clipped))
+    settings = {"do_use_artifact_mask": True, "num_noise_realizations": 1}
+    cell = middle(make_coadd(*visits, **settings))
+    expected = np.full((32, 32), 5.0)
+    expected[55 - 40] = 2.0
+    np.testing.assert_array_equal(cell.noise_realizations[0].array, expected)
+    np.testing.assert_array_equal(cell.image.array, expected)
 
 
 def test_artifact_masks_may_cover_a_part() -> None:

@@ -12,11 +12,6 @@ from hypothesis import strategies as st
 
 from cellcoadd.kernels.moments import adaptive_moments, effective_area, second_moments
 
-STAMPS = [
-    "gaussian", "elliptical_gaussian", "narrow_gaussian", "moffat", "elliptical_moffat",
-    "offset_gaussian", "decam_a", "decam_b",
-]  # fmt: skip
-
 
 def _gaussian(xx: float, yy: float, xy: float, size: int = 41) -> npt.NDArray[np.float64]:
     y, x = np.mgrid[:size, :size] - size // 2

@@ -85,7 +85,7 @@ def test_page_without_marks_is_not_overwritten(tmp_path: Path) -> None:
 def test_documentation_shows_what_is_compared() -> None:
     """All that the cases in the repository compare must be found on the page."""
     names = agreement.find_cases(IN_REPOSITORY)
-    assert names == ["B5_noise", "B6_partial_coverage", "D2_weights"]
+    assert names == ["B5_noise", "B6_partial_coverage", *agreement.PARTS]
     tables = agreement.to_markdown([agreement.compare(IN_REPOSITORY, name) for name in names])
     page = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
     assert len(table_keys(tables)) > 20

@@ -32,6 +32,8 @@ COMPARED = {
     "inputs of a cell",
     "weight (relative)",
     "overlap fraction",
+    "overlap of the centre",
+    "outline of a detector (px)",
     "unmasked fraction",
     "image",
     "masked fraction",

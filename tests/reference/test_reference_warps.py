@@ -43,6 +43,9 @@ COMPARED = {
     "number of good pixels",
     "positions (px)",
     "PSF of a warp, drawn at their positions (of the peak)",
+    "PSF of a warp: area (relative)",
+    "PSF of a warp: moments (of their mean)",
+    "PSF moved by a fraction of a pixel, from the same image (of the peak)",
 }
 
 

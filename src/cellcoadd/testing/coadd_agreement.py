@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["compare_coadd"]
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ import numpy.typing as npt
 from scipy.ndimage import label
 
 from ..coaddition.assemble import assemble_cell_coadd
-from ..kernels.moments import adaptive_moments, effective_area
-from ..products.cell_coadd import MultipleCellCoadd, SingleCellCoadd
-from ..products.cell_inputs import RefusalReason
+from ..products.cell_coadd import SingleCellCoadd
 from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from .cell_psf_agreement import compare_cell_psf, compare_moved_psfs, with_whole_psfs
 from .cell_rules import CellRules, find_rules
 from .comparison import Comparison, Tally, local_scale, worst_near
-from .reference_cases import box_from_corners
-from .reference_coadds import CellInput, CoaddCase
+from .input_agreement import compare_inputs, compare_outlines
+from .reference_coadds import CoaddCase
 
 ROUNDING = 2e-6
 """Of the local scale: they form products in single precision."""
@@ -29,21 +27,6 @@ SCATTER = 1e-6
 
 FILLED = 3e-4
 """Of the row: their four coefficients have four decimals, and in wide runs are a limit."""
-
-STAMP = 1e-5
-"""Of a PSF's peak."""
-
-PSF_SUM = 5e-3
-"""What the sum of a PSF may be off 1."""
-
-SUM_LESS_THEIRS = 1e-6
-"""Theirs are of single precision."""
-
-MOMENTS = 5e-5
-"""Of the mean moment: theirs are of the warp's PSF, on a linear map of the pixels."""
-
-WEIGHT = 1e-6
-FRACTION = 1e-12
 
 _SCHEMA = mask_schema()
 _INTRP = bits_of(_SCHEMA, ["INTRP"])
@@ -58,7 +41,7 @@ def compare_coadd(case: CoaddCase) -> Comparison:
     coadd = assemble_cell_coadd(case.on_patch(), case.patch, settings=case.settings)
     if coadd is None:
         raise ValueError(f"{case.name}: no cell has an input.")
-    whole = _with_whole_psfs(case)
+    whole = with_whole_psfs(case)
     tally = Tally(case.name, rounding=ROUNDING)
     present = dict.fromkeys(coadd.cells, 1) | dict.fromkeys(case.cells, -1)
     missing = set(coadd.cells) ^ set(case.cells)
@@ -68,56 +51,16 @@ def compare_coadd(case: CoaddCase) -> Comparison:
             continue
         cell = coadd.cells[index]
         rules = find_rules(case, index, expected.inputs)
-        if _compare_inputs(tally, case, cell, expected.inputs, rules):
+        if compare_inputs(tally, case, cell, expected.inputs, rules):
             if "psf" in expected.planes:
                 uncut = whole.psf[index].array
-                _compare_cell_psf(tally, cell.psf_image.array, expected.planes["psf"], uncut)
+                compare_cell_psf(tally, cell.psf_image.array, expected.planes["psf"], whole=uncut)
             if "mask" in expected.planes:
                 _compare_mask(tally, cell, expected.planes, rules)
             _compare_pixels(tally, case, cell, expected.planes, rules)
-    _compare_psf(tally, case, coadd)
+    compare_moved_psfs(tally, case, coadd)
+    compare_outlines(tally, case)
     return tally.result()
-
-
-def _compare_inputs(
-    tally: Tally,
-    case: CoaddCase,
-    cell: SingleCellCoadd,
-    inputs: tuple[CellInput, ...],
-    rules: CellRules,
-) -> bool:
-    """Compare the table of inputs; false if it is not of the same inputs."""
-    rows = cell.contributions
-    rows = rows[rows["reason"] == RefusalReason.ACCEPTED]
-    # What is not finite counts as masked to us, and can be too much.
-    limit = 1.0 - case.settings.max_maskfrac
-    kept = [
-        entry
-        for entry, hidden in zip(inputs, rules.silent_inner, strict=True)
-        if hidden == 0.0 or entry.unmasked_fraction - hidden >= limit
-    ]
-    tally.differ("inputs refused because what is not finite counts as masked",
-                 len(inputs) - len(kept), count=len(inputs))  # fmt: skip
-    ours = [(entry.visit, entry.detector) for entry in cell.inputs]
-    same = ours == [(entry.visit, entry.detector) for entry in kept or inputs]
-    tally.agree("inputs of a cell", float(not same), 0.0, len(inputs))
-    if not same or len(kept) < len(inputs):
-        return False
-    for row, entry, hidden in zip(rows, inputs, rules.silent_inner, strict=True):
-        tally.agree("weight (relative)", abs(float(row["weight"]) / entry.weight - 1.0), WEIGHT)
-        difference = abs(float(row["overlap_fraction"]) - entry.overlap_fraction)
-        tally.agree("overlap fraction", difference, FRACTION)
-        difference = abs(float(row["unmasked_fraction"]) + hidden - entry.unmasked_fraction)
-        tally.agree("unmasked fraction", difference, FRACTION)
-        rule = "unmasked fraction: what is not finite counts as masked"
-        tally.differ(rule, hidden > 0, largest=hidden)
-        # For less they take the PSF somewhere else.
-        if entry.overlap_fraction >= 0.5:
-            xx, yy, xy = entry.moments
-            found = [float(row[f"psf_shape_{name}"]) for name in ("xx", "yy", "xy")]
-            difference = float(np.abs(np.subtract(found, (xx, yy, xy))).max()) / (0.5 * (xx + yy))
-            tally.agree("PSF moments of an input (of their mean)", difference, MOMENTS)
-    return True
 
 
 def _compare_mask(
@@ -263,60 +206,3 @@ def _touches_edge(empty: _Where) -> _Where:
     edge = np.union1d(runs[:, 0], runs[:, -1])
     result: _Where = np.isin(runs, edge[edge > 0])
     return result
-
-
-def _with_whole_psfs(case: CoaddCase) -> MultipleCellCoadd:
-    """The coadd again, with PSF images that nothing is cut off."""
-    size = max(visit.warp.stamps.shape[1] for visit in case.visits)
-    settings = dataclasses.replace(case.settings, psf_dimensions=size)
-    coadd = assemble_cell_coadd(case.on_patch(), case.patch, settings=settings)
-    assert coadd is not None, "the same cells have an input"
-    return coadd
-
-
-def _compare_cell_psf(
-    tally: Tally,
-    ours: npt.NDArray[np.float64],
-    theirs: npt.NDArray[np.float32],
-    whole: npt.NDArray[np.float64],
-) -> None:
-    """Compare the PSF of a cell with theirs, and its sum with 1; neither renormalises it."""
-    worst = np.abs(ours - theirs).max() / theirs.max()
-    tally.agree("PSF of a cell (of the peak)", float(worst), STAMP, theirs.size)
-    expected = np.array(adaptive_moments(theirs)[:3])
-    found = np.array(adaptive_moments(ours.astype(np.float32))[:3])
-    difference = np.abs(found - expected).max() / expected[:2].mean()
-    tally.agree("PSF of a cell: moments (of their mean)", float(difference), STAMP)
-    ratio = effective_area(ours) / effective_area(theirs)
-    tally.agree("PSF of a cell: area (relative)", abs(ratio - 1.0), STAMP)
-    total = theirs.sum(dtype=np.float64)
-    tally.agree("PSF of a cell: sum less theirs", abs(float(ours.sum() - total)), SUM_LESS_THEIRS)
-    tally.agree(
-        "PSF of a cell, no wings cut off: sum less 1", abs(float(whole.sum()) - 1.0), PSF_SUM
-    )
-    wings = abs(float(whole.sum() - ours.sum()))
-    if wings <= PSF_SUM:
-        tally.agree("PSF of a cell: sum less 1", abs(float(ours.sum()) - 1.0), PSF_SUM)
-    tally.differ(
-        "PSF of a cell: wings beyond the image, which cuts them off, as theirs does (of the sum)",
-        wings > PSF_SUM, largest=wings,
-    )  # fmt: skip
-
-
-def _compare_psf(tally: Tally, case: CoaddCase, coadd: MultipleCellCoadd) -> None:
-    """The PSF of the whole coadd, at positions in several cells."""
-    for point in case.psf_points:
-        x, y = point["point"]
-        kernel = coadd.psf.compute_kernel_image(x=x, y=y)
-        if kernel.bbox != box_from_corners(point["kernel_image"]["bbox"]):
-            raise ValueError(f"The PSF is in {kernel.bbox}, theirs in {point['kernel_image']}.")
-        theirs = case.psf[point["kernel_image"]["key"]]
-        worst = np.abs(kernel.array - theirs).max() / theirs.max()
-        tally.agree("PSF of the coadd at a position (of the peak)", float(worst), STAMP)
-        theirs = case.psf[point["image"]["key"]]
-        image = coadd.psf.compute_stellar_image(x=x, y=y)
-        worst = np.abs(image.array - theirs).max() / theirs.max()
-        tally.differ(
-            "PSF moved to a position: by sinc interpolation, theirs by Lanczos-5 (of the peak)",
-            1, largest=float(worst),
-        )  # fmt: skip

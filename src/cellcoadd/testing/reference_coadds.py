@@ -68,9 +68,11 @@ class CellInput:
     visit: int
     detector: int
     weight: float
+    overlaps_center: bool
     overlap_fraction: float
     unmasked_fraction: float
     moments: tuple[float, float, float]
+    moments_flag: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -342,7 +344,9 @@ def _cell_input(row: Mapping[str, Any]) -> CellInput:
         visit=row["visit"],
         detector=row["detector"],
         weight=row["weight"],
+        overlaps_center=row["overlaps_center"],
         overlap_fraction=row["overlap_fraction"],
         unmasked_fraction=row["unmasked_overlap_fraction"],
         moments=(xx, yy, xy),
+        moments_flag=row["psf_shape_flag"],
     )

@@ -21,7 +21,7 @@ from .images import make_detector
 _SIZE = 170  # pixels
 _NEAR, _FAR = 10.0, 70.0  # pixels between a detector's middle and where it is wanted, in x and y
 _SMALLEST_SCALE = 0.17  # arcsec: 72 pixels of the tract from a detector's middle to its side
-_MOST_DISTORTION = 4.0  # pixels: the scale changes by a fifth from side to side
+_MOST_DISTORTION = 8.0  # pixels: the scale changes by two fifths from side to side
 _PLANES = ("BAD", "SAT", "CR", "EDGE", "ZEBRA", "NO_DATA")
 _SPECKS = 8  # single bad pixels of each kind
 _COLUMN = slice(20, 80), slice(70, 74)
@@ -115,7 +115,7 @@ class DrawnDetector:
 def detectors(draw: st.DrawFn, *, x: float, y: float) -> tuple[DrawnDetector, ...]:
     """Draw two or three visits, the first of one detector, the others of two, which may overlap.
 
-    The first detector of a visit covers all cells within 50 pixels of a position; the second lies
+    The first detector of a visit covers all cells within 45 pixels of a position; the second lies
     anywhere around it and, by its number, over or under the first.
 
     Parameters
