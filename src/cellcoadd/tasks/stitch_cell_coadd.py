@@ -7,34 +7,22 @@ __all__ = ["StitchCellCoaddConfig", "StitchCellCoaddConnections", "StitchCellCoa
 from lsst.pipe.base import (
     PipelineTask,
     PipelineTaskConfig,
-    PipelineTaskConnections,
     Struct,
     connectionTypes,
 )
 
 from ..products.cell_coadd import MultipleCellCoadd
+from ._coadd_connections import FinishedCoaddConnections
 
-_DIMENSIONS = ("tract", "patch", "band", "skymap")
 
-
-class StitchCellCoaddConnections(
-    PipelineTaskConnections,
-    dimensions=_DIMENSIONS,
-    defaultTemplates={"outputCoaddName": "deep", "outputCoaddSuffix": "Cell"},
-):
+class StitchCellCoaddConnections(FinishedCoaddConnections):
     """What the task reads and writes."""
 
-    cell_coadd = connectionTypes.Input(
-        doc="The coadd with the outer regions of its cells.",
-        name="{outputCoaddName}Coadd{outputCoaddSuffix}",
-        storageClass="BorderedCellCoadd",
-        dimensions=_DIMENSIONS,
-    )
     stitched = connectionTypes.Output(
         doc="Its inner regions as one image.",
         name="{outputCoaddName}Coadd{outputCoaddSuffix}_stitched",
         storageClass="CellCoadd",
-        dimensions=_DIMENSIONS,
+        dimensions=("tract", "patch", "band", "skymap"),
     )
 
 

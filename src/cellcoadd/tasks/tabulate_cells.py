@@ -7,35 +7,23 @@ __all__ = ["TabulateCellsConfig", "TabulateCellsConnections", "TabulateCellsTask
 from lsst.pipe.base import (
     PipelineTask,
     PipelineTaskConfig,
-    PipelineTaskConnections,
     Struct,
     connectionTypes,
 )
 
 from ..analysis.cell_table import tabulate_cells
 from ..products.cell_coadd import MultipleCellCoadd
+from ._coadd_connections import FinishedCoaddConnections
 
-_DIMENSIONS = ("tract", "patch", "band", "skymap")
 
-
-class TabulateCellsConnections(
-    PipelineTaskConnections,
-    dimensions=_DIMENSIONS,
-    defaultTemplates={"outputCoaddName": "deep", "outputCoaddSuffix": "Cell"},
-):
+class TabulateCellsConnections(FinishedCoaddConnections):
     """What the task reads and writes."""
 
-    cell_coadd = connectionTypes.Input(
-        doc="The coadd with the outer regions of its cells.",
-        name="{outputCoaddName}Coadd{outputCoaddSuffix}",
-        storageClass="BorderedCellCoadd",
-        dimensions=_DIMENSIONS,
-    )
     cell_table = connectionTypes.Output(
         doc="One row a filled cell; the columns are those of `CELL_COLUMNS`.",
         name="{outputCoaddName}Coadd{outputCoaddSuffix}_table",
         storageClass="ArrowAstropy",
-        dimensions=_DIMENSIONS,
+        dimensions=("tract", "patch", "band", "skymap"),
     )
 
 
