@@ -83,7 +83,7 @@ def test_all_places_between_the_pixels_occur(patch: Patch) -> None:
 
 def test_sources_lie_where_their_pairs_do(patch: Patch, pairs: tuple[GalaxyPair, ...]) -> None:
     """First and second in turn, back on their pixels to a millionth."""
-    table = sheared_sources(patch, pairs, shear=0.02j)
+    table = sheared_sources(pairs, shear=0.02j)
     assert set(table.colnames) == set(TRUTH_COLUMNS)
     at = patch.sky_projection.sky_to_pixel(SkyCoord(table["ra"], table["dec"]))
     places = [place for pair in pairs for place in pair.places]

@@ -14,13 +14,13 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
-import astropy.units as u
 import numpy as np
 from astropy.table import Table
 from lsst.images import XY
 
 from ...cell_grid import Index2D
 from ...skymap import Patch
+from .sources import galaxies_at
 
 STAMP_SIZE = 69
 """Side of the images that galaxies are measured on in pixels: they are 70 pixels apart."""
@@ -31,7 +31,6 @@ _SERSIC_INDICES = (1.0, 2.5)
 _HALF_LIGHT_RADII = (0.25, 0.60)  # arcseconds: 0.4 to 1 times the seeing
 _ELLIPTICITY_SIGMA = 0.2  # of each component, as of the galaxies of weak lensing surveys
 _LARGEST_ELLIPTICITY = 0.5
-_FLUX_NJY = 1e5  # 18.9 mag; without noise it does not matter
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,13 +112,11 @@ def place_pairs(patch: Patch, cells: Sequence[Index2D], *, seed: int) -> tuple[G
     return tuple(pairs)
 
 
-def sheared_sources(patch: Patch, pairs: Iterable[GalaxyPair], *, shear: complex) -> Table:
+def sheared_sources(pairs: Iterable[GalaxyPair], *, shear: complex) -> Table:
     """Return the galaxies as sources of a simulated survey, first and second in turn.
 
     Parameters
     ----------
-    patch
-        The patch in whose tract the places are given.
     pairs
         The galaxies.
     shear
@@ -132,21 +129,11 @@ def sheared_sources(patch: Patch, pairs: Iterable[GalaxyPair], *, shear: complex
     """
     pairs = list(pairs)
     places = [place for pair in pairs for place in pair.places]
-    sky = patch.sky_projection.pixel_to_sky(
-        x=np.array([place.x for place in places]), y=np.array([place.y for place in places])
-    )
     shapes = np.array([shape for pair in pairs for shape in pair.sheared(shear)])
-    twice = np.repeat(np.arange(len(pairs)), 2)
-    return Table(
-        {
-            "id": np.arange(1, len(places) + 1),
-            "type": np.full(len(places), "galaxy"),
-            "ra": sky.ra.to(u.deg),
-            "dec": sky.dec.to(u.deg),
-            "flux_njy": np.full(len(places), _FLUX_NJY) * u.nJy,
-            "sersic_index": np.array([pair.sersic_index for pair in pairs])[twice],
-            "half_light_radius": np.array([p.half_light_radius for p in pairs])[twice] * u.arcsec,
-            "g1": shapes.real,
-            "g2": shapes.imag,
-        }
+    return galaxies_at(
+        XY(x=np.array([place.x for place in places]), y=np.array([place.y for place in places])),
+        sersic_index=np.repeat([pair.sersic_index for pair in pairs], 2),
+        half_light_radius=np.repeat([pair.half_light_radius for pair in pairs], 2),
+        g1=shapes.real,
+        g2=shapes.imag,
     )

@@ -99,7 +99,7 @@ def shear_plan(
         ),
         ra=float(centre.ra.deg),
         dec=float(centre.dec.deg),
-        sources=sheared_sources(patch, pairs, shear=shear),
+        sources=sheared_sources(pairs, shear=shear),
         artifacts=None,
         noise=False,
         photon_noise=False,
