@@ -10,7 +10,7 @@ from lsst.images import Polygon
 
 from ..products.cell_coadd import SingleCellCoadd
 from ..products.cell_inputs import RefusalReason
-from ..warping.positions import TractToDetector
+from ..warping.positions import POINTS_PER_SIDE, TractToDetector
 from .cell_rules import CellRules
 from .comparison import Tally
 from .reference_coadds import CellInput, CoaddCase
@@ -23,8 +23,6 @@ FRACTION = 1e-12
 
 OUTLINE = 1e-6
 """Pixels, as of all positions."""
-
-_POINTS_PER_SIDE = 8  # of our outlines
 
 
 def compare_inputs(
@@ -90,7 +88,7 @@ def compare_outlines(tally: Tally, case: CoaddCase) -> None:
             outline = transform.footprint(entry.bbox)
             assert outline is not None, "theirs lands on the patch"
             theirs = _shape_of(entry.footprint)
-            corners, ours = _shape_of(outline, every=_POINTS_PER_SIDE), _shape_of(outline)
+            corners, ours = _shape_of(outline, every=POINTS_PER_SIDE), _shape_of(outline)
             apart = [
                 shapely.intersection(shape, patch).symmetric_difference(theirs).area / theirs.length
                 for shape in (corners, ours)

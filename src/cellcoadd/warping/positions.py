@@ -6,7 +6,7 @@ nodes of a coarse grid and the resampler interpolates between them.
 
 from __future__ import annotations
 
-__all__ = ["TractToDetector"]
+__all__ = ["POINTS_PER_SIDE", "TractToDetector"]
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,9 @@ type _Floats = npt.NDArray[np.float64]
 
 _AST_BAD = -np.finfo(np.float64).max  # a finite number, which lsst.images passes on as it is
 _ROUND_TRIP_PX = 0.1  # of a star's light this moves far less than the seeing does
-_POINTS_PER_SIDE = 8  # of the outline: distortion bends a side by far less than a pixel in between
+
+POINTS_PER_SIDE = 8
+"""Of a detector's outline: distortion bends a side by far less than a pixel in between."""
 
 
 class TractToDetector:
@@ -123,7 +125,7 @@ class TractToDetector:
         """
         low_x, high_x = box.x.start - 0.5, box.x.stop - 0.5
         low_y, high_y = box.y.start - 0.5, box.y.stop - 0.5
-        steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
+        steps = np.linspace(0.0, 1.0, POINTS_PER_SIDE, endpoint=False)
         x = np.concatenate(
             [
                 low_x + steps * (high_x - low_x),
