@@ -118,8 +118,6 @@ def _inner_variance(cell: SingleCellCoadd) -> npt.NDArray[np.float64]:
     return values if values.size else np.array([np.nan])
 
 
-_PIXEL2 = u.pix**2
-
 CELL_COLUMNS: tuple[CellColumn, ...] = (
     CellColumn(
         name="skymap",
@@ -187,7 +185,7 @@ CELL_COLUMNS: tuple[CellColumn, ...] = (
     ),
     CellColumn(
         name="psf_area",
-        unit=_PIXEL2,
+        unit=u.pix**2,
         meaning="Effective area of the point-spread function, (sum P)^2 / sum P^2.",
         measure=_each_cell(lambda cell: effective_area(cell.psf_image.array)),
     ),

@@ -40,7 +40,7 @@ def noise_factor(psf: Image, covariance: Image) -> float:
     pixels = psf.array.astype(np.float64)
     overlap = fftconvolve(pixels, pixels[::-1, ::-1])  # sum_p P_p P_(p + offset)
     by_offset = Image(overlap, bbox=_centred(overlap))
-    # Beyond a stamp's own size P does not overlap itself, and C is kept no farther than it is.
+    # C is kept as far as P is, half as far as P overlaps itself; beyond, it is taken as 0.
     common = by_offset.bbox.intersection(covariance.bbox)
     total = float((by_offset[common].array * covariance[common].array).sum())
     zero = Box.factory[0:1, 0:1]
