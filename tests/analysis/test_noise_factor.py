@@ -114,6 +114,59 @@ def test_without_realizations_nothing_is_measured() -> None:
     assert math.isnan(measured_noise_factor(coadd.cells[INDEX]))
 
 
+def test_nothing_is_measured_where_the_stamp_is_larger_than_the_cell() -> None:
+    """A flux would be cut off; cells of 20 + 2 * 6 pixels have room for 31."""
+    warp = make_warp(small_patch(), psf_sigma=1.2)
+    noise = MaskedImage(
+        Image(drawn(6).astype(np.float32), bbox=warp.bbox, unit=u.nJy), mask=warp.mask,
+        variance=warp.variance, sky_projection=warp.sky_projection,
+    )  # fmt: skip
+    visit = VisitOnPatch(warp=warp, noise=[noise])
+    fits, too_large = (
+        make_coadd(visit, num_noise_realizations=1, psf_dimensions=size) for size in (31, 33)
+    )
+    assert math.isfinite(measured_noise_factor(fits.cells[INDEX]))
+    assert math.isnan(measured_noise_factor(too_large.cells[INDEX]))
+
+
+def test_the_covariance_has_the_variance_of_the_pixels_not_the_stated_one() -> None:
+    """Weights are made of the stated variance 6; the pixels have 4, and on a source 400."""
+    variance = np.full(tuple(small_patch().outer_bbox.shape), 4.0)
+    variance[50:60, 50:60] = 400.0
+    warp = make_warp(small_patch(), variance=variance, mean_variances=[6.0])
+    for cell in make_coadd(warp).cells.values():
+        assert cell.noise_covariance.array[17, 17] == pytest.approx(4.0, rel=1e-6)
+
+
+def test_left_out_pixels_do_not_count_for_the_covariance() -> None:
+    """Of the cell in the middle half the pixels are saturated, with another variance."""
+    shape = tuple(small_patch().outer_bbox.shape)
+    saturated = np.zeros(shape, np.bool_)
+    saturated[:56] = True
+    variance = np.where(saturated, 3.0, 5.0)
+    warp = make_warp(small_patch(), variance=variance, flags={"SAT": saturated})
+    cell = make_coadd(warp, max_maskfrac=0.9).cells[INDEX]
+    assert cell.noise_covariance.array[17, 17] == pytest.approx(5.0, rel=1e-6)
+
+
+def test_without_a_good_pixel_all_count_for_the_covariance() -> None:
+    """The cell holds the input's PSF, and its covariance likewise."""
+    everywhere = np.ones(tuple(small_patch().outer_bbox.shape), np.bool_)
+    warp = make_warp(small_patch(), variance=4.0, flags={"SAT": everywhere}, mean_variances=[6.0])
+    cell = make_coadd(warp).cells[INDEX]
+    assert cell.noise_covariance.array[17, 17] == pytest.approx(4.0, rel=1e-6)
+
+
+def test_without_any_variance_the_stated_one_is_taken() -> None:
+    """Nothing else is known."""
+    everywhere = np.ones(tuple(small_patch().outer_bbox.shape), np.bool_)
+    warp = make_warp(
+        small_patch(), variance=np.nan, flags={"BAD": everywhere}, mean_variances=[6.0]
+    )
+    cell = make_coadd(warp).cells[INDEX]
+    assert cell.noise_covariance.array[17, 17] == pytest.approx(6.0, rel=1e-6)
+
+
 def test_the_factor_of_a_coadd_is_that_of_its_inputs_noise() -> None:
     """The covariances add up with the squared weights: two inputs of weights 1 and 1/3.
 
@@ -121,7 +174,7 @@ def test_the_factor_of_a_coadd_is_that_of_its_inputs_noise() -> None:
     """
     coadd = make_coadd(
         make_warp(small_patch(), visit=1, mean_variances=[1.0]),
-        make_warp(small_patch(), visit=2, mean_variances=[3.0]),
+        make_warp(small_patch(), visit=2, variance=3.0, mean_variances=[3.0]),
     )
     cell: SingleCellCoadd = coadd.cells[INDEX]
     covariance = cell.noise_covariance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from cellcoadd.products.calibrated_image import CalibratedImage, ImageQuality
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
 from cellcoadd.products.psf_models import ImagePointSpreadFunction, PsfexPointSpreadFunction
+from cellcoadd.testing.older_files import write_older_version
 
 BOX = Box.factory[5:65, 3:83]
 PART = Box.factory[10:20, 12:40]
@@ -184,21 +184,10 @@ def test_a_file_of_the_first_version_can_be_read(tmp_path: Path) -> None:
     image = make_image(PSFS["gaussian"])
     new, old = tmp_path / "new.fits", tmp_path / "old.fits"
     write_archive(image, new)
-    with fits.open(new) as hdus:
-        table = hdus["JSON"]
-        tree = json.loads(table.data[0][0].tobytes())
-        assert tree.pop("aperture_corrections") is not None
-        assert tree.pop("backgrounds") is not None
-        assert tree["schema_version"] == "1.1.0"
-        assert tree["schema_url"].endswith("-1.1.0")
-        tree["schema_version"] = "1.0.0"
-        tree["schema_url"] = tree["schema_url"].replace("1.1.0", "1.0.0")
-        hdus[0].header["DATAMODL"] = tree["schema_url"]
-        # Of the same length, so that the index of the file holds.
-        text = json.dumps(tree).encode()
-        text += b" " * (len(table.data[0][0]) - len(text))
-        table.data[0][0][:] = np.frombuffer(text, np.uint8)
-        hdus.writeto(old)
+    write_older_version(
+        new, old, lacks=["aperture_corrections", "backgrounds"],
+        new_version="1.1.0", old_version="1.0.0",
+    )  # fmt: skip
     read = read_archive(str(old), CalibratedImage)
     assert_same(image, read, BOX)
     assert not read.aperture_corrections

@@ -20,6 +20,7 @@ from lsst.images.serialization import (
     write_archive,
 )
 
+from cellcoadd.analysis.noise_factor import noise_factor
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
@@ -29,6 +30,7 @@ from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.mask_planes import ALL_PLANES
 from cellcoadd.testing.images import make_warp, small_patch
+from cellcoadd.testing.older_files import write_older_version
 
 PATCH = small_patch()
 EMPTY = Index2D(x=4, y=4)
@@ -56,6 +58,15 @@ def assert_same_rows(ours: npt.NDArray[np.void], theirs: npt.NDArray[np.void]) -
     assert ours.dtype == theirs.dtype
     for name in ours.dtype.names or ():
         np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def with_stack(coadd: MultipleCellCoadd, stack: CellStack) -> MultipleCellCoadd:
+    """The same coadd with other pixels."""
+    return MultipleCellCoadd(
+        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
+        cell_border=coadd.grid.border, sky_projection=coadd.sky_projection, stack=stack,
+        inputs=coadd.inputs, contributions=coadd.contributions,
+    )  # fmt: skip
 
 
 def plain_coadd(**changes: Any) -> MultipleCellCoadd:
@@ -98,6 +109,22 @@ def test_coadd_without_noise_and_fractions_can_be_stored(tmp_path: Path) -> None
     assert_same_stack(coadd.stack, again.stack)
     assert again.stack.noise.shape == (0, 25, 32, 32)
     assert np.isnan(again.contributions["masked_fraction"]).all()
+
+
+def test_a_file_of_the_first_version_can_be_read(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """It knows no covariance: that is unknown then, not zero."""
+    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
+    write_archive(cell_coadd, new)
+    write_older_version(
+        new, old, lacks=["noise_covariance"], new_version="1.1.0", old_version="1.0.0"
+    )
+    read = read_archive(str(old), MultipleCellCoadd)
+    assert_same_stack(read.stack, cell_coadd.stack)
+    cell = next(iter(read.cells.values()))
+    assert np.isnan(cell.noise_covariance.array).all()
+    assert np.isnan(noise_factor(cell.psf_image, cell.noise_covariance))
 
 
 def test_a_box_reads_its_cells_and_no_others(
@@ -257,6 +284,18 @@ def test_a_missing_cell_is_refused_by_name(
         cell_coadd.cells[index]
 
 
+def test_cells_are_found_by_the_index_type_of_lsst_images_too(
+    cell_coadd: MultipleCellCoadd,
+) -> None:
+    """i is the row; a plain pair, of which nobody knows the order, is refused with the way out."""
+    index = Index2D(x=1, y=2)
+    assert cell_coadd.cells[CellIJ(i=2, j=1)].index == index
+    named: list[object] = [CellIJ(i=2, j=1), EMPTY.to_cell_ij(), (2, 1), index]
+    assert [name in cell_coadd.cells for name in named] == [True, False, False, True]
+    with pytest.raises(MissingCellError, match=r"Index2D\(x=\.\.\., y=\.\.\.\).*got \(2, 1\)"):
+        cell_coadd.cells[2, 1]  # type: ignore[index]
+
+
 def test_a_box_without_filled_cells_is_refused(cell_coadd: MultipleCellCoadd) -> None:
     """There is no coadd without cells."""
     with pytest.raises(MissingCellError, match="No filled cell"):
@@ -348,6 +387,29 @@ def test_stitched_coadd_is_read_back_by_lsst_images(
     }  # fmt: skip
     assert missing == inside - set(cell_coadd.cells)
     assert len(again.provenance.inputs) == len(cell_coadd.provenance.inputs)
+
+
+def test_stitched_coadd_keeps_the_aperture_corrections(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """One field an algorithm; cells whose inputs had none are missing from it, like empty ones."""
+    values = np.linspace(1.0, 1.1, len(cell_coadd.cells))
+    lacking = np.where(np.arange(len(values)) == 3, np.nan, 0.5 * values)
+    stack = dataclasses.replace(
+        cell_coadd.stack, aperture_corrections={"full_flux": values, "other_flux": lacking}
+    )
+    path = tmp_path / "stitched.fits"
+    with_stack(cell_coadd, stack).stitch().write(str(path))
+    fields = CellCoadd.read(str(path)).aperture_corrections
+    assert set(fields) == {"full_flux", "other_flux"}
+    for row, index in enumerate(stack.indices):
+        cell = index.to_cell_ij()
+        assert fields["full_flux"].value_in_cell(cell) == values[row]
+        if row == 3:
+            assert cell in fields["other_flux"].bounds.missing
+        else:
+            assert fields["other_flux"].value_in_cell(cell) == lacking[row]
+    assert len(list(fields["full_flux"].bounds.cell_indices())) == len(values)
 
 
 def test_stitching_one_column_of_cells_works(cell_coadd: MultipleCellCoadd) -> None:

@@ -19,10 +19,13 @@ from lsst.images.serialization import (
 )
 
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.errors import MissingCellError
 from cellcoadd.products.mask_planes import ALL_PLANES, plane_array
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_detector, make_warp, small_patch
+from cellcoadd.testing.older_files import write_older_version
 from cellcoadd.warping.direct import DirectWarp, make_direct_warp
 from cellcoadd.warping.settings import WarpSettings
 
@@ -78,6 +81,24 @@ def test_warp_is_the_same_after_storing(warp: Warp, tmp_path: Path) -> None:
         assert type(ours.psf) is type(theirs.psf)
         assert stars[0].bbox == stars[1].bbox
         np.testing.assert_allclose(stars[0].array, stars[1].array, rtol=1e-12, atol=1e-15)
+
+
+def test_a_file_of_the_first_version_can_be_read(warp: Warp, tmp_path: Path) -> None:
+    """It knows no covariance: that is unknown then, and stays so in a coadd."""
+    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
+    write_archive(warp, new)
+    write_older_version(
+        new, old, lacks=["noise_covariances"], new_version="1.1.0", old_version="1.0.0"
+    )
+    read = read_archive(str(old), Warp)
+    assert read.stamps.tobytes() == warp.stamps.tobytes()
+    assert np.isnan(read.noise_covariances).all()
+    assert len(read.noise_covariances) == len(warp.stamps)
+    coadd = assemble_cell_coadd(
+        [VisitOnPatch(warp=read)], small_patch(), settings=CoaddSettings(psf_dimensions=21)
+    )
+    assert coadd is not None
+    assert np.isnan(coadd.stack.noise_covariance[:, 10, 10]).all()
 
 
 def test_a_box_reads_the_pixels_of_that_box(warp: Warp, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_page_without_marks_is_refused_before_anything_is_measured(
         ({}, True),
         ({"deviation": -1.1e-3}, False),
         ({"deviation": -1.1e-3, "error": 1e-4}, True),
+        ({"deviation": 0.0, "error": 1.1e-3}, False),
         ({"deviation": math.nan}, False),
         ({"count": 0}, False),
     ],

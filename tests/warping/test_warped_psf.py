@@ -47,6 +47,7 @@ def stamps_of(
         transform=transform,
         centres=[YX(y=y, x=x) for x, y in centres],
         settings=ResamplingSettings(),
+        name="the detector",
     )
 
 
@@ -127,4 +128,7 @@ def test_where_a_psf_cannot_be_drawn_there_is_none(
     assert warp.cell_inputs["overlaps_center"].sum() == 25
     for index in warp.psf.cells:
         assert warp.psf[index].array.sum() == pytest.approx(1.0, abs=1e-3)
-    assert ("no stars here" if value is None else "has the sum") in caplog.text
+    [line] = [record.getMessage() for record in caplog.records]
+    assert ("no stars here" if value is None else "has the sum") in line
+    assert line.startswith("Cam visit 1 detector 0 (i) takes no part in")
+    assert f"{25 - len(warp.stamps)} of 25 cells" in line

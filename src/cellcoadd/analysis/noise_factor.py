@@ -35,7 +35,8 @@ def noise_factor(psf: Image, covariance: Image) -> float:
     Returns
     -------
     factor
-        sum_pq P_p P_q C(q - p) / (C(0) sum_p P_p^2): 1 for noise that is not correlated.
+        sum_pq P_p P_q C(q - p) / (C(0) sum_p P_p^2): 1 for noise that is not correlated, NaN where
+        the covariance is not known.
     """
     pixels = psf.array.astype(np.float64)
     overlap = fftconvolve(pixels, pixels[::-1, ::-1])  # sum_p P_p P_(p + offset)
@@ -55,8 +56,9 @@ def measured_noise_factor(cell: SingleCellCoadd) -> float:
     factor
         The mean square of fluxes of pure noise, weighted with the point-spread function, over that
         of its pixels in the same places. NaN if there are no realizations, or no place where the
-        cell's function is exact. In a cell of 150 pixels with a seeing of 4 pixels about 500
-        fluxes are independent: a realization's standard error is 6 per cent.
+        cell's function is exact and its image fits into the outer region. In a cell of 150 pixels
+        with a seeing of 4 pixels about 500 fluxes are independent: a realization's standard error
+        is 6 per cent.
     """
     psf = cell.psf_image.array.astype(np.float64)
     reach = cell.psf_image.bbox.y.max
@@ -64,6 +66,8 @@ def measured_noise_factor(cell: SingleCellCoadd) -> float:
     # Positions in the inner region, and as far from the outer edge as a stamp reaches.
     inner = cell.inner.bbox
     region = inner.dilated_by(reach).intersection(outer.bbox)
+    if region.y.size < psf.shape[0] or region.x.size < psf.shape[1]:
+        return float("nan")
     squares = psf[::-1, ::-1] ** 2
     planes = outer[region]
     left_out = np.any([planes.mask.get(plane) for plane in _LEFT_OUT], axis=0)

@@ -27,6 +27,7 @@ from ..products.mask_planes import (
 from ..products.warp import Warp
 from ..skymap import Patch
 from .cell_selection import CellChoice, choose_cells
+from .noise_covariance import input_noise_covariance
 from .settings import CoaddSettings
 from .stack import CellPixels, CellStackBuilder, StackLayout
 from .weights import compute_weight
@@ -298,6 +299,7 @@ def _cut_out(
     if foreign.any():
         bits = np.where(foreign, no_data, bits)
     n_noise, size = len(visit.noise), layout.settings.psf_dimensions
+    inner, bad = layout.inner_window, np.bitwise_or.reduce(layout.bad_planes, initial=0)
     return CellPixels(
         image=cut[0],
         variance=cut[1],
@@ -305,8 +307,15 @@ def _cut_out(
         noise=_stacked(cut[2 : 2 + n_noise], box),
         fractions=_stacked(cut[2 + n_noise :], box),
         psf=_fitted(warp.stamps[choice.stamp], size),
-        noise_covariance=_fitted(warp.noise_covariances[choice.stamp], size)
-        * np.float32(warp.inputs[choice.input_row].mean_variance_njy2),
+        noise_covariance=_fitted(
+            input_noise_covariance(
+                warp.noise_covariances[choice.stamp],
+                cut[1][inner],
+                (bits[inner] & bad) == 0,
+                stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
+            ),
+            size,
+        ),
         aperture_corrections={
             name: float(values[choice.stamp]) for name, values in warp.aperture_corrections.items()
         },

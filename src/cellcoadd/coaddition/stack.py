@@ -53,6 +53,12 @@ class StackLayout:
     settings: CoaddSettings
 
     @property
+    def inner_window(self) -> tuple[slice, slice]:
+        """Where the inner region lies in the array of an outer one."""
+        border, inner = self.grid.border, self.grid.inner_cell_shape
+        return slice(border, border + inner.y), slice(border, border + inner.x)
+
+    @property
     def bad_planes(self) -> npt.NDArray[np.int32]:
         """Bit of each plane whose pixels are left out."""
         bits = [bits_of(self.schema, [plane]) for plane in self.settings.bad_mask_planes]

@@ -7,7 +7,7 @@ cell costs nothing.
 
 from __future__ import annotations
 
-__all__ = ["CellPlanes", "MultipleCellCoadd", "SingleCellCoadd"]
+__all__ = ["CellPlanes", "FilledCells", "MultipleCellCoadd", "SingleCellCoadd"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
@@ -17,7 +17,7 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
-from lsst.images.cells import CellCoadd, CoaddProvenance, PatchDefinition
+from lsst.images.cells import CellCoadd, CellIJ, CoaddProvenance, PatchDefinition
 from lsst.images.describe import (
     DescribableMixin,
     DescribeOptions,
@@ -157,31 +157,47 @@ class SingleCellCoadd:
         return f"SingleCellCoadd({self.index}, {self.visit_count} visits, {self.outer.bbox})"
 
 
-class _Cells(Mapping[Index2D, SingleCellCoadd]):
-    """The filled cells by index."""
+class FilledCells(Mapping[Index2D, SingleCellCoadd]):
+    """The filled cells by index; a `CellIJ` of lsst.images finds them as well."""
 
     def __init__(self, parent: MultipleCellCoadd) -> None:
         self._parent = parent
         self._rows = {index: row for row, index in enumerate(parent.stack.indices)}
 
-    def __getitem__(self, index: Index2D) -> SingleCellCoadd:
-        if index not in self._rows:
-            state = "has no input" if index in self._parent.grid else "is outside of the grid"
+    def __getitem__(self, index: Index2D | CellIJ) -> SingleCellCoadd:
+        ours = _to_index(index)
+        if ours is None:
+            raise MissingCellError(
+                f"A cell is named by Index2D(x=..., y=...) or by CellIJ(i=row, j=column), "
+                f"got {index!r}."
+            )
+        if ours not in self._rows:
+            state = "has no input" if ours in self._parent.grid else "is outside of the grid"
             shape = self._parent.grid.shape
             raise MissingCellError(
                 f"Cell {index} {state}: the grid has {shape.x} x {shape.y} cells, "
                 f"{len(self._rows)} of them filled."
             )
-        return SingleCellCoadd(self._parent, index, self._rows[index])
+        return SingleCellCoadd(self._parent, ours, self._rows[ours])
 
     def __contains__(self, index: object) -> bool:
-        return index in self._rows
+        return _to_index(index) in self._rows
 
     def __iter__(self) -> Iterator[Index2D]:
         return iter(self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __repr__(self) -> str:
+        shape = self._parent.grid.shape
+        return f"<{len(self)} filled cells of {shape.x} x {shape.y}, by Index2D>"
+
+
+def _to_index(index: object) -> Index2D | None:
+    if isinstance(index, CellIJ):
+        return Index2D.from_cell_ij(index)
+    return index if isinstance(index, Index2D) else None
 
 
 def hull_of_cells(grid: BorderedCellGrid, indices: Sequence[Index2D]) -> Box:
@@ -281,9 +297,9 @@ class MultipleCellCoadd(DescribableMixin):
         return self._stack
 
     @property
-    def cells(self) -> Mapping[Index2D, SingleCellCoadd]:
+    def cells(self) -> FilledCells:
         """The filled cells by `Index2D`, row by row."""
-        return _Cells(self)
+        return FilledCells(self)
 
     @property
     def inputs(self) -> tuple[CoaddInput, ...]:

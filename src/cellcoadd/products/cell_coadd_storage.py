@@ -39,7 +39,7 @@ from .archive_schema import ProductTree
 from .cell_coadd import MultipleCellCoadd, hull_of_cells
 from .cell_inputs import CoaddInput, to_coadd_provenance
 from .cell_psf import CellPsf
-from .cell_stack import CellStack
+from .cell_stack import CellStack, unknown_noise_covariance
 from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 
@@ -68,7 +68,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `MultipleCellCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_multiple_cell_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = MultipleCellCoadd
 
@@ -91,15 +91,18 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     )
     noise: list[_StoredArray] = pydantic.Field(description="Noise realizations in nJy.")
     psf: _StoredArray = pydantic.Field(description="Point-spread functions, one a cell.")
-    noise_covariance: _StoredArray = pydantic.Field(
-        description="Covariances in nJy^2 of pixels by their offset, one a cell."
-    )
-    aperture_corrections: TableModel | None = pydantic.Field(
-        description="Aperture corrections by algorithm, a row a cell; None without any."
-    )
     inputs: list[CoaddInputModel] = pydantic.Field(description="Detectors that reach the patch.")
     contributions: TableModel = pydantic.Field(
         description="What each input gave to which cell, or why not."
+    )
+    # Files of version 1.0 may lack what follows.
+    noise_covariance: _StoredArray | None = pydantic.Field(
+        default=None,
+        description="Covariances in nJy^2 of pixels by their offset, one a cell; None: unknown.",
+    )
+    aperture_corrections: TableModel | None = pydantic.Field(
+        default=None,
+        description="Aperture corrections by algorithm, a row a cell; None without any.",
     )
 
     @property
@@ -153,7 +156,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                 },
                 noise=self._read_noise(archive, rows),
                 psf=_read(archive, self.psf, rows, np.float32),
-                noise_covariance=_read(archive, self.noise_covariance, rows, np.float32),
+                noise_covariance=self._read_noise_covariance(archive, rows),
                 aperture_corrections=read_columns(archive, self.aperture_corrections, rows),
             ),
             inputs=[model.deserialize() for model in self.inputs],
@@ -199,6 +202,13 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         if not rows:
             raise MissingCellError(f"{self.identifiers}: no filled cell has a pixel in {bbox}.")
         return rows
+
+    def _read_noise_covariance(
+        self, archive: InputArchive[Any], rows: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        if self.noise_covariance is None:
+            return unknown_noise_covariance(len(rows))
+        return _read(archive, self.noise_covariance, rows, np.float32)
 
     def _read_noise(
         self, archive: InputArchive[Any], rows: Sequence[int]

@@ -5,7 +5,7 @@ Coaddition makes it; `cell_coadd.MultipleCellCoadd` shows it to people, cell by 
 
 from __future__ import annotations
 
-__all__ = ["CellStack"]
+__all__ = ["CellStack", "unknown_noise_covariance"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,9 @@ class CellStack:
         Point-spread functions.
     noise_covariance : float32 (cells, n, n)
         Covariance in nJy^2 of the sky noise of two pixels, by their offset in y and x; n is odd and
-        offset 0, the variance, is in the middle. It follows from the resampling kernel; noise of
-        sources and interpolated pixels is not in it.
+        offset 0 in the middle: the mean variance of the inner region's good pixels without sources.
+        How it falls off follows from the resampling kernel; noise of sources and interpolated
+        pixels is not in it. NaN where it is not known: see `unknown_noise_covariance`.
     aperture_corrections : float64 (cells,)
         Aperture corrections by the name of the algorithm; those that end in ``Err`` are standard
         errors. NaN where an input of the cell has none.
@@ -93,3 +94,8 @@ class CellStack:
                 name: values[chosen] for name, values in self.aperture_corrections.items()
             },
         )
+
+
+def unknown_noise_covariance(count: int) -> npt.NDArray[np.float32]:
+    """Return the covariances of cells of which nobody knows them, as a stack or a warp has them."""
+    return np.full((count, 1, 1), np.nan, np.float32)

@@ -37,6 +37,7 @@ from lsst.images.serialization import (
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
+from .cell_stack import unknown_noise_covariance
 from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
@@ -73,7 +74,7 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = Warp
 
@@ -94,14 +95,18 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     stamps: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
         description="Point-spread functions at the centres of cells, where any is covered."
     )
-    noise_covariances: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
-        description="Covariances of resampled white noise by offset, in the order of stamps."
-    )
-    aperture_corrections: TableModel | None = pydantic.Field(
-        description="Aperture corrections by algorithm, in the order of stamps; None without any."
-    )
     mask_fractions: dict[str, ImageSerializationModel[P]] = pydantic.Field(
         description="Warped fraction of bad pixels, by plane."
+    )
+    # Files of version 1.0 may lack what follows.
+    noise_covariances: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None,
+        description="Covariances of resampled white noise by offset, in the order of stamps; "
+        "None: unknown.",
+    )
+    aperture_corrections: TableModel | None = pydantic.Field(
+        default=None,
+        description="Aperture corrections by algorithm, in the order of stamps; None without any.",
     )
 
     @property
@@ -137,6 +142,11 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
         }
         place = box.slice_within(self.bbox)
         rows = archive.get_structured_array(self.cell_inputs)
+        stamps = (
+            np.zeros((0, 1, 1), np.float32)
+            if self.stamps is None
+            else archive.get_array(self.stamps)
+        )
         return Warp(
             self._read_pixels(archive, bbox=box),
             identifiers=self.identifiers,
@@ -145,13 +155,9 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             inputs=[model.deserialize(archive) for model in self.inputs],
             owner=archive.get_array(self.owner, slices=(place.y, place.x)),
             cell_inputs=rows if box == self.bbox else rows[self._whole_cells(rows, box)],
-            stamps=(
-                np.zeros((0, 1, 1), np.float32)
-                if self.stamps is None
-                else archive.get_array(self.stamps)
-            ),
+            stamps=stamps,
             noise_covariances=(
-                None
+                unknown_noise_covariance(len(stamps))
                 if self.noise_covariances is None
                 else archive.get_array(self.noise_covariances)
             ),

@@ -189,7 +189,8 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
         inclusiveMax=True,
     )
     psf_dimensions = Field[int](
-        doc="Side of the PSF images in pixels, odd.", default=_DEFAULTS.psf_dimensions
+        doc="Side of the images of PSF and noise covariance in pixels, odd.",
+        default=_DEFAULTS.psf_dimensions,
     )
     do_coadd_inverse_aperture_corrections = Field[bool](
         doc="Average the inverses of the aperture corrections, as the coadd's pixels do.",

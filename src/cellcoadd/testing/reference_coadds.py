@@ -305,7 +305,13 @@ def _cell_inputs(
             source=str(entry.observation),
         )
         parts.append(
-            warp_psf(entry.psf, transform=transform, centres=centres, settings=ResamplingSettings())
+            warp_psf(
+                entry.psf,
+                transform=transform,
+                centres=centres,
+                settings=ResamplingSettings(),
+                name=str(entry.observation),
+            )
         )
     size = max(part.shape[1] for part in parts)
     stamps = [np.pad(part, ((0, 0), *[((size - part.shape[1]) // 2,) * 2] * 2)) for part in parts]

@@ -142,7 +142,9 @@ def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _
         y=y,
     )
     every_pixel = ResamplingSettings(interp_length=1)
-    stamp = warp_psf(image.psf, transform=linear, centres=[centre], settings=every_pixel)[0]
+    [stamp] = warp_psf(
+        image.psf, transform=linear, centres=[centre], settings=every_pixel, name=case.name
+    )
     reach = stamp.shape[0] // 2
     box = Box.factory[
         centre.y - reach : centre.y + reach + 1, centre.x - reach : centre.x + reach + 1
@@ -160,7 +162,9 @@ def _kernel(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
     image = _detector_at(case, centre)
     transform = transform_of(case, image)
     settings = case.settings.resampling
-    stamp = warp_psf(image.psf, transform=transform, centres=[centre], settings=settings)[0]
+    [stamp] = warp_psf(
+        image.psf, transform=transform, centres=[centre], settings=settings, name=case.name
+    )
     return _of_unit_sum(stamp.astype(np.float64), radius)
 
 

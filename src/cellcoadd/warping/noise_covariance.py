@@ -18,6 +18,13 @@ from lsst.images import Box
 from ..kernels.noise_covariance import REACH, resampled_noise_covariance
 from .positions import TractToDetector
 
+_LARGEST_RADIUS = 32
+"""Offsets in tract pixels beyond which the covariance is taken as 0.
+
+Detector pixels of 5 times the tract's reach so far. Stamps of larger ones would grow with the
+square of their size, and a coadd cuts them at its PSF's anyway.
+"""
+
 
 def warp_noise_covariance(
     transform: TractToDetector, boxes: Sequence[Box]
@@ -35,7 +42,7 @@ def warp_noise_covariance(
     -------
     float32 (len(boxes), size, size)
         Mean covariance of two pixels of a region by their offset in y and x; offset 0 in the
-        middle, and 0 beyond.
+        middle, and 0 beyond; at most 65 x 65.
     """
     if not boxes:
         return np.zeros((0, 1, 1), np.float32)
@@ -50,5 +57,5 @@ def warp_noise_covariance(
         jacobians,
         height=boxes[0].y.size,
         width=boxes[0].x.size,
-        radius=math.floor(float(reach)),
+        radius=min(math.floor(float(reach)), _LARGEST_RADIUS),
     )

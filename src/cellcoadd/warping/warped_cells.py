@@ -69,6 +69,7 @@ def warp_cells(
                 transform=image.transform,
                 centres=mine,
                 settings=settings,
+                name=str(image.prepared.source.observation),
             )
             for image, mine in zip(projected, centres, strict=True)
         ]

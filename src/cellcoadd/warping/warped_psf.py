@@ -32,6 +32,7 @@ def warp_psf(
     transform: TractToDetector,
     centres: Sequence[YX[int]],
     settings: ResamplingSettings,
+    name: str,
 ) -> npt.NDArray[np.float32]:
     """Return a detector's PSF on the tract's pixels at the centres of cells.
 
@@ -43,6 +44,10 @@ def warp_psf(
         Tract pixels to detector pixels.
     centres
         Pixels of the tract.
+    settings
+        Those of the pixels' resampler.
+    name
+        Whose function it is, for the log.
 
     Returns
     -------
@@ -66,9 +71,11 @@ def warp_psf(
     )
     blocks = transform.node_blocks(boxes, spacing=spacing)
     stamps = np.empty((len(centres), 2 * radius + 1, 2 * radius + 1), np.float32)
+    failures: list[str] = []
     for row, (box, nodes) in enumerate(zip(boxes, blocks, strict=True)):
         image = _draw(psf, x=float(positions.x[row]), y=float(positions.y[row]))
-        if image is None:
+        if isinstance(image, str):
+            failures.append(image)
             stamps[row] = np.nan
             continue
         padded = np.pad(image.array, _PADDING).astype(np.float32)[np.newaxis]
@@ -80,20 +87,23 @@ def warp_psf(
             spacing=spacing,
             out=stamps[row],
         )
+    if failures:
+        _LOG.warning(
+            "%s takes no part in %d of %d cells, where its PSF cannot be drawn; the first: %s",
+            name, len(failures), len(centres), failures[0],
+        )  # fmt: skip
     return stamps
 
 
-def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | None:
-    """Return the image of a star; None, and a line in the log, if there is none to be had."""
+def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | str:
+    """Return the image of a star, or why there is none to be had."""
     try:
         image = psf.compute_stellar_image(x=x, y=y)
     except Exception as error:  # each kind of PSF fails in its own way
-        _LOG.warning("The PSF cannot be drawn at x=%.1f, y=%.1f: %s", x, y, error)
-        return None
+        return f"at x={x:.1f}, y={y:.1f} {type(error).__name__}: {error}"
     total = float(image.array.sum())
     if not (math.isfinite(total) and total > 0.0):
-        _LOG.warning("The PSF at x=%.1f, y=%.1f has the sum %s.", x, y, total)
-        return None
+        return f"at x={x:.1f}, y={y:.1f} it has the sum {total}."
     return image
 
 

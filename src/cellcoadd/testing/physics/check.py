@@ -43,10 +43,12 @@ class Check:
     def holds(self) -> bool:
         """Whether something was measured and the truth is not too far off.
 
-        A deviation with a standard error may exceed the limit by two of them.
+        A deviation with a standard error may exceed the limit by two of them; the error itself must
+        not, or the check could not fail.
         """
         return (
             self.count > 0
             and math.isfinite(self.deviation)
+            and self.error <= self.wanted
             and abs(self.deviation) <= self.wanted + 2.0 * self.error
         )
