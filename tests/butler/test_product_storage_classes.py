@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
@@ -15,10 +16,12 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from cellcoadd.butler.instruments import of
 from cellcoadd.butler.register_skymap import register_skymap
+from cellcoadd.butler.repository import make_repository
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
 from cellcoadd.products.cell_stack import CellStack
+from cellcoadd.products.equality import same_array
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
@@ -35,7 +38,21 @@ WHERE: dict[str, Any] = {"skymap": "small", "tract": 0, "patch": 0}
 
 @pytest.fixture
 def small(butler: Butler) -> Patch:
-    """A registered patch of 4 x 4 cells of 8 + 2 * 2 pixels."""
+    return register_small(butler)
+
+
+def repository_with_recipe(root: Path, recipe: str) -> Butler:
+    """A new repository whose coadds are written in some way."""
+    make_repository(root).close()
+    config = root / "butler.yaml"
+    text = config.read_text()
+    assert text.count("recipe: rounded") == 1
+    config.write_text(text.replace("recipe: rounded", f"recipe: {recipe}"))
+    return Butler.from_config(root, writeable=True)
+
+
+def register_small(butler: Butler) -> Patch:
+    """Register a patch of 4 x 4 cells of 8 + 2 * 2 pixels."""
     skymap = SkyMap.from_definition(
         {
             "kind": "discrete",
@@ -136,8 +153,15 @@ def test_every_component_of_a_coadd_can_be_read(butler: Butler, small: Patch) ->
     where = {"band": "i", **WHERE}
     declared = butler.storageClasses.getStorageClass("BorderedCellCoadd").derivedComponents
     got = {name: butler.get(f"coadd.{name}", where, collections="products") for name in declared}
-    for name in ("grid", "patch", "bbox"):
+    for name in ("grid", "patch", "bbox", "mask"):
         assert got[name] == getattr(coadd, name)
+    np.testing.assert_allclose(got["image"].array, coadd.image.array, atol=1e-3)
+    np.testing.assert_array_equal(got["variance"].array, coadd.variance.array)
+    part = Box.factory[
+        coadd.bbox.y.start + 3 : coadd.bbox.y.stop - 2, coadd.bbox.x.start + 1 : coadd.bbox.x.stop
+    ]
+    bits = butler.get("coadd.mask", where, collections="products", parameters={"bbox": part})
+    assert bits == coadd.mask[part]
     for name in ("wcs", "sky_projection"):
         sky = got[name].pixel_to_sky(x=1.0, y=2.0)
         assert sky.separation(coadd.wcs.pixel_to_sky(x=1.0, y=2.0)).arcsec < 1e-6
@@ -175,9 +199,46 @@ def test_a_box_of_a_coadd_is_its_cells_there(butler: Butler, small: Patch) -> No
         parameters={"bbox": coadd.grid.inner_bbox_of(index)},
     )
     assert list(part.cells) == [index]
-    np.testing.assert_array_equal(
-        part.cells[index].outer.image.array, coadd.cells[index].outer.image.array
+    assert part.cells[index].inputs == coadd.cells[index].inputs
+    again = butler.get(
+        "coadd", {"band": "i", **WHERE}, collections="products", parameters={"cells": [index]}
     )
+    assert again == part
+
+
+def test_coadds_are_rounded_far_below_their_noise(butler: Butler, small: Patch) -> None:
+    """By default; what is not noise is kept to the bit."""
+    coadd = coadd_of_two_cells(small)
+    put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    got = butler.get("coadd", {"band": "i", **WHERE}, collections="products")
+    difference = np.abs(got.stack.image - coadd.stack.image)
+    # The deviation from pixel to pixel is estimated from 144 pixels of standard deviation 1.
+    assert 0.0 < difference.max() < 1.5 / 2048
+    assert same_array(got.stack.variance, coadd.stack.variance)  # constant
+    assert same_array(got.stack.mask, coadd.stack.mask)
+    assert same_array(got.stack.psf, coadd.stack.psf)
+
+
+@pytest.mark.parametrize("recipe", ["lossless", "uncompressed"])
+def test_coadds_are_kept_to_the_bit_where_the_repository_says_so(
+    tmp_path: Path, recipe: str
+) -> None:
+    """One line of butler.yaml."""
+    with repository_with_recipe(tmp_path / "repo", recipe) as butler:
+        coadd = coadd_of_two_cells(register_small(butler))
+        put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+        assert butler.get("coadd", {"band": "i", **WHERE}, collections="products") == coadd
+
+
+def test_a_recipe_that_is_none_is_refused(tmp_path: Path) -> None:
+    """With the ones that there are, and without a file."""
+    with repository_with_recipe(tmp_path / "repo", "zipped") as butler:
+        coadd = coadd_of_two_cells(register_small(butler))
+        with pytest.raises(RuntimeError) as caught:
+            put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    assert "'rounded', 'lossless', 'uncompressed'" in str(caught.value.__cause__)
+    assert "got 'zipped'" in str(caught.value.__cause__)
+    assert not list((tmp_path / "repo").rglob("*.fits"))
 
 
 def test_every_component_of_a_warp_can_be_read(butler: Butler, small: Patch) -> None:

@@ -19,7 +19,8 @@ from astropy.table import Column, Table
 
 from ..conventions import FWHM_PER_SIGMA
 from ..kernels.moments import adaptive_moments, effective_area
-from ..products.cell_coadd import MultipleCellCoadd, SingleCellCoadd
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.single_cell import SingleCellCoadd
 from .noise_factor import measured_noise_factor, noise_factor
 
 

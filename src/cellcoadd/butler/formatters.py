@@ -8,10 +8,11 @@ are YAML that a person can read, HealSparse maps are the FITS files that healspa
 from __future__ import annotations
 
 __all__ = [
+    "CellCoaddFormatter",
     "HealSparseMapFormatter",
-    "NoisyPixelsFormatter",
     "SkyMapFormatter",
     "VisitImageFileFormatter",
+    "WarpFormatter",
 ]
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from lsst.images.formatters import GenericFormatter
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
-from ..conventions import MAX_NOISE_REALIZATIONS
+from ..products.pixel_compression import PixelCompression, compression_options
 from ..skymap import SkyMap
 from ..surveys.rubin import calibrated_image_from_visit_image
 
@@ -74,16 +75,33 @@ class VisitImageFileFormatter(FormatterV2):
         return image.masked_image if component == "masked_image" else image
 
 
-class NoisyPixelsFormatter(GenericFormatter):
-    """Warps and coadds as FITS files, noise as it is and the rest compressed without loss.
+class WarpFormatter(GenericFormatter):
+    """Warps as FITS files, the image as it is and the rest compressed without loss.
 
-    Pixels of sky noise shrink by a tenth when they are compressed, and that takes longer than all
-    else about a file. A recipe of the repository's configuration can say otherwise.
+    Nothing of a warp may be rounded: what is made of it would depend on whether it was stored.
+    Pixels of sky noise shrink by a tenth when they are compressed without loss, and that takes
+    longer than all else about a file. A recipe of the repository's configuration can say otherwise.
     """
 
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
-        noisy = ("image", *(f"noise/{number}" for number in range(MAX_NOISE_REALIZATIONS)))
-        return {**dict.fromkeys(noisy), **super()._get_compression_options()}
+        return {"image": None, **super()._get_compression_options()}
+
+
+class CellCoaddFormatter(GenericFormatter):
+    """Coadds as FITS files with one compressed tile a cell.
+
+    The write parameter ``recipe`` is a `PixelCompression`, or a recipe of the repository's
+    configuration; without one, pixels are rounded far below their noise.
+    """
+
+    def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
+        recipe = self.write_parameters.get("recipe", PixelCompression.ROUNDED)
+        if recipe in set(PixelCompression):
+            return compression_options(PixelCompression(recipe))
+        if recipe not in self.write_recipes:
+            choices = [str(choice) for choice in (*PixelCompression, *self.write_recipes)]
+            raise ValueError(f"The recipe of coadds must be one of {choices}, got {recipe!r}.")
+        return {**super()._get_compression_options()}
 
 
 class HealSparseMapFormatter(FormatterV2):

@@ -7,197 +7,42 @@ cell costs nothing.
 
 from __future__ import annotations
 
-__all__ = ["CellPlanes", "FilledCells", "MultipleCellCoadd", "SingleCellCoadd"]
+__all__ = ["MultipleCellCoadd", "hull_of_cells"]
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
-from lsst.images.cells import CellCoadd, CellIJ, CoaddProvenance, PatchDefinition
+from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
+from lsst.images.cells import CellCoadd, CoaddProvenance, PatchDefinition
 from lsst.images.describe import (
     DescribableMixin,
     DescribeOptions,
-    FieldRole,
     Report,
-    ReportField,
 )
+from lsst.images.serialization import read_archive
+from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
-from .cell_inputs import CoaddInput, RefusalReason, to_coadd_provenance
+from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack
-from .identifiers import ObservationIdentifiers, PatchIdentifiers
+from .equality import same_array
+from .exploding import ExplodedCoadd, explode_cells
+from .file_writing import write_whole
+from .identifiers import PatchIdentifiers
+from .pixel_compression import PixelCompression, compression_options
+from .single_cell import FilledCells, report_fields
+from .stitching import stitch_cells, stitch_mask, stitch_plane
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
 
     from .cell_coadd_storage import CellCoaddModel
-
-
-class CellPlanes(MaskedImage):
-    """Image, mask, variance, masked fractions and noise of one region of a cell, as views."""
-
-    def __init__(
-        self,
-        image: Image,
-        *,
-        mask: Mask,
-        variance: Image,
-        sky_projection: SkyProjection[TractFrame],
-        mask_fractions: Mapping[str, Image],
-        noise_realizations: Sequence[Image],
-    ) -> None:
-        super().__init__(image, mask=mask, variance=variance, sky_projection=sky_projection)
-        self._mask_fractions = dict(mask_fractions)
-        self._noise_realizations = tuple(noise_realizations)
-
-    @property
-    def mask_fractions(self) -> Mapping[str, Image]:
-        """Masked fraction by plane; `mask_planes.ALL_PLANES` for all planes together."""
-        return self._mask_fractions
-
-    @property
-    def noise_realizations(self) -> Sequence[Image]:
-        """Noise realizations in nJy."""
-        return self._noise_realizations
-
-    def __getitem__(self, bbox: Box | EllipsisType) -> CellPlanes:
-        """Return the views of a smaller box."""
-        bbox, _ = self._handle_getitem_args(bbox)
-        projection = self.sky_projection
-        assert projection is not None, "given when built"
-        return CellPlanes(
-            self.image[bbox],
-            mask=self.mask[bbox],
-            variance=self.variance[bbox],
-            sky_projection=projection,
-            mask_fractions={name: image[bbox] for name, image in self._mask_fractions.items()},
-            noise_realizations=[image[bbox] for image in self._noise_realizations],
-        )
-
-
-class SingleCellCoadd:
-    """One cell of a coadd. Made by `MultipleCellCoadd.cells`; its pixels are views."""
-
-    def __init__(self, parent: MultipleCellCoadd, index: Index2D, row: int) -> None:
-        self._parent = parent
-        self._row = row
-        self.index = index
-
-    @property
-    def outer(self) -> CellPlanes:
-        """All pixels of the cell, border included."""
-        stack, bbox = self._parent.stack, self._parent.grid.outer_bbox_of(self.index)
-        row = self._row
-        return CellPlanes(
-            Image(stack.image[row], bbox=bbox, unit=u.nJy),
-            mask=Mask(stack.mask[row][:, :, np.newaxis], schema=stack.schema, bbox=bbox),
-            variance=Image(stack.variance[row], bbox=bbox, unit=u.nJy**2),
-            sky_projection=self._parent.sky_projection,
-            mask_fractions={
-                name: Image(plane[row], bbox=bbox) for name, plane in stack.mask_fractions.items()
-            },
-            noise_realizations=[Image(plane[row], bbox=bbox, unit=u.nJy) for plane in stack.noise],
-        )
-
-    @property
-    def inner(self) -> CellPlanes:
-        """The pixels that belong to this cell alone."""
-        return self.outer[self._parent.grid.inner_bbox_of(self.index)]
-
-    @property
-    def psf_image(self) -> Image:
-        """The point-spread function, centred on (0, 0)."""
-        return self._parent.psf[self.index]
-
-    @property
-    def noise_covariance(self) -> Image:
-        """Covariance in nJy^2 of the sky noise of two pixels by their offset; (0, 0): variance.
-
-        What the variance plane leaves out: see `CellStack.noise_covariance`.
-        """
-        plane = self._parent.stack.noise_covariance[self._row]
-        half = plane.shape[0] // 2
-        box = Box.factory[-half : half + 1, -half : half + 1]
-        return Image(plane.astype(np.float64), bbox=box, unit=u.nJy**2)
-
-    @property
-    def aperture_corrections(self) -> Mapping[str, float]:
-        """Aperture corrections by algorithm; those that an input lacks are left out."""
-        values = {
-            k: float(v[self._row]) for k, v in self._parent.stack.aperture_corrections.items()
-        }
-        return {name: value for name, value in values.items() if np.isfinite(value)}
-
-    @property
-    def contributions(self) -> npt.NDArray[np.void]:
-        """Rows of `MultipleCellCoadd.contributions` of this cell, refused inputs included."""
-        rows = self._parent.contributions
-        mine = (rows["cell_x"] == self.index.x) & (rows["cell_y"] == self.index.y)
-        return np.compress(mine, rows)
-
-    @property
-    def inputs(self) -> tuple[ObservationIdentifiers, ...]:
-        """The (visit, detector) pairs that the cell adds up."""
-        rows = self.contributions
-        accepted = rows["input"][rows["reason"] == RefusalReason.ACCEPTED]
-        return tuple(self._parent.inputs[number].observation for number in accepted)
-
-    @property
-    def visit_count(self) -> int:
-        """Number of different visits among the inputs."""
-        return len({(entry.instrument, entry.visit) for entry in self.inputs})
-
-    def __repr__(self) -> str:
-        return f"SingleCellCoadd({self.index}, {self.visit_count} visits, {self.outer.bbox})"
-
-
-class FilledCells(Mapping[Index2D, SingleCellCoadd]):
-    """The filled cells by index; a `CellIJ` of lsst.images finds them as well."""
-
-    def __init__(self, parent: MultipleCellCoadd) -> None:
-        self._parent = parent
-        self._rows = {index: row for row, index in enumerate(parent.stack.indices)}
-
-    def __getitem__(self, index: Index2D | CellIJ) -> SingleCellCoadd:
-        ours = _to_index(index)
-        if ours is None:
-            raise MissingCellError(
-                f"A cell is named by Index2D(x=..., y=...) or by CellIJ(i=row, j=column), "
-                f"got {index!r}."
-            )
-        if ours not in self._rows:
-            state = "has no input" if ours in self._parent.grid else "is outside of the grid"
-            shape = self._parent.grid.shape
-            raise MissingCellError(
-                f"Cell {index} {state}: the grid has {shape.x} x {shape.y} cells, "
-                f"{len(self._rows)} of them filled."
-            )
-        return SingleCellCoadd(self._parent, ours, self._rows[ours])
-
-    def __contains__(self, index: object) -> bool:
-        return _to_index(index) in self._rows
-
-    def __iter__(self) -> Iterator[Index2D]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        shape = self._parent.grid.shape
-        return f"<{len(self)} filled cells of {shape.x} x {shape.y}, by Index2D>"
-
-
-def _to_index(index: object) -> Index2D | None:
-    if isinstance(index, CellIJ):
-        return Index2D.from_cell_ij(index)
-    return index if isinstance(index, Index2D) else None
 
 
 def hull_of_cells(grid: BorderedCellGrid, indices: Sequence[Index2D]) -> Box:
@@ -326,11 +171,74 @@ class MultipleCellCoadd(DescribableMixin):
         """Hull of the inner regions of the filled cells."""
         return hull_of_cells(self._grid, self._stack.indices)
 
-    def stitch(self) -> CellCoadd:
-        """Put the inner regions together into one image, Rubin's public type."""
-        from .stitching import stitch_cells
+    @property
+    def image(self) -> Image:
+        """Inner regions of the image put together, NaN in empty cells; made when asked for."""
+        return self._stitched(self._stack.image, empty=np.nan, unit=u.nJy)
 
+    @property
+    def variance(self) -> Image:
+        """Inner regions of the variance put together, +inf in empty cells; made when asked for."""
+        return self._stitched(self._stack.variance, empty=np.inf, unit=u.nJy**2)
+
+    @property
+    def mask(self) -> Mask:
+        """Inner regions of the mask put together, NO_DATA in empty cells; made when asked for."""
+        stack = self._stack
+        return stitch_mask(self._grid, stack.indices, stack.mask, self.bbox, schema=stack.schema)
+
+    def stitch(self) -> CellCoadd:
+        """Put the inner regions together into one image with PSF, Rubin's public type."""
         return stitch_cells(self)
+
+    def explode(self) -> ExplodedCoadd:
+        """Put the outer regions side by side, so that each cell is seen whole."""
+        return explode_cells(self)
+
+    @classmethod
+    def read(
+        cls,
+        path: ResourcePathExpression,
+        *,
+        bbox: Box | None = None,
+        cells: Collection[Index2D] | None = None,
+    ) -> Self:
+        """Read a coadd that `write` or the Butler wrote, whole or in part.
+
+        Parameters
+        ----------
+        path
+            The file.
+        bbox
+            Only cells whose inner region shares a pixel with this box.
+        cells
+            Only these cells.
+
+        Raises
+        ------
+        MissingCellError
+            If no cell that is asked for is filled.
+        """
+        given = {"bbox": bbox, "cells": cells}
+        parameters: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        return read_archive(path, cls, **parameters)
+
+    def write(
+        self, path: str | os.PathLike[str], *, compression: str = PixelCompression.ROUNDED.value
+    ) -> None:
+        """Write the coadd to a FITS file, which must not exist yet.
+
+        Parameters
+        ----------
+        path
+            The file; it appears when it is complete.
+        compression
+            What is done with images, variances and noise: ``rounded``, ``lossless`` or
+            ``uncompressed``; see `pixel_compression.PixelCompression`.
+        """
+        write_whole(
+            self, path, compression_options=compression_options(PixelCompression(compression))
+        )
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
         """Write to an lsst.images archive; the Butler and `write_archive` call this."""
@@ -352,18 +260,27 @@ class MultipleCellCoadd(DescribableMixin):
         MissingCellError
             If none of them is filled.
         """
-        rows = [
-            row
-            for row, index in enumerate(self._stack.indices)
+        chosen = [
+            index
+            for index in self._stack.indices
             if shared_box(self._grid.inner_bbox_of(index), bbox) is not None
         ]
-        if not rows:
+        if not chosen:
             raise MissingCellError(f"No filled cell has a pixel in {bbox}; they cover {self.bbox}.")
-        chosen = {self._stack.indices[row] for row in rows}
-        keep = [
-            Index2D(x=int(row["cell_x"]), y=int(row["cell_y"])) in chosen
-            for row in self._contributions
-        ]
+        return self.subset(chosen)
+
+    def subset(self, cells: Collection[Index2D]) -> MultipleCellCoadd:
+        """Return a coadd of some of the filled cells, in the same grid.
+
+        Raises
+        ------
+        MissingCellError
+            If one of them is not filled, or none is named.
+        """
+        chosen = sorted(self.cells[index].index for index in set(cells))
+        if not chosen:
+            raise MissingCellError("No cell is named.")
+        rows = [self._stack.indices.index(index) for index in chosen]
         return MultipleCellCoadd(
             identifiers=self._identifiers,
             band=self._band,
@@ -372,8 +289,29 @@ class MultipleCellCoadd(DescribableMixin):
             sky_projection=self._sky_projection,
             stack=self._stack.subset(rows),
             inputs=self._inputs,
-            contributions=self._contributions[np.array(keep, dtype=bool)],
+            contributions=rows_of_cells(self._contributions, chosen),
         )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same to the bit: pixels, PSFs, geometry and record of the inputs."""
+        if not isinstance(other, MultipleCellCoadd):
+            return NotImplemented
+        return (
+            self._identifiers == other._identifiers
+            and self._band == other._band
+            and self._patch == other._patch
+            and self._grid == other._grid
+            and self._sky_projection == other._sky_projection
+            and self._inputs == other._inputs
+            and same_array(self._contributions, other._contributions)
+            and self._stack == other._stack
+        )
+
+    def _stitched(self, plane: npt.NDArray[np.float32], *, empty: float, unit: u.UnitBase) -> Image:
+        pixels = stitch_plane(self._grid, self._stack.indices, plane, self.bbox, empty=empty)
+        return Image(pixels, bbox=self.bbox, unit=unit)
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: B008
         filled, total = len(self._stack.indices), len(self._grid)
@@ -390,11 +328,10 @@ class MultipleCellCoadd(DescribableMixin):
             "mask fractions": fractions,
             "noise realizations": len(self._stack.noise),
         }
-        fields = [
-            ReportField(label=label, value=value, role=FieldRole.DERIVED)
-            for label, value in entries.items()
-        ]
         children = {} if options.brief else {"psf": self.psf._describe(options.for_child())}
         return Report(
-            type_name="MultipleCellCoadd", summary=summary, fields=fields, children=children
+            type_name="MultipleCellCoadd",
+            summary=summary,
+            fields=report_fields(entries),
+            children=children,
         )

@@ -1,22 +1,26 @@
 """The stored form of a MultipleCellCoadd: stacks with one compressed tile a cell.
 
 Read and written by `lsst.images.serialization.read_archive` and `write_archive`, and so by the
-Butler. A box reads the tiles of its cells alone; the components ``sky_projection``, ``grid``,
-``patch``, ``inputs`` and ``bbox`` read no pixels, ``psf`` and ``provenance`` only their own.
+Butler. A box or a list of cells reads the tiles of these cells alone; the components
+``sky_projection``, ``grid``, ``patch``, ``inputs`` and ``bbox`` read no pixels, ``psf``,
+``provenance``, ``image``, ``variance`` and ``mask`` only their own.
 """
 
 from __future__ import annotations
 
 __all__ = ["CellCoaddModel", "serialize_cell_coadd"]
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import pydantic
 from lsst.images import (
     Box,
+    Image,
+    Mask,
     MaskPlane,
     MaskSchema,
     Polygon,
@@ -37,11 +41,12 @@ from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
 from .cell_coadd import MultipleCellCoadd, hull_of_cells
-from .cell_inputs import CoaddInput, to_coadd_provenance
+from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack, unknown_noise_covariance
 from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
+from .stitching import stitch_mask, stitch_plane
 
 type _StoredArray = ArrayReferenceModel | InlineArrayModel
 
@@ -51,7 +56,7 @@ class CoaddInputModel(pydantic.BaseModel):
 
     observation: ObservationIdentifiers
     footprint: RegionSerializationModel
-    mean_variance_njy2: float
+    mean_variance_njy2: float | None
 
     def deserialize(self) -> CoaddInput:
         """Return the input."""
@@ -116,28 +121,42 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         return hull_of_cells(self.grid, self.cells)
 
     def deserialize(
-        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
+        self,
+        archive: InputArchive[Any],
+        *,
+        bbox: Box | None = None,
+        cells: Collection[Index2D] | None = None,
+        **kwargs: Any,
     ) -> MultipleCellCoadd:
-        """Read the coadd, or only the cells whose inner region shares a pixel with a box.
+        """Read the coadd, or some of its cells.
+
+        Parameters
+        ----------
+        archive
+            The open file.
+        bbox
+            Only cells whose inner region shares a pixel with this box.
+        cells
+            Only these cells.
+        **kwargs
+            There are no others.
 
         Raises
         ------
         MissingCellError
-            If there is no filled cell in the box.
+            If no cell that is asked for is filled, or one that is named is not.
         lsst.images.serialization.InvalidParameterError
-            If there is a parameter other than ``bbox``.
+            If there is any other parameter.
         """
         if kwargs:
             raise InvalidParameterError(
-                f"A cell coadd is read whole or by bbox, not by {sorted(kwargs)}."
+                f"A cell coadd is read whole, by bbox or by cells, not by {sorted(kwargs)}."
             )
-        rows = self._rows_in(bbox)
+        rows = self._rows_of(cells, within=self._rows_in(bbox))
         chosen = [self.cells[row] for row in rows]
         contributions = archive.get_structured_array(self.contributions)
-        if bbox is not None:
-            pairs = {(index.x, index.y) for index in chosen}
-            keep = [(int(row["cell_x"]), int(row["cell_y"])) in pairs for row in contributions]
-            contributions = contributions[np.array(keep, dtype=bool)]
+        if len(rows) < len(self.cells):
+            contributions = rows_of_cells(contributions, chosen)
         return MultipleCellCoadd(
             identifiers=self.identifiers,
             band=self.band,
@@ -149,7 +168,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                 image=_read(archive, self.image, rows, np.float32),
                 variance=_read(archive, self.variance, rows, np.float32),
                 mask=_read(archive, self.mask, rows, np.int32),
-                schema=MaskSchema(self.planes, dtype=np.int32),
+                schema=self._mask_schema,
                 mask_fractions={
                     name: _read(archive, model, rows, np.float32)
                     for name, model in self.mask_fractions.items()
@@ -168,13 +187,18 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     ) -> Any:
         """Read one part: ``wcs``, ``grid``, ``patch``, ``psf``, ``provenance``, ``inputs`` ...
 
+        The parts ``image``, ``variance`` and ``mask`` are the inner regions put together, all or
+        those in the parameter ``bbox``.
+
         Raises
         ------
         lsst.images.serialization.InvalidComponentError
             If there is no such part.
         lsst.images.serialization.InvalidParameterError
-            If it is given parameters.
+            If it is given parameters, other than ``bbox`` for what has pixels.
         """
+        if component in ("image", "variance", "mask"):
+            return self._read_stitched(component, archive, **kwargs)
         if kwargs:
             raise InvalidParameterError(f"{component} is read whole, without {sorted(kwargs)}.")
         match component:
@@ -193,6 +217,47 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                     archive.get_structured_array(self.contributions),
                 )
         return super().deserialize_component(component, archive)
+
+    def _read_stitched(
+        self,
+        component: str,
+        archive: InputArchive[Any],
+        *,
+        bbox: Box | None = None,
+        **kwargs: Any,
+    ) -> Image | Mask:
+        if kwargs:
+            raise InvalidParameterError(f"{component} is read by bbox, not by {sorted(kwargs)}.")
+        rows = self._rows_in(bbox)
+        chosen = [self.cells[row] for row in rows]
+        box = self.bbox if bbox is None else bbox
+        if component == "mask":
+            bits = _read(archive, self.mask, rows, np.int32)
+            return stitch_mask(self.grid, chosen, bits, box, schema=self._mask_schema)
+        stored, empty, unit = {
+            "image": (self.image, np.nan, u.nJy),
+            "variance": (self.variance, np.inf, u.nJy**2),
+        }[component]
+        plane = _read(archive, stored, rows, np.float32)
+        pixels = stitch_plane(self.grid, chosen, plane, box, empty=empty)
+        return Image(pixels, bbox=box, unit=unit)
+
+    @property
+    def _mask_schema(self) -> MaskSchema:
+        return MaskSchema(self.planes, dtype=np.int32)
+
+    def _rows_of(self, cells: Collection[Index2D] | None, *, within: list[int]) -> list[int]:
+        """Rows of the stacks of some cells, or of all."""
+        if cells is None:
+            return within
+        rows = {self.cells[row]: row for row in within}
+        missing = sorted(set(cells) - set(rows))
+        if missing or not cells:
+            raise MissingCellError(
+                f"{self.identifiers}: {missing or 'no cell'} asked for; the coadd has "
+                f"{len(rows)} filled cells there, from {min(rows)} to {max(rows)}."
+            )
+        return sorted(rows[index] for index in set(cells))
 
     def _rows_in(self, bbox: Box | None) -> list[int]:
         if bbox is None:

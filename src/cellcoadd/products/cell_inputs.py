@@ -6,18 +6,20 @@ __all__ = [
     "CoaddInput",
     "RefusalReason",
     "contribution_dtype",
+    "rows_of_cells",
     "to_coadd_provenance",
 ]
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Polygon
 from lsst.images.cells import CoaddProvenance
 
+from ..cell_grid import Index2D
 from .identifiers import ObservationIdentifiers
 
 
@@ -37,7 +39,7 @@ class RefusalReason(enum.IntEnum):
     """Its point-spread function cannot be drawn at the cell's centre."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CoaddInput:
     """One detector of one visit that reaches a patch.
 
@@ -48,12 +50,12 @@ class CoaddInput:
     footprint
         The part of the tract's pixel plane that it covers near the patch.
     mean_variance_njy2
-        Mean variance of the detector in nJy^2.
+        Mean variance of the detector in nJy^2; None where a file does not say.
     """
 
     observation: ObservationIdentifiers
     footprint: Polygon
-    mean_variance_njy2: float
+    mean_variance_njy2: float | None
 
 
 def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
@@ -95,6 +97,20 @@ def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
             *fractions,
         ]
     )
+
+
+def rows_of_cells(
+    contributions: npt.NDArray[np.void], cells: Iterable[Index2D]
+) -> npt.NDArray[np.void]:
+    """Return the rows that are about some cells, in their order."""
+    wanted = np.array([_key(index.x, index.y) for index in cells], np.int64)
+    keys = _key(contributions["cell_x"].astype(np.int64), contributions["cell_y"].astype(np.int64))
+    return contributions[np.isin(keys, wanted)]
+
+
+def _key[T: (int, npt.NDArray[np.int64])](x: T, y: T) -> T:
+    """One number for the index of a cell."""
+    return (y << 16) + x
 
 
 def to_coadd_provenance(

@@ -9,12 +9,14 @@ __all__ = ["CellStack", "unknown_noise_covariance"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import MaskSchema
 
 from ..cell_grid import Index2D
+from .equality import same_arrays
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,6 +78,30 @@ class CellStack:
         for name, count in rows.items():
             if count != len(self.indices):
                 raise ValueError(f"{count} {name} for {len(self.indices)} cells.")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same to the bit."""
+        if not isinstance(other, CellStack):
+            return NotImplemented
+        return (
+            self.indices == other.indices
+            and self.schema == other.schema
+            and same_arrays(self._named_arrays(), other._named_arrays())
+        )
+
+    def _named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "image": self.image,
+            "variance": self.variance,
+            "mask": self.mask,
+            "noise": self.noise,
+            "psf": self.psf,
+            "noise_covariance": self.noise_covariance,
+            **{f"mask_fractions[{name}]": plane for name, plane in self.mask_fractions.items()},
+            **{f"corrections[{name}]": v for name, v in self.aperture_corrections.items()},
+        }
 
     def subset(self, rows: Sequence[int]) -> CellStack:
         """Return copies of some entries."""

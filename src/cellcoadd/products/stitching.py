@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["stitch_cells"]
+__all__ = ["stitch_cells", "stitch_mask", "stitch_plane"]
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import astropy.units as u
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
 from lsst.images.cells import CellCoadd, CellField, CellGridBounds, CellPointSpreadFunction
 
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from .mask_planes import DP2_NAMES, bits_of
 
 if TYPE_CHECKING:
@@ -25,26 +27,23 @@ def stitch_cells(coadd: MultipleCellCoadd) -> CellCoadd:
     variance +inf, mask NO_DATA, and NaN for masked fractions and aperture corrections. Mask planes
     carry the names of Rubin's DP2.
     """
-    bbox = coadd.bbox
-    stack = coadd.stack
-    unit = u.nJy
-    schema = _dp2_schema(stack.schema)
-    no_data = bits_of(stack.schema, ["NO_DATA"])
+    bbox, stack = coadd.bbox, coadd.stack
     cells = _cells_on_grid(coadd, bbox)
-    mask = _stitch_plane(coadd, stack.mask, bbox, empty=no_data)
+
+    def put_together(plane: npt.NDArray[np.float32], *, empty: float) -> npt.NDArray[np.float32]:
+        return stitch_plane(coadd.grid, stack.indices, plane, bbox, empty=empty)
+
+    mask = stitch_mask(coadd.grid, stack.indices, stack.mask, bbox, schema=stack.schema)
     return CellCoadd(
-        Image(_stitch_plane(coadd, stack.image, bbox, empty=0.0), bbox=bbox, unit=unit),
-        mask=Mask(mask[:, :, np.newaxis], schema=schema, bbox=bbox),
-        variance=Image(
-            _stitch_plane(coadd, stack.variance, bbox, empty=np.inf), bbox=bbox, unit=unit**2
-        ),
+        Image(put_together(stack.image, empty=0.0), bbox=bbox, unit=u.nJy),
+        mask=Mask(mask.array, schema=_dp2_schema(stack.schema), bbox=bbox),
+        variance=Image(put_together(stack.variance, empty=np.inf), bbox=bbox, unit=u.nJy**2),
         mask_fractions={
-            name: Image(_stitch_plane(coadd, plane, bbox, empty=np.nan), bbox=bbox)
+            name: Image(put_together(plane, empty=np.nan), bbox=bbox)
             for name, plane in stack.mask_fractions.items()
         },
         noise_realizations=[
-            Image(_stitch_plane(coadd, plane, bbox, empty=0.0), bbox=bbox, unit=unit)
-            for plane in stack.noise
+            Image(put_together(plane, empty=0.0), bbox=bbox, unit=u.nJy) for plane in stack.noise
         ],
         sky_projection=coadd.sky_projection,
         band=coadd.band,
@@ -58,6 +57,20 @@ def stitch_cells(coadd: MultipleCellCoadd) -> CellCoadd:
     )
 
 
+def stitch_mask(
+    grid: BorderedCellGrid,
+    indices: Sequence[Index2D],
+    plane: npt.NDArray[np.int32],
+    bbox: Box,
+    *,
+    schema: MaskSchema,
+) -> Mask:
+    """Put the inner regions of masks together; NO_DATA where no filled cell is."""
+    no_data = bits_of(schema, ["NO_DATA"])
+    bits = stitch_plane(grid, indices, plane, bbox, empty=no_data)
+    return Mask(bits[:, :, np.newaxis], schema=schema, bbox=bbox)
+
+
 def _dp2_schema(schema: MaskSchema) -> MaskSchema:
     planes = [
         None
@@ -68,17 +81,39 @@ def _dp2_schema(schema: MaskSchema) -> MaskSchema:
     return MaskSchema(planes, dtype=schema.dtype)
 
 
-def _stitch_plane[T: np.generic](
-    coadd: MultipleCellCoadd, plane: npt.NDArray[T], bbox: Box, *, empty: float
+def stitch_plane[T: np.generic](
+    grid: BorderedCellGrid,
+    indices: Sequence[Index2D],
+    plane: npt.NDArray[T],
+    bbox: Box,
+    *,
+    empty: float,
 ) -> npt.NDArray[T]:
-    grid = coadd.grid
+    """Put the inner regions of a plane together.
+
+    Parameters
+    ----------
+    grid
+        The cells.
+    indices
+        Those that are filled.
+    plane : (len(indices), height, width)
+        Outer regions.
+    bbox
+        The pixels of the result.
+    empty
+        Value of pixels that no filled cell has.
+    """
     border, inner = grid.border, grid.inner_cell_shape
     result = np.full(tuple(bbox.shape), empty, dtype=plane.dtype)
-    for row, index in enumerate(coadd.stack.indices):
-        target = grid.inner_bbox_of(index).slice_within(bbox)
-        result[target.y, target.x] = plane[
-            row, border : border + inner.y, border : border + inner.x
-        ]
+    for row, index in enumerate(indices):
+        region = grid.inner_bbox_of(index)
+        shared = shared_box(region, bbox)
+        if shared is None:
+            continue
+        target, source = shared.slice_within(bbox), shared.slice_within(region)
+        pixels = plane[row, border : border + inner.y, border : border + inner.x]
+        result[target.y, target.x] = pixels[source.y, source.x]
     return result
 
 
