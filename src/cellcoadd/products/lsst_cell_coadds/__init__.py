@@ -20,8 +20,10 @@ What a file does not say
       planes beyond the nine that never change; outlines of detectors, for which the box around the
       cells that a detector went into is taken. The same box serves where a later file lacks one.
 What a file keeps less exactly
-    Outlines are in single precision. Before 0.8 they end after six vertices. Point-spread functions
-    are in double precision, of which a `MultipleCellCoadd` keeps single.
+    Outlines are in single precision, and those of version 0.6 end after six vertices. A coadd that
+    is read keeps point-spread functions in single precision, as all coadds do; files have double.
+Which parts a file has is seen from the file, not from its version: the versions say when a part
+came, and some of them differ in nothing that matters here.
 """
 
 from __future__ import annotations

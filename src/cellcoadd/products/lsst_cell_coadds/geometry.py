@@ -144,7 +144,7 @@ def _read_wcs(tables: Tables) -> astropy.wcs.WCS:
                 raise tables.refused(f"HDU 0 lacks the header card {keyword}{axis} of its WCS.")
     try:
         # Without the sizes of the HDU's own data, of which there are none.
-        wcs = astropy.wcs.WCS(header.copy(strip=True))
+        wcs = astropy.wcs.WCS(header.copy(strip=True), fix=False)
     except (TypeError, ValueError) as error:
         raise tables.refused(f"HDU 0: its WCS cannot be read ({error}).") from error
     if list(wcs.wcs.ctype) != ["RA---TAN", "DEC--TAN"] or not np.isfinite(wcs.wcs.crpix).all():

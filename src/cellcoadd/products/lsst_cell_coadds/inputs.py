@@ -142,8 +142,12 @@ def _read_summaries(tables: Tables) -> dict[_Detector, _Summary]:
     visits = tables.column(VISIT_SUMMARY, "visit", dtype=np.int64)
     detectors = tables.column(VISIT_SUMMARY, "detector", dtype=np.int64)
     columns = tables.columns(VISIT_SUMMARY)
-    longest = tables.card(VISIT_SUMMARY, "POLYVERT", int) if "num_vertices" in columns else 6
-    vertices = tables.column(VISIT_SUMMARY, "polygon_vertices", dtype=float, shape=(longest, 2))
+    vertices = tables.column(VISIT_SUMMARY, "polygon_vertices", dtype=float, shape=None)
+    if vertices.ndim != 3 or vertices.shape[2] != 2:
+        raise tables.refused(
+            f"HDU {VISIT_SUMMARY}: a row of polygon_vertices must hold pairs of x and y, "
+            f"its shape is {vertices.shape[1:]}."
+        )
     counts: Sequence[int | None] = [None] * len(visits)
     if "num_vertices" in columns:
         counts = tables.column(VISIT_SUMMARY, "num_vertices").tolist()

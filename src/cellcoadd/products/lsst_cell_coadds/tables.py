@@ -97,7 +97,7 @@ class Tables:
         name: str,
         *,
         dtype: npt.DTypeLike | None = None,
-        shape: tuple[int, ...] = (),
+        shape: tuple[int, ...] | None = (),
         rows: npt.NDArray[np.intp] | None = None,
     ) -> npt.NDArray[Any]:
         """Return a copy of a column, in the byte order of this machine.
@@ -109,7 +109,7 @@ class Tables:
         dtype
             Type of the result; None: as stored.
         shape
-            What a row must hold.
+            What a row must hold; None: anything.
         rows
             The rows to read; None: all.
 
@@ -122,7 +122,7 @@ class Tables:
             raise self.refused(f"HDU {table} lacks the column {name!r}.")
         try:
             stored = np.asarray(self._hdus[table].data[name])
-            if stored.shape[1:] == shape:
+            if shape is None or stored.shape[1:] == shape:
                 part = stored if rows is None else stored[rows]
                 return part.astype(dtype or stored.dtype.newbyteorder("="), copy=True)
         except _BROKEN as error:

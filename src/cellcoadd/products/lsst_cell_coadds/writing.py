@@ -199,6 +199,8 @@ def _inputs_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
 
 def _visits_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
     """A row a visit that any cell adds up."""
+    if not len(_accepted(coadd)):
+        raise ValueError(f"{coadd.identifiers}: no cell says what it adds up.")
     used = {coadd.inputs[number].observation for number in np.unique(_accepted(coadd)["input"])}
     visits = sorted({(entry.visit, entry.physical_filter, entry.day_obs) for entry in used})
     numbers, filters, nights = (list(column) for column in zip(*visits, strict=True))
