@@ -11,22 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from astropy.io import fits
-from lsst.images import Box, SkyProjection
+from lsst.images import Box, Polygon, SkyProjection
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.errors import MissingCellError
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.cell_stack import CellStack
-from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from cellcoadd.products.lsst_cell_coadds import (
     open_lsst_cell_coadds,
     read_lsst_cell_coadds,
     write_lsst_cell_coadds,
 )
-from cellcoadd.products.mask_planes import ALL_PLANES, mask_schema
-from cellcoadd.skymap import Patch, named_sky_map
+from cellcoadd.products.mask_planes import ALL_PLANES
+from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.images import small_patch, small_tract
+from cellcoadd.testing.one_cell import make_one_cell_coadd
 
 CORRECTION = "base_PsfFlux_instFlux"
 KEPT = (
@@ -258,43 +258,6 @@ def test_the_cards_say_where_the_cells_are(coadd: MultipleCellCoadd, written: Pa
     assert (header["FILTER"], header["INSTRUME"], header["NNOISE"]) == (coadd.band, "Cam", 2)
 
 
-def one_cell_coadd(patch: Patch, footprint: Any = None) -> MultipleCellCoadd:
-    """A coadd of the last cell alone, without fractions, noise or corrections."""
-    index = list(patch.grid)[-1]
-    shape = (1, patch.grid.outer_cell_shape.y, patch.grid.outer_cell_shape.x)
-    contributions = np.zeros(1, contribution_dtype())
-    contributions["cell_x"], contributions["cell_y"] = index.x, index.y
-    observation = ObservationIdentifiers(
-        instrument="Cam", visit=7, detector=3, physical_filter="i2", band="i", day_obs=20250101
-    )
-    return MultipleCellCoadd(
-        identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
-        band="i",
-        patch=patch.definition,
-        cell_border=patch.grid.border,
-        sky_projection=patch.sky_projection,
-        stack=CellStack(
-            indices=(index,),
-            image=np.full(shape, np.nan, np.float32),
-            variance=np.full(shape, np.inf, np.float32),
-            mask=np.zeros(shape, np.int32),
-            schema=mask_schema(),
-            mask_fractions={},
-            noise=np.zeros((0, *shape), np.float32),
-            psf=np.ones((1, 3, 3), np.float32),
-            noise_covariance=np.ones((1, 1, 1), np.float32),
-        ),
-        inputs=[
-            CoaddInput(
-                observation=observation,
-                footprint=footprint or patch.outer_bbox.to_polygon(),
-                mean_variance_njy2=1.0,
-            )
-        ],
-        contributions=contributions,
-    )
-
-
 @pytest.mark.parametrize("tract", [0, 9813, 18937])
 @pytest.mark.parametrize("skymap", ["hsc_rings_cells_v1", "lsst_cells_v1", "lsst_cells_v2"])
 def test_patch_and_tract_are_found_without_the_sky_map(
@@ -306,7 +269,7 @@ def test_patch_and_tract_are_found_without_the_sky_map(
     for number in (0, shape.x - 1, 3 * shape.x + 5, shape.x * shape.y - 1):
         patch = place.patch(number)
         path = tmp_path / f"{number}.fits"
-        write_lsst_cell_coadds(one_cell_coadd(patch), path)
+        write_lsst_cell_coadds(make_one_cell_coadd(patch), path)
         with open_lsst_cell_coadds(path) as file:
             assert file.identifiers.patch == number
             assert file.patch == patch.definition
@@ -318,7 +281,7 @@ def test_patch_and_tract_are_found_without_the_sky_map(
 
 def test_a_coadd_without_the_extras_is_exchanged(tmp_path: Path) -> None:
     """No masked fractions, noise or corrections: no columns and no table of them."""
-    coadd = one_cell_coadd(small_patch())
+    coadd = make_one_cell_coadd(small_patch())
     path = tmp_path / "plain.fits"
     write_lsst_cell_coadds(coadd, path)
     with fits.open(path) as hdus:
@@ -333,13 +296,12 @@ def test_a_coadd_without_the_extras_is_exchanged(tmp_path: Path) -> None:
 def test_outlines_of_any_number_of_vertices_are_kept(tmp_path: Path) -> None:
     """A detector cut by a box has up to eight corners, and nothing forbids more."""
     angle = np.arange(11) * 2 * np.pi / 11
-    round_box = small_patch().outer_bbox.to_polygon()
-    middle = round_box.centroid
-    many = type(round_box)(
+    middle = Polygon.from_box(small_patch().outer_bbox).centroid
+    many = Polygon(
         x_vertices=middle.x + 40 * np.cos(angle), y_vertices=middle.y + 40 * np.sin(angle)
     )
     path = tmp_path / "round.fits"
-    write_lsst_cell_coadds(one_cell_coadd(small_patch(), many), path)
+    write_lsst_cell_coadds(make_one_cell_coadd(small_patch(), footprint=many), path)
     with fits.open(path) as hdus:
         assert hdus["VISIT_SUMMARY"].header["POLYVERT"] == 12
     (entry,) = read_lsst_cell_coadds(path).inputs

@@ -206,6 +206,34 @@ def test_rows_may_come_in_any_order(
         assert got.cells[index].inputs == cell.inputs
 
 
+def test_planes_by_the_names_of_dp2_are_ours(written: Path, tmp_path: Path) -> None:
+    """A mask says the same whatever a release calls its planes."""
+
+    def change(hdus: fits.HDUList) -> None:
+        names = hdus["MASKDEF"].data["MASK_NAME"]
+        names[names == "SAT"] = "SATURATED"
+        names[names == "CR"] = "COSMIC_RAY"
+
+    got = read_lsst_cell_coadds(edited(written, tmp_path / "dp2.fits", change)).stack
+    expected = read_lsst_cell_coadds(written).stack
+    assert got.schema == expected.schema
+    assert got.mask.tobytes() == expected.mask.tobytes()
+
+
+def test_inputs_of_cells_without_pixels_are_left_out(
+    written: Path, cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """A file of some cells may have kept the table of inputs of all."""
+
+    def change(hdus: fits.HDUList) -> None:
+        hdus[1].data = hdus[1].data[:1].copy()
+
+    got = read_lsst_cell_coadds(edited(written, tmp_path / "one.fits", change))
+    (index,) = got.cells
+    assert got.cells[index].inputs == cell_coadd.cells[index].inputs
+    assert len(got.contributions) == len(got.cells[index].inputs)
+
+
 def set_card(table: str | int, keyword: str, value: object) -> Callable[[fits.HDUList], None]:
     def change(hdus: fits.HDUList) -> None:
         hdus[table].header[keyword] = value

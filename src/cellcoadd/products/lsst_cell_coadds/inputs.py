@@ -87,7 +87,7 @@ def read_inputs(
     table["overlaps_center"], table["psf_shape_flag"] = True, True
     if set(INPUT_COLUMNS) & set(tables.columns(CELL)):
         for theirs, ours in INPUT_COLUMNS.items():
-            table[ours] = tables.column(CELL, theirs)[kept]
+            table[ours] = tables.column(CELL, theirs, dtype=table.dtype[ours])[kept]
     order = np.lexsort((table["input"], table["cell_x"], table["cell_y"]))
     return inputs, table[order]
 

@@ -169,8 +169,8 @@ class LsstCellCoadds:
         mask, schema = read_masks(
             self._tables, shape=shape, rows=rows, mask_planes=self._mask_planes
         )
-        columns = self._tables.columns(CELLS)
-        n_noise = self._tables.header(CELLS).get("NNOISE", 0)
+        columns, header = self._tables.columns(CELLS), self._tables.header(CELLS)
+        n_noise = self._tables.card(CELLS, "NNOISE", int) if "NNOISE" in header else 0
         noise = np.empty((n_noise, len(rows), *shape), np.float32)
         for number in range(n_noise):
             noise[number] = plane(noise_column(number))
@@ -240,7 +240,20 @@ def open_lsst_cell_coadds(
     patch: PatchDefinition | None = None,
     mask_planes: Mapping[str, int] | None = None,
 ) -> Iterator[LsstCellCoadds]:
-    """Open a file to read parts of it; what is not asked for is not read. See the next function."""
+    """Open a file to read parts of it; what is not asked for is not read.
+
+    Parameters
+    ----------
+    path, patch, mask_planes
+        As for `read_lsst_cell_coadds`.
+
+    Raises
+    ------
+    UnusableInputError
+        If the file is no such coadd, is of an unknown version, or is broken.
+    ValueError
+        If the patch is not that of the file.
+    """
     with open_tables(Path(path)) as tables:
         yield LsstCellCoadds(tables, patch=patch, mask_planes=mask_planes)
 
