@@ -88,17 +88,16 @@ def test_a_component_reads_its_own_bytes(full_file: Path, component: str, larges
 
 
 def test_rounding_is_far_below_the_noise(full_patch: MultipleCellCoadd, full_file: Path) -> None:
-    """At most 1/2048 of the deviation between pixels, which is no more than the noise's own.
+    """At most 1/2048 of the deviation between pixels, 8 here, which is estimated to 5 per cent.
 
-    Between neighbours that have noise in common it is smaller. The last bit of numbers as large as
-    a star's comes on top. All that is not noise is kept to the bit.
+    All that is not noise is kept to the bit.
     """
     ours, theirs = full_patch.stack, MultipleCellCoadd.read(full_file).stack
     for name in ("image", "noise"):
         mine, other = getattr(ours, name), getattr(theirs, name)
         sky = np.abs(mine) < 40.0
         difference = np.abs(other - mine)[sky]
-        assert 0.0 < difference.max() <= 8.0 * 1.5 / 2048
+        assert 0.0 < difference.max() <= 1.05 * 8.0 / 2048
     relative = np.abs(theirs.variance / ours.variance - 1.0)
     assert 0.0 < relative.max() < 1e-4
     for name in ("mask", "psf", "noise_covariance"):
@@ -164,9 +163,11 @@ def test_cells_that_are_not_there_are_refused(
         MultipleCellCoadd.read(path, cells=[Index2D(x=4, y=4)])
     with pytest.raises(MissingCellError, match="no cell"):
         MultipleCellCoadd.read(path, cells=[])
-    with pytest.raises(InvalidParameterError, match="by bbox"):
-        with open_archive(path, MultipleCellCoadd) as reader:
-            reader.get_component("image", cells=[CELL])
+    with (
+        open_archive(path, MultipleCellCoadd) as reader,
+        pytest.raises(InvalidParameterError, match="by bbox"),
+    ):
+        reader.get_component("image", cells=[CELL])
 
 
 def test_stitched_planes_are_read_by_box(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
