@@ -62,8 +62,10 @@ def test_a_box_of_an_ingested_file_is_read(
     ingest(butler, root, coadd)
     got = butler.get(NAME, WHERE, collections="rubin", parameters={"bbox": coadd.bbox})
     assert list(got.cells) == list(coadd.cells)
+    named = butler.get(NAME, WHERE, collections="rubin", parameters={"cells": list(coadd.cells)})
+    assert named == got
     empty = coadd.grid.inner_bbox_of(next(iter(coadd.grid)))
-    with pytest.raises(Exception, match="no filled cell has a pixel"):
+    with pytest.raises(Exception, match="No filled cell has a pixel"):
         butler.get(NAME, WHERE, collections="rubin", parameters={"bbox": empty})
 
 
@@ -75,8 +77,12 @@ def test_every_component_of_an_ingested_file_is_read(
     declared = butler.storageClasses.getStorageClass("BorderedCellCoadd").derivedComponents
     got = {name: butler.get(f"{NAME}.{name}", WHERE, collections="rubin") for name in declared}
     assert set(got) >= {"grid", "patch", "bbox", "wcs", "psf", "inputs", "provenance"}
-    for name in ("grid", "patch", "bbox"):
+    for name in ("grid", "patch", "bbox", "image", "variance", "mask"):
         assert got[name] == getattr(coadd, name)
+    part = coadd.bbox.dilated_by(-2)
+    for name in ("image", "mask"):
+        cut = butler.get(f"{NAME}.{name}", WHERE, collections="rubin", parameters={"bbox": part})
+        assert cut == getattr(coadd, name)[part]
     for name in ("wcs", "sky_projection"):
         sky = got[name].pixel_to_sky(x=1.0, y=2.0)
         assert sky.separation(coadd.wcs.pixel_to_sky(x=1.0, y=2.0)).arcsec < 1e-6

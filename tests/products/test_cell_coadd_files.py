@@ -88,7 +88,7 @@ def test_a_component_reads_its_own_bytes(full_file: Path, component: str, larges
 
 
 def test_rounding_is_far_below_the_noise(full_patch: MultipleCellCoadd, full_file: Path) -> None:
-    """At most 1/2048 of the deviation between pixels, 8 here, which is estimated to 5 per cent.
+    """At most 1/2048 of the deviation between pixels, 8 here, which is estimated to 10 per cent.
 
     All that is not noise is kept to the bit.
     """
@@ -97,7 +97,7 @@ def test_rounding_is_far_below_the_noise(full_patch: MultipleCellCoadd, full_fil
         mine, other = getattr(ours, name), getattr(theirs, name)
         sky = np.abs(mine) < 40.0
         difference = np.abs(other - mine)[sky]
-        assert 0.0 < difference.max() <= 1.05 * 8.0 / 2048
+        assert 0.0 < difference.max() <= 1.1 * 8.0 / 2048
     relative = np.abs(theirs.variance / ours.variance - 1.0)
     assert 0.0 < relative.max() < 1e-4
     for name in ("mask", "psf", "noise_covariance"):
@@ -143,7 +143,7 @@ def test_an_existing_file_is_left_alone(cell_coadd: MultipleCellCoadd, tmp_path:
     """And so is the folder, when a name or a choice is wrong."""
     path = tmp_path / "coadd.fits"
     path.write_text("mine")
-    with pytest.raises(FileExistsError, match=r"coadd\.fits exists already"):
+    with pytest.raises(FileExistsError, match=r"coadd\.fits exists; overwrite=True"):
         cell_coadd.write(path)
     with pytest.raises(ValueError, match=r"must end in \.fits"):
         cell_coadd.write(tmp_path / "coadd.txt")
@@ -151,6 +151,8 @@ def test_an_existing_file_is_left_alone(cell_coadd: MultipleCellCoadd, tmp_path:
         cell_coadd.write(tmp_path / "other.fits", compression="zipped")
     assert [entry.name for entry in tmp_path.iterdir()] == ["coadd.fits"]
     assert path.read_text() == "mine"
+    cell_coadd.write(path, overwrite=True)
+    assert MultipleCellCoadd.read(path).stack.indices == cell_coadd.stack.indices
 
 
 def test_cells_that_are_not_there_are_refused(
@@ -161,7 +163,7 @@ def test_cells_that_are_not_there_are_refused(
     cell_coadd.write(path)
     with pytest.raises(MissingCellError, match=r"x=4, y=4.*filled cells"):
         MultipleCellCoadd.read(path, cells=[Index2D(x=4, y=4)])
-    with pytest.raises(MissingCellError, match="no cell"):
+    with pytest.raises(MissingCellError, match="No cell"):
         MultipleCellCoadd.read(path, cells=[])
     with (
         open_archive(path, MultipleCellCoadd) as reader,

@@ -212,7 +212,7 @@ def test_components_are_read_alone(
             reader.read(nonsense=1)
         with pytest.raises(InvalidComponentError):
             reader.get_component("nonsense")
-        with pytest.raises(MissingCellError, match="no filled cell"):
+        with pytest.raises(MissingCellError, match="No filled cell"):
             reader.read(bbox=cell_coadd.grid.inner_bbox_of(EMPTY))
 
 

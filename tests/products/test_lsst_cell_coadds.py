@@ -167,7 +167,7 @@ def test_what_a_file_does_not_say_is_not_a_number(written: Path) -> None:
     assert (got.contributions["reason"] == RefusalReason.ACCEPTED).all()
     for name in ("unmasked_fraction", "masked_fraction", "masked_fraction_inner"):
         assert np.isnan(got.contributions[name]).all()
-    assert np.isnan([entry.mean_variance_njy2 for entry in got.inputs]).all()
+    assert {entry.mean_variance_njy2 for entry in got.inputs} == {None}
     assert got.stack.noise_covariance.shape == (len(got.cells), 1, 1)
     assert np.isnan(got.stack.noise_covariance).all()
 
@@ -201,7 +201,7 @@ def test_a_box_is_the_cells_that_it_touches(coadd: MultipleCellCoadd, written: P
     for box in (inner, inner.dilated_by(1)):
         got, expected = read_lsst_cell_coadds(written, bbox=box), coadd[box]
         assert_same_in_all_that_is_kept(got, expected)
-    with pytest.raises(MissingCellError, match="no filled cell"):
+    with pytest.raises(MissingCellError, match="No filled cell"):
         read_lsst_cell_coadds(written, bbox=Box.factory[0:1, 0:1])
 
 

@@ -21,11 +21,11 @@ from ..products.lsst_cell_coadds import LsstCellCoadds, open_lsst_cell_coadds
 class LsstCellCoaddsFormatter(FormatterV2):
     """A file of ``lsst.cell_coadds`` that is a dataset of the type MultipleCellCoadd.
 
-    Read parameter
-        ``bbox``: only the cells whose inner region shares a pixel with it are read.
+    Read parameters
+        ``bbox``: only the cells whose inner region shares a pixel with it are read; ``cells``: only
+        these.
     Components
-        Those of the storage class BorderedCellCoadd; no pixels are read for them, and for ``psf``
-        only its own.
+        Those of the storage class BorderedCellCoadd; each reads its own pixels only, if it has any.
 
     Nothing is written with it; `cellcoadd.products.lsst_cell_coadds.write_lsst_cell_coadds` does.
     """
@@ -44,11 +44,16 @@ class LsstCellCoaddsFormatter(FormatterV2):
             If the file is broken, or of another patch or band than the dataset.
         """
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
-        if component is not None and parameters:
+        has_pixels = component in ("image", "variance", "mask")
+        if component is not None and not has_pixels and parameters:
             raise InvalidParameterError(f"{component} is read whole, without {sorted(parameters)}.")
         with open_lsst_cell_coadds(path) as file:
             self._check_identity(path, file)
-            return file.read(**parameters) if component is None else getattr(file, component)
+            if component is None:
+                return file.read(**parameters)
+            return (
+                file.read_plane(component, **parameters) if has_pixels else getattr(file, component)
+            )
 
     def _check_identity(self, path: str, file: LsstCellCoadds) -> None:
         """Refuse a file that was ingested under the wrong data ID. Names of sky maps may differ."""

@@ -7,7 +7,7 @@ cell costs nothing.
 
 from __future__ import annotations
 
-__all__ = ["MultipleCellCoadd", "hull_of_cells"]
+__all__ = ["MultipleCellCoadd"]
 
 import os
 from collections.abc import Collection, Sequence
@@ -23,34 +23,26 @@ from lsst.images.describe import (
     DescribeOptions,
     Report,
 )
-from lsst.images.serialization import read_archive
+from lsst.images.serialization import read_archive, write_archive
 from lsst.resources import ResourcePathExpression
 
-from ..cell_grid import BorderedCellGrid, Index2D, shared_box
-from ..errors import MissingCellError
+from ..cell_grid import BorderedCellGrid, Index2D
+from .cell_choice import choose_filled, hull_of_cells
 from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack
 from .equality import same_array
 from .exploding import ExplodedCoadd, explode_cells
-from .file_writing import write_whole
+from .file_writing import whole_file
 from .identifiers import PatchIdentifiers
 from .pixel_compression import PixelCompression, compression_options
 from .single_cell import FilledCells, report_fields
-from .stitching import stitch_cells, stitch_mask, stitch_plane
+from .stitching import stitch_cells, stitch_image, stitch_mask
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
 
     from .cell_coadd_storage import CellCoaddModel
-
-
-def hull_of_cells(grid: BorderedCellGrid, indices: Sequence[Index2D]) -> Box:
-    """Return the smallest box that holds the inner regions of some cells."""
-    xs, ys = [index.x for index in indices], [index.y for index in indices]
-    first = grid.inner_bbox_of(Index2D(x=min(xs), y=min(ys)))
-    last = grid.inner_bbox_of(Index2D(x=max(xs), y=max(ys)))
-    return Box.factory[first.y.start : last.y.stop, first.x.start : last.x.stop]
 
 
 class MultipleCellCoadd(DescribableMixin):
@@ -174,12 +166,12 @@ class MultipleCellCoadd(DescribableMixin):
     @property
     def image(self) -> Image:
         """Inner regions of the image put together, NaN in empty cells; made when asked for."""
-        return self._stitched(self._stack.image, empty=np.nan, unit=u.nJy)
+        return self._stitched("image")
 
     @property
     def variance(self) -> Image:
         """Inner regions of the variance put together, +inf in empty cells; made when asked for."""
-        return self._stitched(self._stack.variance, empty=np.inf, unit=u.nJy**2)
+        return self._stitched("variance")
 
     @property
     def mask(self) -> Mask:
@@ -224,21 +216,36 @@ class MultipleCellCoadd(DescribableMixin):
         return read_archive(path, cls, **parameters)
 
     def write(
-        self, path: str | os.PathLike[str], *, compression: str = PixelCompression.ROUNDED.value
+        self,
+        path: str | os.PathLike[str],
+        *,
+        compression: str = PixelCompression.ROUNDED.value,
+        overwrite: bool = False,
     ) -> None:
-        """Write the coadd to a FITS file, which must not exist yet.
+        """Write the coadd to a FITS file.
 
         Parameters
         ----------
         path
-            The file; it appears when it is complete.
+            The file, whose name ends in ``.fits``; it appears when it is complete.
         compression
             What is done with images, variances and noise: ``rounded``, ``lossless`` or
             ``uncompressed``; see `pixel_compression.PixelCompression`.
+        overwrite
+            Replace a file that is there.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file and it is not to be replaced.
+        ValueError
+            If the name or the choice is none of these.
         """
-        write_whole(
-            self, path, compression_options=compression_options(PixelCompression(compression))
-        )
+        options = compression_options(PixelCompression(compression))
+        if not os.fspath(path).endswith(".fits"):
+            raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
+        with whole_file(path, overwrite=overwrite) as unfinished:
+            write_archive(self, str(unfinished), compression_options=options)
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
         """Write to an lsst.images archive; the Butler and `write_archive` call this."""
@@ -260,14 +267,7 @@ class MultipleCellCoadd(DescribableMixin):
         MissingCellError
             If none of them is filled.
         """
-        chosen = [
-            index
-            for index in self._stack.indices
-            if shared_box(self._grid.inner_bbox_of(index), bbox) is not None
-        ]
-        if not chosen:
-            raise MissingCellError(f"No filled cell has a pixel in {bbox}; they cover {self.bbox}.")
-        return self.subset(chosen)
+        return self.subset(choose_filled(self._grid, self._stack.indices, bbox=bbox))
 
     def subset(self, cells: Collection[Index2D]) -> MultipleCellCoadd:
         """Return a coadd of some of the filled cells, in the same grid.
@@ -277,9 +277,7 @@ class MultipleCellCoadd(DescribableMixin):
         MissingCellError
             If one of them is not filled, or none is named.
         """
-        chosen = sorted(self.cells[index].index for index in set(cells))
-        if not chosen:
-            raise MissingCellError("No cell is named.")
+        chosen = choose_filled(self._grid, self._stack.indices, cells=cells)
         rows = [self._stack.indices.index(index) for index in chosen]
         return MultipleCellCoadd(
             identifiers=self._identifiers,
@@ -309,9 +307,9 @@ class MultipleCellCoadd(DescribableMixin):
             and self._stack == other._stack
         )
 
-    def _stitched(self, plane: npt.NDArray[np.float32], *, empty: float, unit: u.UnitBase) -> Image:
-        pixels = stitch_plane(self._grid, self._stack.indices, plane, self.bbox, empty=empty)
-        return Image(pixels, bbox=self.bbox, unit=unit)
+    def _stitched(self, name: str) -> Image:
+        plane: npt.NDArray[np.float32] = getattr(self._stack, name)
+        return stitch_image(self._grid, self._stack.indices, plane, self.bbox, name=name)
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: B008
         filled, total = len(self._stack.indices), len(self._grid)

@@ -13,7 +13,6 @@ __all__ = ["CellCoaddModel", "serialize_cell_coadd"]
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import pydantic
@@ -38,15 +37,15 @@ from lsst.images.serialization import (
 )
 
 from ..cell_grid import BorderedCellGrid, Index2D
-from ..errors import MissingCellError
 from .archive_schema import ProductTree
-from .cell_coadd import MultipleCellCoadd, hull_of_cells
+from .cell_choice import choose_filled, hull_of_cells
+from .cell_coadd import MultipleCellCoadd
 from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack, unknown_noise_covariance
 from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
-from .stitching import stitch_mask, stitch_plane
+from .stitching import stitch_image, stitch_mask
 
 type _StoredArray = ArrayReferenceModel | InlineArrayModel
 
@@ -152,8 +151,8 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
             raise InvalidParameterError(
                 f"A cell coadd is read whole, by bbox or by cells, not by {sorted(kwargs)}."
             )
-        rows = self._rows_of(cells, within=self._rows_in(bbox))
-        chosen = [self.cells[row] for row in rows]
+        chosen = choose_filled(self.grid, self.cells, bbox=bbox, cells=cells)
+        rows = self._rows_of(chosen)
         contributions = archive.get_structured_array(self.contributions)
         if len(rows) < len(self.cells):
             contributions = rows_of_cells(contributions, chosen)
@@ -228,45 +227,22 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     ) -> Image | Mask:
         if kwargs:
             raise InvalidParameterError(f"{component} is read by bbox, not by {sorted(kwargs)}.")
-        rows = self._rows_in(bbox)
-        chosen = [self.cells[row] for row in rows]
-        box = self.bbox if bbox is None else bbox
+        chosen = choose_filled(self.grid, self.cells, bbox=bbox)
+        rows, box = self._rows_of(chosen), self.bbox if bbox is None else bbox
         if component == "mask":
             bits = _read(archive, self.mask, rows, np.int32)
             return stitch_mask(self.grid, chosen, bits, box, schema=self._mask_schema)
-        stored, empty, unit = {
-            "image": (self.image, np.nan, u.nJy),
-            "variance": (self.variance, np.inf, u.nJy**2),
-        }[component]
+        stored = self.image if component == "image" else self.variance
         plane = _read(archive, stored, rows, np.float32)
-        pixels = stitch_plane(self.grid, chosen, plane, box, empty=empty)
-        return Image(pixels, bbox=box, unit=unit)
+        return stitch_image(self.grid, chosen, plane, box, name=component)
 
     @property
     def _mask_schema(self) -> MaskSchema:
         return MaskSchema(self.planes, dtype=np.int32)
 
-    def _rows_of(self, cells: Collection[Index2D] | None, *, within: list[int]) -> list[int]:
-        """Rows of the stacks of some cells, or of all."""
-        if cells is None:
-            return within
-        rows = {self.cells[row]: row for row in within}
-        missing = sorted(set(cells) - set(rows))
-        if missing or not cells:
-            raise MissingCellError(
-                f"{self.identifiers}: {missing or 'no cell'} asked for; the coadd has "
-                f"{len(rows)} filled cells there, from {min(rows)} to {max(rows)}."
-            )
-        return sorted(rows[index] for index in set(cells))
-
-    def _rows_in(self, bbox: Box | None) -> list[int]:
-        if bbox is None:
-            return list(range(len(self.cells)))
-        touched = set(BorderedCellGrid(inner=self.patch.cells, border=0).overlapping(bbox))
-        rows = [row for row, index in enumerate(self.cells) if index in touched]
-        if not rows:
-            raise MissingCellError(f"{self.identifiers}: no filled cell has a pixel in {bbox}.")
-        return rows
+    def _rows_of(self, cells: Sequence[Index2D]) -> list[int]:
+        numbers = {index: row for row, index in enumerate(self.cells)}
+        return [numbers[index] for index in cells]
 
     def _read_noise_covariance(
         self, archive: InputArchive[Any], rows: Sequence[int]

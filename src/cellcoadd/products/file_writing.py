@@ -1,51 +1,41 @@
-"""Write a product to a file of its own, outside of a Butler: all of it or nothing."""
+"""Files that appear when they are complete: all of a product or nothing."""
 
 from __future__ import annotations
 
-__all__ = ["write_whole"]
+__all__ = ["whole_file"]
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from lsst.images.fits import FitsCompressionOptions
-from lsst.images.serialization import write_archive
 
 
-def write_whole(
-    product: Any,
-    path: str | os.PathLike[str],
-    *,
-    compression_options: Mapping[str, FitsCompressionOptions | None],
-) -> None:
-    """Write a product to a FITS file that does not exist yet.
-
-    It is written under another name beside its place and renamed when it is complete.
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Give the place to write a file, which becomes the file when the block ends well.
 
     Parameters
     ----------
-    product
-        Anything that `lsst.images` archives take.
     path
         The file.
-    compression_options
-        How planes are compressed, by their names in the archive.
+    overwrite
+        Replace a file that is there.
+
+    Yields
+    ------
+    unfinished
+        A file of the same name in a folder beside it, which is removed in the end.
 
     Raises
     ------
     FileExistsError
-        If there is such a file.
-    ValueError
-        If the name does not end in ``.fits``.
+        If there is such a file and it is not to be replaced.
     """
     target = Path(path)
-    if target.suffix != ".fits":
-        raise ValueError(f"{target}: the name of a FITS file must end in .fits.")
-    if target.exists():
-        raise FileExistsError(f"{target} exists already; remove it, or choose another name.")
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists; overwrite=True replaces it.")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
         unfinished = Path(folder) / target.name
-        write_archive(product, str(unfinished), compression_options=compression_options)
-        unfinished.rename(target)
+        yield unfinished
+        unfinished.replace(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["stitch_cells", "stitch_mask", "stitch_plane"]
+__all__ = ["stitch_cells", "stitch_image", "stitch_mask", "stitch_plane"]
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -55,6 +55,27 @@ def stitch_cells(coadd: MultipleCellCoadd) -> CellCoadd:
         patch=coadd.patch,
         provenance=coadd.provenance,
     )
+
+
+def stitch_image(
+    grid: BorderedCellGrid,
+    indices: Sequence[Index2D],
+    plane: npt.NDArray[np.float32],
+    bbox: Box,
+    *,
+    name: str,
+) -> Image:
+    """Put the inner regions of images or variances together.
+
+    Parameters
+    ----------
+    grid, indices, plane, bbox
+        As for `stitch_plane`.
+    name
+        ``image``, in nJy and NaN where no filled cell is, or ``variance``, in nJy^2 and +inf there.
+    """
+    empty, unit = {"image": (np.nan, u.nJy), "variance": (np.inf, u.nJy**2)}[name]
+    return Image(stitch_plane(grid, indices, plane, bbox, empty=empty), bbox=bbox, unit=unit)
 
 
 def stitch_mask(

@@ -120,7 +120,7 @@ def _make_inputs(
                     day_obs=visit.day_obs,
                 ),
                 footprint=summary.footprint if summary else _box_around(uses[detector], grid),
-                mean_variance_njy2=np.nan,
+                mean_variance_njy2=None,
             )
         )
     return inputs

@@ -7,22 +7,23 @@ __all__ = ["LsstCellCoadds", "open_lsst_cell_coadds", "read_lsst_cell_coadds"]
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, SkyProjection, TractFrame
+from lsst.images import Box, Image, Mask, MaskSchema, SkyProjection, TractFrame
 from lsst.images.cells import CoaddProvenance, PatchDefinition
 
-from ...cell_grid import BorderedCellGrid, Index2D, shared_box
-from ...errors import MissingCellError
-from ..cell_coadd import MultipleCellCoadd, hull_of_cells
-from ..cell_inputs import CoaddInput, to_coadd_provenance
+from ...cell_grid import BorderedCellGrid, Index2D
+from ..cell_choice import choose_filled, hull_of_cells
+from ..cell_coadd import MultipleCellCoadd
+from ..cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from ..cell_psf import CellPsf
-from ..cell_stack import CellStack
+from ..cell_stack import CellStack, unknown_noise_covariance
 from ..identifiers import PatchIdentifiers
 from ..mask_planes import ALL_PLANES
+from ..stitching import stitch_image, stitch_mask
 from .geometry import Geometry, read_geometry
 from .inputs import read_inputs
 from .mask_bits import read_masks
@@ -102,28 +103,26 @@ class LsstCellCoadds:
         """What was accepted, as lsst.images' pair of tables."""
         return to_coadd_provenance(*self._inputs)
 
-    def read(self, *, bbox: Box | None = None) -> MultipleCellCoadd:
-        """Read the coadd, or only the cells whose inner region shares a pixel with a box.
+    def read(
+        self, *, bbox: Box | None = None, cells: Collection[Index2D] | None = None
+    ) -> MultipleCellCoadd:
+        """Read the coadd, or some of its cells.
+
+        Parameters
+        ----------
+        bbox
+            Only cells whose inner region shares a pixel with this box.
+        cells
+            Only these cells.
 
         Raises
         ------
         MissingCellError
-            If there is no filled cell in the box.
+            If no cell that is asked for is filled, or one that is named is not.
         UnusableInputError
             If the file is broken.
         """
-        chosen = [
-            index
-            for index in self._rows
-            if bbox is None or shared_box(self.grid.inner_bbox_of(index), bbox) is not None
-        ]
-        if not chosen:
-            raise MissingCellError(f"{self.identifiers}: no filled cell has a pixel in {bbox}.")
-        wanted = set(chosen)
-        keep = [
-            Index2D(x=int(row["cell_x"]), y=int(row["cell_y"])) in wanted
-            for row in self.contributions
-        ]
+        chosen = choose_filled(self.grid, list(self._rows), bbox=bbox, cells=cells)
         return MultipleCellCoadd(
             identifiers=self.identifiers,
             band=self.band,
@@ -132,8 +131,25 @@ class LsstCellCoadds:
             sky_projection=self.sky_projection,
             stack=self._read_stack(chosen),
             inputs=self.inputs,
-            contributions=self.contributions[np.array(keep, dtype=bool)],
+            contributions=rows_of_cells(self.contributions, chosen),
         )
+
+    def read_plane(self, name: str, *, bbox: Box | None = None) -> Image | Mask:
+        """Read the image, variance or mask, inner regions put together.
+
+        Parameters
+        ----------
+        name
+            ``image``, ``variance`` or ``mask``.
+        bbox
+            The pixels that are wanted; None: `bbox`.
+        """
+        chosen = choose_filled(self.grid, list(self._rows), bbox=bbox)
+        rows, box = self._rows_of(chosen), bbox or self.bbox
+        if name == "mask":
+            bits, schema = self._read_masks(rows)
+            return stitch_mask(self.grid, chosen, bits, box, schema=schema)
+        return stitch_image(self.grid, chosen, self._read_plane(name, rows), box, name=name)
 
     @functools.cached_property
     def _rows(self) -> dict[Index2D, int]:
@@ -159,16 +175,28 @@ class LsstCellCoadds:
     def _rows_of(self, indices: list[Index2D]) -> npt.NDArray[np.intp]:
         return np.array([self._rows[index] for index in indices], np.intp)
 
+    @property
+    def _outer_shape(self) -> tuple[int, int]:
+        shape = self.grid.outer_cell_shape
+        return shape.y, shape.x
+
+    def _read_plane(self, name: str, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        shape = self._outer_shape
+        return self._tables.column(CELLS, name, dtype=np.float32, shape=shape, rows=rows)
+
+    def _read_masks(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.int32], MaskSchema]:
+        return read_masks(
+            self._tables, shape=self._outer_shape, rows=rows, mask_planes=self._mask_planes
+        )
+
     def _read_stack(self, indices: list[Index2D]) -> CellStack:
         rows = self._rows_of(indices)
-        shape = (self.grid.outer_cell_shape.y, self.grid.outer_cell_shape.x)
+        shape = self._outer_shape
 
         def plane(name: str) -> npt.NDArray[np.float32]:
-            return self._tables.column(CELLS, name, dtype=np.float32, shape=shape, rows=rows)
+            return self._read_plane(name, rows)
 
-        mask, schema = read_masks(
-            self._tables, shape=shape, rows=rows, mask_planes=self._mask_planes
-        )
+        mask, schema = self._read_masks(rows)
         columns, header = self._tables.columns(CELLS), self._tables.header(CELLS)
         n_noise = self._tables.card(CELLS, "NNOISE", int) if "NNOISE" in header else 0
         noise = np.empty((n_noise, len(rows), *shape), np.float32)
@@ -183,8 +211,7 @@ class LsstCellCoadds:
             mask_fractions={ALL_PLANES: plane("maskfrac")} if "maskfrac" in columns else {},
             noise=noise,
             psf=self._read_psfs(rows),
-            # A file says nothing of it.
-            noise_covariance=np.full((len(rows), 1, 1), np.nan, np.float32),
+            noise_covariance=unknown_noise_covariance(len(rows)),
             aperture_corrections=self._read_aperture_corrections(indices),
         )
 
@@ -262,6 +289,7 @@ def read_lsst_cell_coadds(
     path: str | os.PathLike[str],
     *,
     bbox: Box | None = None,
+    cells: Collection[Index2D] | None = None,
     patch: PatchDefinition | None = None,
     mask_planes: Mapping[str, int] | None = None,
 ) -> MultipleCellCoadd:
@@ -273,6 +301,8 @@ def read_lsst_cell_coadds(
         The file; it may be compressed as a whole (``.gz``).
     bbox
         Read only the cells whose inner region shares a pixel with this box.
+    cells
+        Read only these cells.
     patch
         The patch, for a sky map that is not built like those of Rubin. None: found from the file.
     mask_planes
@@ -292,4 +322,4 @@ def read_lsst_cell_coadds(
     The package's docstring says what a file lacks and what is put in its place.
     """
     with open_lsst_cell_coadds(path, patch=patch, mask_planes=mask_planes) as file:
-        return file.read(bbox=bbox)
+        return file.read(bbox=bbox, cells=cells)

@@ -5,8 +5,6 @@ from __future__ import annotations
 __all__ = ["write_lsst_cell_coadds"]
 
 import os
-import uuid
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from lsst.images import Box
 
 from ..cell_coadd import MultipleCellCoadd
 from ..cell_inputs import CoaddInput, RefusalReason
+from ..file_writing import whole_file
 from ..mask_planes import ALL_PLANES
 from .names import (
     APCORR,
@@ -61,9 +60,6 @@ def write_lsst_cell_coadds(
     The file is written under another name beside its own and renamed when it is complete. The
     package's docstring says what the format has no place for.
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; overwrite=True replaces it.")
     hdus = fits.HDUList(
         [
             fits.PrimaryHDU(header=_wcs_header(coadd)),
@@ -76,12 +72,8 @@ def write_lsst_cell_coadds(
     )
     if coadd.stack.aperture_corrections:
         hdus.append(_corrections_table(coadd))
-    part = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-    try:
-        hdus.writeto(part, checksum=True)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, overwrite=overwrite) as unfinished:
+        hdus.writeto(unfinished, checksum=True)
 
 
 def _wcs_header(coadd: MultipleCellCoadd) -> fits.Header:
