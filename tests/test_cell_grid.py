@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,10 @@ from lsst.images import YX, Box
 from lsst.images.cells import CellGrid, CellIJ
 
 from cellcoadd.cell_grid import BorderedCellGrid, Index2D
+from cellcoadd.conventions import round_half_up
 from cellcoadd.errors import MissingCellError
+
+ODD = CellGrid(bbox=Box.factory[0:15, 3:24], cell_shape=YX(y=5, x=7))
 
 
 def make_grid(border: int = 6, *, y: int = -7, x: int = 100) -> BorderedCellGrid:
@@ -97,6 +101,83 @@ def test_pixel_outside_of_all_cells_is_refused() -> None:
     """A pixel of the border around the patch is in no inner region."""
     with pytest.raises(MissingCellError, match="x=99, y=0"):
         make_grid().index_of(x=99, y=0)
+
+
+def one_by_one(grid: BorderedCellGrid, x: float, y: float) -> tuple[int, int]:
+    """Column and row of a cell by the look-up of one pixel; -1 outside."""
+    if not (np.isfinite(x) and np.isfinite(y)):
+        return -1, -1
+    try:
+        index = grid.index_of(x=round_half_up(x), y=round_half_up(y))
+    except MissingCellError:
+        return -1, -1
+    return index.x, index.y
+
+
+positions = st.one_of(
+    st.floats(-40.0, 200.0),
+    st.integers(-80, 400).map(lambda value: value / 2),  # pixels' centres and edges
+    st.sampled_from([np.nan, np.inf, -np.inf, -1.7976931348623157e308]),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(where=st.lists(st.tuples(positions, positions), min_size=1, max_size=30))
+def test_many_positions_at_once_are_one_by_one(where: list[tuple[float, float]]) -> None:
+    """The quick look-up of a catalogue gives the answers of the slow one."""
+    grid = make_grid()
+    x, y = np.array(where).T
+    found = grid.indices_of(x=x, y=y)
+    assert list(zip(found.x, found.y, strict=True)) == [one_by_one(grid, *each) for each in where]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (99.5, -7.5, (0, 0)),
+        (np.nextafter(99.5, 0.0), -7.0, (-1, -1)),
+        (100.0, np.nextafter(-7.5, -8.0), (-1, -1)),
+        (119.5, 22.5, (1, 1)),
+        (np.nextafter(119.5, 0.0), np.nextafter(22.5, 0.0), (0, 0)),
+        (np.nextafter(179.5, 0.0), np.nextafter(82.5, 0.0), (3, 2)),
+        (179.5, 82.0, (-1, -1)),
+        (179.0, 82.5, (-1, -1)),
+    ],
+)
+def test_a_cell_reaches_half_a_pixel_beyond_its_pixels(
+    x: float, y: float, expected: tuple[int, int]
+) -> None:
+    """Its lower and left edge are its own, its upper and right edge the neighbour's."""
+    found = make_grid().indices_of(x=x, y=y)
+    assert (int(found.x), int(found.y)) == expected
+
+
+def test_positions_broadcast() -> None:
+    """A column of x and a row of y are an image of cells."""
+    found = make_grid().indices_of(x=np.array([100, 130, 500]), y=np.array([[0], [60]]))
+    np.testing.assert_array_equal(found.x, [[0, 1, -1], [0, 1, -1]])
+    np.testing.assert_array_equal(found.y, [[0, 0, -1], [2, 2, -1]])
+    assert found.x.dtype == found.y.dtype == np.int64
+    assert make_grid().indices_of(x=[], y=[]).x.shape == (0,)
+
+
+def test_middles_are_those_of_the_boxes() -> None:
+    """Of an even width they lie between two pixels; of an odd one on a pixel."""
+    for grid in (make_grid(), BorderedCellGrid(inner=ODD, border=1)):
+        indices = list(grid)
+        middle = grid.middles_of(x=[index.x for index in indices], y=[index.y for index in indices])
+        boxes = [grid.inner_bbox_of(index) for index in indices]
+        np.testing.assert_array_equal(middle.x, [0.5 * (b.x.min + b.x.max) for b in boxes])
+        np.testing.assert_array_equal(middle.y, [0.5 * (b.y.min + b.y.max) for b in boxes])
+        back = grid.indices_of(x=middle.x, y=middle.y)
+        pairs = zip(back.x, back.y, strict=True)
+        assert [Index2D(x=int(x), y=int(y)) for x, y in pairs] == indices
+
+
+def test_the_middle_of_a_foreign_cell_is_refused_by_name() -> None:
+    """The -1 of a position outside of the grid must not become a place."""
+    with pytest.raises(MissingCellError, match=r"x=-1, y=2.*4 x 3 cells"):
+        make_grid().middles_of(x=[0, -1], y=2)
 
 
 def test_only_an_index_is_in_a_grid() -> None:

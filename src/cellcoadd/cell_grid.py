@@ -13,7 +13,9 @@ __all__ = ["BorderedCellGrid", "Index2D", "shared_box"]
 import dataclasses
 from collections.abc import Iterator
 
-from lsst.images import YX, Box
+import numpy as np
+import numpy.typing as npt
+from lsst.images import XY, YX, Box
 from lsst.images.cells import CellGrid, CellIJ
 
 from .errors import MissingCellError
@@ -153,6 +155,63 @@ class BorderedCellGrid:
                 f"No cell has pixel x={x}, y={y} in its inner region; the cells cover {self.bbox}."
             )
         return Index2D.from_cell_ij(self.inner.index_of(x=x, y=y))
+
+    def indices_of(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> XY[npt.NDArray[np.int64]]:
+        """Return the cells whose inner regions contain many positions.
+
+        Parameters
+        ----------
+        x, y
+            Positions in pixels of the tract, of shapes that broadcast; a pixel reaches from half a
+            pixel below its centre up to, but not including, half a pixel above.
+
+        Returns
+        -------
+        XY
+            Columns and rows of the cells. Both are -1 for a position that is in no inner region,
+            or not finite.
+        """
+        shape, start, box = self.inner.cell_shape, self.bbox.start, self.bbox
+        column, row = np.broadcast_arrays(
+            np.floor(np.asarray(x, np.float64) + 0.5), np.floor(np.asarray(y, np.float64) + 0.5)
+        )
+        inside = (column >= box.x.start) & (column < box.x.stop)
+        inside &= (row >= box.y.start) & (row < box.y.stop)
+        # Infinite positions are replaced first: numpy warns when it divides them.
+        column = np.where(inside, column, start.x).astype(np.int64)
+        row = np.where(inside, row, start.y).astype(np.int64)
+        return XY(
+            x=np.where(inside, (column - start.x) // shape.x, -1),
+            y=np.where(inside, (row - start.y) // shape.y, -1),
+        )
+
+    def middles_of(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> XY[npt.NDArray[np.float64]]:
+        """Return the exact middles of the inner regions of many cells.
+
+        Parameters
+        ----------
+        x, y
+            Columns and rows of the cells, of shapes that broadcast.
+
+        Returns
+        -------
+        XY
+            Positions in pixels of the tract; between two pixels where a cell's width is even.
+
+        Raises
+        ------
+        MissingCellError
+            If one of the cells is not in the grid.
+        """
+        shape, start, size = self.inner.cell_shape, self.bbox.start, self.shape
+        column, row = np.broadcast_arrays(np.asarray(x), np.asarray(y))
+        foreign = (column < 0) | (column >= size.x) | (row < 0) | (row >= size.y)
+        if foreign.any():
+            self._check(Index2D(x=int(column[foreign][0]), y=int(row[foreign][0])))
+        return XY(
+            x=start.x + shape.x * column + 0.5 * (shape.x - 1),
+            y=start.y + shape.y * row + 0.5 * (shape.y - 1),
+        )
 
     def overlapping(self, box: Box) -> Iterator[Index2D]:
         """Yield the cells whose outer region shares a pixel with a box, row by row."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask, MaskedImage
+from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
 from cellcoadd.coaddition.weights import compute_weight
 from cellcoadd.kernels.clipped_mean import clipped_mean
 from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
-from cellcoadd.testing.images import make_warp, small_patch
+from cellcoadd.testing.images import make_coadd, make_warp, small_patch
 
 
 def test_clipped_mean_is_that_of_the_reference(shared: Path) -> None:
@@ -85,3 +86,37 @@ def test_weight_ignores_bad_pixels() -> None:
         compute_weight(make_warp(patch, flags={"SAT": np.ones(shape, np.bool_)}).masked_image)
         == 0.0
     )
+
+
+@pytest.mark.parametrize("saturated", ["SAT", "SATURATED"])
+def test_weight_of_an_image_of_rubin(saturated: str) -> None:
+    """Its mask has several bytes a pixel, and the planes the names of DP2 or those before."""
+    bbox = Box.factory[10:30, 5:45]
+    planes = [None] * 9 + [MaskPlane("NO_DATA", ""), MaskPlane(saturated, ""), MaskPlane("CR", "")]
+    mask = Mask(0, schema=MaskSchema(planes, dtype=np.uint8), bbox=bbox)
+    assert mask.array.shape[2] == 2
+    bad = np.zeros((20, 40), np.bool_)
+    bad[:, :15] = True
+    mask.set(saturated, bad)
+    mask.set("CR", ~bad)
+    image = MaskedImage(
+        Image(0.0, bbox=bbox, dtype=np.float32, unit=u.nJy),
+        mask=mask,
+        variance=Image(np.where(bad, 100.0, 4.0), bbox=bbox, unit=u.nJy**2),
+    )
+    assert compute_weight(image) == 0.25
+    assert compute_weight(image, bad=[saturated, "COSMIC_RAY"]) == 0.0
+
+
+def test_weight_of_a_stitched_coadd_is_that_of_its_cells() -> None:
+    """The same pixels under other names: two warps of variance 4 make one of 2."""
+    patch = small_patch()
+    bad = np.zeros(tuple(patch.outer_bbox.shape), np.bool_)
+    bad[:, 40:60] = True
+    warps = [make_warp(patch, visit=n, variance=4.0, flags={"SAT": bad}) for n in (1, 2)]
+    coadd = make_coadd(*warps)
+    stitched = coadd.stitch()
+    assert "SATURATED" in stitched.mask.schema
+    assert compute_weight(stitched) == pytest.approx(0.5, rel=1e-6)
+    inner = next(iter(coadd.cells.values())).inner
+    assert compute_weight(inner) == pytest.approx(0.5, rel=1e-6)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsst.images import Box
+from lsst.images.cells import CellCoadd, CellGridBounds, CellIJ, CellPointSpreadFunction
+from lsst.images.serialization import read_archive, write_archive
 
-from cellcoadd.cell_grid import Index2D
+from cellcoadd.cell_grid import BorderedCellGrid, Index2D
 from cellcoadd.errors import MissingCellError
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_psf import CellPsf
-from cellcoadd.products.stamp_shift import translate_stamp
+from cellcoadd.products.stamp_shift import shift_stamp, translate_stamp
 from cellcoadd.testing.images import small_patch
 
 GRID = small_patch().grid
@@ -108,6 +113,90 @@ def test_a_cell_without_function_is_refused_by_name() -> None:
         psf.compute_kernel_image(x=centre.x, y=centre.y)
     with pytest.raises(MissingCellError, match="x=0, y=5"):
         psf.compute_stellar_image(x=0.2, y=4.9)
+
+
+def of_stitched_coadd(missing: frozenset[CellIJ] = frozenset()) -> CellPointSpreadFunction:
+    """The same functions as `make_psf` in Rubin's type, in the cells 1..3 of x and 0..2 of y."""
+    array = np.full((3, 3, 35, 35), np.nan)
+    for index, sigma in zip(FILLED, (1.5, 2.5), strict=True):
+        array[index.y, index.x - 1] = gaussian(sigma)
+    first, last = GRID.inner_bbox_of(Index2D(x=1, y=0)), GRID.inner_bbox_of(Index2D(x=3, y=2))
+    box = Box.factory[first.y.start : last.y.stop, first.x.start : last.x.stop]
+    bounds = CellGridBounds(grid=GRID.inner, bbox=box, missing=missing)
+    return CellPointSpreadFunction(array, bounds)
+
+
+EMPTY = frozenset(
+    CellIJ(i=y, j=x) for y in range(3) for x in (1, 2, 3) if Index2D(x=x, y=y) not in FILLED
+)
+
+
+@pytest.mark.parametrize("missing", [EMPTY, frozenset()], ids=["said", "NaN"])
+def test_stars_of_a_stitched_coadd_are_drawn(missing: frozenset[CellIJ]) -> None:
+    """The package that its own function needs for it can't be installed.
+
+    Cells without input are missing by its bounds, or NaN.
+    """
+    psf = CellPsf.from_cell_point_spread_function(of_stitched_coadd(missing))
+    assert psf.cells == FILLED
+    assert psf.grid == BorderedCellGrid(inner=GRID.inner, border=0)
+    for index, sigma in zip(FILLED, (1.5, 2.5), strict=True):
+        box = GRID.inner_bbox_of(index)
+        x, y = box.x.start + 7.3, box.y.start + 4.8
+        kernel = psf.compute_kernel_image(x=x, y=y)
+        np.testing.assert_array_equal(kernel.array, gaussian(sigma))
+        star = psf.compute_stellar_image(x=x, y=y)
+        expected = gaussian(sigma, x=0.3, y=-0.2)
+        assert np.abs(star.array - expected).max() < 1e-5 * expected.max()
+    for x, y in ((box.x.start - 0.6, box.y.start), (0.0, 0.0), (GRID.bbox.x.start, box.y.start)):
+        with pytest.raises(MissingCellError):
+            psf.compute_stellar_image(x=x, y=y)
+
+
+def test_a_cut_out_of_a_stitched_coadd_knows_its_own_cells() -> None:
+    """Its arrays start at another cell than the patch's."""
+    box = GRID.inner_bbox_of(FILLED[1])
+    psf = CellPsf.from_cell_point_spread_function(of_stitched_coadd()[box])
+    assert psf.cells == FILLED[1:]
+    np.testing.assert_array_equal(psf[FILLED[1]].array, gaussian(2.5))
+    with pytest.raises(MissingCellError):
+        psf[FILLED[0]]
+
+
+def test_a_stored_stitched_coadd_draws_the_stars_of_the_coadd(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """Stitched, written and read by lsst.images: the same functions in the same cells."""
+    write_archive(cell_coadd.stitch(), tmp_path / "stitched.fits")
+    read = read_archive(str(tmp_path / "stitched.fits"), CellCoadd)
+    psf = CellPsf.from_cell_point_spread_function(read.psf)
+    assert psf.cells == cell_coadd.psf.cells
+    for index in psf.cells:
+        centre = GRID.centre_of(index)
+        drawn, expected = (
+            each.compute_stellar_image(x=centre.x + 0.31, y=centre.y - 0.42)
+            for each in (psf, cell_coadd.psf)
+        )
+        assert drawn.bbox == expected.bbox
+        np.testing.assert_array_equal(drawn.array, expected.array)
+
+
+def test_the_shift_is_chosen_by_name() -> None:
+    """Exact by default, that of the Rubin pipelines on demand, nothing else."""
+    psf = make_psf()
+    centre = GRID.centre_of(FILLED[0])
+    x, y = centre.x + 0.4, centre.y - 0.3
+    kernel = psf[FILLED[0]].array
+    exact = translate_stamp(kernel, dx=x - centre.x, dy=y - centre.y)
+    theirs = shift_stamp(kernel, dx=x - centre.x, dy=y - centre.y)
+    assert np.abs(theirs - exact).max() > 1e-3 * kernel.max()
+    np.testing.assert_array_equal(psf.compute_stellar_image(x=x, y=y).array, exact)
+    sinc = psf.compute_stellar_image(x=x, y=y, resampling="sinc")
+    np.testing.assert_array_equal(sinc.array, exact)
+    lanczos = psf.compute_stellar_image(x=x, y=y, resampling="lanczos5")
+    np.testing.assert_array_equal(lanczos.array, theirs)
+    with pytest.raises(ValueError, match=r"'sinc', 'lanczos5'.*got 'cubic'"):
+        psf.compute_stellar_image(x=x, y=y, resampling="cubic")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 5), (2, 5, 7), (2, 4, 4), (2, 5)])

@@ -208,6 +208,51 @@ def test_cut_out_inside_of_the_warp_is_a_view() -> None:
     assert warp.image[box].array[0, 0] == 77.0
 
 
+@pytest.mark.parametrize("side", ["left", "right", "below", "above", "corner", "far"])
+def test_cut_out_beside_the_warp_is_empty_but_complete(side: str) -> None:
+    """A person loops over visits and boxes; where a visit shows nothing, nothing must need care."""
+    box = PATCH.outer_bbox
+    bbox = Box.factory[box.y.start + 30 : box.y.stop - 20, box.x.start + 25 : box.x.stop - 20]
+    warp = make_warp(PATCH, bbox=bbox)
+    y, x = {
+        "left": (bbox.y.start, bbox.x.start - 4),
+        "right": (bbox.y.start, bbox.x.stop),
+        "below": (bbox.y.start - 3, bbox.x.start),
+        "above": (bbox.y.stop, bbox.x.start),
+        "corner": (bbox.y.stop, bbox.x.stop),
+        "far": (-70000, -90000),
+    }[side]
+    cut = warp[Box.factory[y : y + 3, x : x + 4]]
+    assert cut.bbox == Box.factory[y : y + 3, x : x + 4]
+    assert np.isnan(cut.image.array).all()
+    assert (cut.variance.array == np.inf).all()
+    assert cut.mask.schema == warp.mask.schema
+    assert (cut.mask.array == warp.mask.schema.bitmask("NO_DATA")).all()
+    assert cut.unit == warp.image.unit
+    assert cut.variance.unit == warp.variance.unit
+    assert cut.sky_projection is warp.sky_projection
+
+
+def test_cut_out_around_the_warp_holds_all_of_it() -> None:
+    """Every plane, with a border without data."""
+    flags = {"SAT": np.random.default_rng(1).random((62, 50)) < 0.3}
+    box = PATCH.outer_bbox
+    bbox = Box.factory[box.y.start + 30 : box.y.stop - 20, box.x.start + 25 : box.x.start + 75]
+    pixels = np.arange(62 * 50).reshape(62, 50)
+    warp = make_warp(PATCH, bbox=bbox, pixels=pixels, variance=pixels + 1.0, flags=flags)
+    cut = warp[bbox.dilated_by(3)]
+    assert_same_pixels(cut[bbox], warp.masked_image)
+    assert int(cut.mask.get("NO_DATA").sum()) == 68 * 56 - 62 * 50
+    assert_same_pixels(warp[...], warp.masked_image)
+    assert np.shares_memory(warp[...].image.array, warp.image.array)
+
+
+def test_a_warp_is_cut_out_by_boxes_only() -> None:
+    """Slices say not whether they count from the tract's corner or from the warp's."""
+    with pytest.raises(TypeError, match="by a Box in pixels of the tract, got a tuple"):
+        make_warp(PATCH)[0:3, 0:4]  # type: ignore[index]
+
+
 def test_psf_of_a_cell_is_that_of_the_detector_at_its_centre() -> None:
     """Two detectors of different seeing side by side, neither at the centre of the middle column.
 

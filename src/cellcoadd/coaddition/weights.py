@@ -10,7 +10,7 @@ import numpy as np
 from lsst.images import MaskedImage
 
 from ..kernels.clipped_mean import clipped_mean
-from ..products.mask_planes import bits_of, plane_array
+from ..products.mask_algebra import any_of
 
 
 def compute_weight(
@@ -21,9 +21,10 @@ def compute_weight(
     Parameters
     ----------
     masked_image
-        A warp, a cell or a cut-out, with our mask planes.
+        A warp, a cell, a cut-out, or any other of lsst.images: a visit image, a stitched coadd.
     bad
-        Planes whose pixels do not count.
+        Planes whose pixels do not count, under our names or those of Rubin's DP2; those that the
+        image does not have are left out.
 
     Returns
     -------
@@ -31,7 +32,6 @@ def compute_weight(
         In the inverse unit of the variance; 0 if no pixel counts.
     """
     variance = masked_image.variance.array
-    bits = bits_of(masked_image.mask.schema, bad, ignore_missing=True)
-    good = np.isfinite(variance) & ((plane_array(masked_image.mask) & bits) == 0)
+    good = np.isfinite(variance) & ~any_of(masked_image.mask, bad, ignore_missing=True)
     mean = clipped_mean(variance[good])
     return 1.0 / mean if np.isfinite(mean) and mean > 0 else 0.0

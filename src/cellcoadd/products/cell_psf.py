@@ -1,7 +1,8 @@
 """CellPsf: one point-spread function a cell, drawn at any position without lsst.afw.
 
-Warps and coadds carry it. Within a cell the function is exact and constant; a position is served
-by the cell whose inner region contains it.
+Warps and coadds carry it, and it is made of what stitched coadds and Rubin's DP2 files carry.
+Within a cell the function is exact and constant; a position is served by the cell whose inner
+region contains it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 __all__ = ["CellPsf"]
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image
-from lsst.images.cells import CellGridBounds
+from lsst.images.cells import CellGridBounds, CellPointSpreadFunction
 from lsst.images.describe import DescribeOptions, Report, ReportField
 from lsst.images.psfs import PointSpreadFunction
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..conventions import round_half_up
 from ..errors import MissingCellError
-from .stamp_shift import stellar_box, translate_stamp
+from .stamp_shift import shift_stamp, stellar_box, translate_stamp
+
+_SHIFTS = {"sinc": translate_stamp, "lanczos5": shift_stamp}
 
 
 class CellPsf(PointSpreadFunction):
@@ -51,6 +55,32 @@ class CellPsf(PointSpreadFunction):
         self._grid = grid
         self._stamps = stamps
         self._rows: Mapping[Index2D, int] = {index: row for row, index in enumerate(indices)}
+
+    @classmethod
+    def from_cell_point_spread_function(cls, psf: CellPointSpreadFunction) -> CellPsf:
+        """Return the same functions as those of a stitched coadd.
+
+        Parameters
+        ----------
+        psf
+            ``psf`` of a `lsst.images.cells.CellCoadd`, of ours or of a file of Rubin's DP2, or of a
+            cut-out of one. It is not asked to draw stars, for which it would need lsst.afw.
+
+        Returns
+        -------
+        CellPsf
+            Its grid has no border. Cells have a function if the bounds do not say that they are
+            missing and all their pixels are finite.
+        """
+        indices, stamps = [], []
+        for cell in psf.bounds.cell_indices():
+            stamp = psf[cell].array
+            if np.isfinite(stamp).all():
+                indices.append(Index2D.from_cell_ij(cell))
+                stamps.append(stamp)
+        size = psf.kernel_bbox.shape
+        array = np.array(stamps).reshape(len(stamps), size.y, size.x)
+        return cls(BorderedCellGrid(inner=psf.grid, border=0), indices, array)
 
     @property
     def grid(self) -> BorderedCellGrid:
@@ -96,11 +126,34 @@ class CellPsf(PointSpreadFunction):
         """
         return self[self._grid.index_of(x=round_half_up(x), y=round_half_up(y))]
 
-    def compute_stellar_image(self, *, x: float, y: float) -> Image:
-        """Return the image of a star of unit flux at a position, sub-pixel shift included."""
+    def compute_stellar_image(
+        self, *, x: float, y: float, resampling: Literal["sinc", "lanczos5"] = "sinc"
+    ) -> Image:
+        """Return the image of a star of unit flux at a position, sub-pixel shift included.
+
+        Parameters
+        ----------
+        x, y
+            Where the star is.
+        resampling
+            How the cell's image is moved by a fraction of a pixel: ``"sinc"`` is exact for an image
+            that is well sampled; ``"lanczos5"`` is what the Rubin pipelines draw, to 1e-15 of the
+            peak. It differs from the exact image by up to 2e-3 of the peak and makes stars of sigma
+            1.5 pixels that are fitted with it 0.2 per cent too faint: take it to compare with their
+            results, not to measure.
+
+        Raises
+        ------
+        MissingCellError
+            If no filled cell contains the position.
+        ValueError
+            If ``resampling`` is another word.
+        """
+        if resampling not in _SHIFTS:
+            raise ValueError(f"resampling must be one of {list(_SHIFTS)}, got {resampling!r}.")
         kernel = self.compute_kernel_image(x=x, y=y)
         column, row = round_half_up(x), round_half_up(y)
-        shifted = translate_stamp(kernel.array, dx=x - column, dy=y - row)
+        shifted = _SHIFTS[resampling](kernel.array, dx=x - column, dy=y - row)
         return Image(shifted, bbox=stellar_box(kernel.bbox, x=x, y=y))
 
     def compute_stellar_bbox(self, *, x: float, y: float) -> Box:

@@ -11,9 +11,9 @@ __all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, TractFrame
@@ -266,12 +266,17 @@ class Warp(DescribableMixin):
         indices = [Index2D(x=int(row["cell_x"]), y=int(row["cell_y"])) for row in rows]
         return CellPsf(self.grid, indices, self._stamps[rows["stamp"]])
 
-    def __getitem__(self, bbox: Box) -> MaskedImage:
+    def __getitem__(self, bbox: Box | EllipsisType) -> MaskedImage:
         """Return a cut-out of the patch's plane; what lies beyond the warp's box has no data.
 
-        A box inside of the warp's own gives views, another gives copies.
+        A box inside of the warp's own gives views, another gives copies. ``...`` gives all that is
+        stored.
         """
-        if self.bbox.contains(bbox):
+        if bbox is not ... and not isinstance(bbox, Box):
+            raise TypeError(
+                f"A warp is cut out by a Box in pixels of the tract, got a {type(bbox).__name__}."
+            )
+        if bbox is ... or self.bbox.contains(bbox):
             return self._masked_image[bbox]
         return self._padded(bbox)
 
@@ -290,9 +295,9 @@ class Warp(DescribableMixin):
     def _padded(self, bbox: Box) -> MaskedImage:
         no_data = bits_of(self.mask.schema, ["NO_DATA"])
         result = MaskedImage(
-            Image(np.nan, bbox=bbox, dtype=np.float32, unit=u.nJy),
+            Image(np.nan, bbox=bbox, dtype=np.float32, unit=self.image.unit),
             mask=Mask(no_data, schema=self.mask.schema, bbox=bbox),
-            variance=Image(np.inf, bbox=bbox, dtype=np.float32, unit=u.nJy**2),
+            variance=Image(np.inf, bbox=bbox, dtype=np.float32, unit=self.variance.unit),
             sky_projection=self.sky_projection,
         )
         shared = shared_box(bbox, self.bbox)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .sky_map import SkyMap
-from .tract import Tract
+from .tangent_plane import directions_from_sky
+from .tract_settings import TractSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,16 +68,19 @@ def locate(
     responsible = skymap.find_tract_ids(ra=lon, dec=lat)
     tracts = responsible if tract is None else np.full(lon.size, skymap[tract].id)
     x, y = np.empty(lon.size), np.empty(lon.size)
-    patch, cell = np.empty(lon.size, np.int64), np.empty(lon.size, np.int64)
+    width, height = np.empty(lon.size, np.int64), np.empty(lon.size, np.int64)
 
     # One pass over the positions of each tract, found by sorting rather than by comparing all
-    # positions with each tract in turn.
+    # positions with each tract in turn. A million positions on the whole sky are some fifty a
+    # tract: what need not know the tract is done for all of them together.
     order = np.argsort(tracts, kind="stable")
+    directions = directions_from_sky(ra=lon, dec=lat)
     ids, starts = np.unique(tracts[order], return_index=True)
     for tract_id, where in zip(ids, np.split(order, starts)[1:], strict=True):
         this = skymap[int(tract_id)]
-        x[where], y[where] = this.plane.sky_to_pixel(ra=lon[where], dec=lat[where])
-        patch[where], cell[where] = _patches_and_cells(this, x[where], y[where])
+        x[where], y[where] = this.plane.pixels(directions[where])
+        width[where], height[where] = this.bbox.x.size, this.bbox.y.size
+    patch, cell = _patches_and_cells(skymap.settings, x, y, width, height)
     primary = (tracts == responsible) & (patch >= 0)
     return Locations(
         tract=tracts.reshape(shape),
@@ -89,17 +93,15 @@ def locate(
 
 
 def _patches_and_cells(
-    tract: Tract, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+    settings: TractSettings,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    width: npt.NDArray[np.int64],
+    height: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return ids of patches and cells, -1 for positions off the tract's pixels."""
-    settings = tract.settings
+    """Return ids of patches and cells, -1 for positions off the pixels of tracts of these sizes."""
     with np.errstate(invalid="ignore"):
-        off = ~(
-            (x >= -0.5)
-            & (x < tract.bbox.x.size - 0.5)
-            & (y >= -0.5)
-            & (y < tract.bbox.y.size - 0.5)
-        )
+        off = ~((x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5))
     column = np.floor(np.where(off, 0.0, x) + 0.5).astype(np.int64)
     row = np.floor(np.where(off, 0.0, y) + 0.5).astype(np.int64)
     patch_x, in_patch_x = np.divmod(column, settings.patch_inner_size)
@@ -107,5 +109,5 @@ def _patches_and_cells(
     cell_x = in_patch_x // settings.cell_inner_size + settings.patch_border_cells
     cell_y = in_patch_y // settings.cell_inner_size + settings.patch_border_cells
     cells_in_row = settings.patch_inner_cells + 2 * settings.patch_border_cells
-    patch = tract.patch_shape.x * patch_y + patch_x
+    patch = (width // settings.patch_inner_size) * patch_y + patch_x
     return np.where(off, -1, patch), np.where(off, -1, cells_in_row * cell_y + cell_x)

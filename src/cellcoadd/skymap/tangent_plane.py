@@ -91,7 +91,8 @@ class TangentPlane:
         directions
             Unit vectors, shape (..., 3).
         """
-        along_x, along_y, w = np.moveaxis(directions @ self._axes.T, -1, 0)
+        along = directions @ self._axes.T
+        along_x, along_y, w = along[..., 0], along[..., 1], along[..., 2]
         p = along_x / self.pixel_scale + self.x * w
         q = along_y / self.pixel_scale + self.y * w
         return np.stack([p, q, w], axis=-1)
@@ -109,9 +110,16 @@ class TangentPlane:
         self, *, ra: npt.ArrayLike, dec: npt.ArrayLike
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return x and y of sky positions in degrees; NaN for what is behind the plane."""
-        p, q, w = np.moveaxis(self.homogeneous(directions_from_sky(ra=ra, dec=dec)), -1, 0)
+        return self.pixels(directions_from_sky(ra=ra, dec=dec))
+
+    def pixels(
+        self, directions: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return x and y of unit vectors (..., 3); NaN for what is behind the plane."""
+        projected = self.homogeneous(directions)
+        w = projected[..., 2]
         in_front = np.where(w > 0, w, np.nan)
-        return p / in_front, q / in_front
+        return projected[..., 0] / in_front, projected[..., 1] / in_front
 
     def directions(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the unit vectors (..., 3) of pixel positions."""

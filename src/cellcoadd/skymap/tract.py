@@ -28,6 +28,7 @@ The value of the Rubin sky maps, whose regions of discrete tracts follow from it
 """
 
 
+@functools.lru_cache  # the thousands of tracts of a rings map have one box
 def tract_box(settings: TractSettings, *, radius: float) -> Box:
     """Return the box of a tract in pixels that have the tangent point at (0, 0).
 
