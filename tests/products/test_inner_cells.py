@@ -7,11 +7,10 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-import pydantic
 import pytest
 from lsst.images import Box, Image, Mask, MaskSchema
 from lsst.images.cells import CellCoadd, CellField, CellGridBounds, CellPointSpreadFunction
-from lsst.images.serialization import read_archive, write_archive
+from lsst.images.serialization import write_archive
 
 from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.cell_grid import BorderedCellGrid, Index2D
@@ -82,7 +81,7 @@ def test_a_stored_stitched_coadd_has_the_inner_regions_of_the_coadd(
     used = {entry.observation: entry for entry in cell_coadd.inputs}
     for entry in again.inputs:
         assert entry.footprint == used[entry.observation].footprint
-        assert np.isnan(entry.mean_variance_njy2)
+        assert entry.mean_variance_njy2 is None
 
 
 def test_its_cells_are_tabulated_as_those_of_the_coadd(tmp_path: Path) -> None:
@@ -119,21 +118,11 @@ def test_stitched_again_it_is_what_it_was(cell_coadd: MultipleCellCoadd) -> None
             assert list(ours[name]) == list(theirs[name])
 
 
-@pytest.mark.xfail(
-    raises=pydantic.ValidationError,
-    reason="the stored form of a coadd turns the unknown mean variance of an input into null, "
-    "which it does not read back",
-)
 def test_it_is_stored_like_any_coadd(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
     """A person converts once and goes on with the parts that are needed."""
     coadd = inner_cells(cell_coadd.stitch())
-    write_archive(coadd, tmp_path / "inner.fits")
-    again = read_archive(str(tmp_path / "inner.fits"), MultipleCellCoadd)
-    np.testing.assert_array_equal(again.stack.image, coadd.stack.image)
-    assert again.stack.noise_covariance.shape == (len(coadd.cells), 1, 1)
-    assert np.isnan(again.stack.noise_covariance).all()
-    for ours, theirs in zip(again.inputs, coadd.inputs, strict=True):
-        assert ours.observation == theirs.observation
+    coadd.write(tmp_path / "inner.fits", compression="lossless")
+    assert MultipleCellCoadd.read(tmp_path / "inner.fits") == coadd
 
 
 def test_masks_of_several_bytes_are_translated(cell_coadd: MultipleCellCoadd) -> None:

@@ -97,11 +97,11 @@ def _dec(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
 
 def _centres(coadd: MultipleCellCoadd, *, right: float = 0.0) -> SkyCoord:
     """Where the middles of the inner regions are on the sky, or some pixels to their right."""
-    boxes = [coadd.grid.inner_bbox_of(index) for index in coadd.cells]
-    return coadd.wcs.pixel_to_sky(
-        x=np.array([0.5 * (box.x.min + box.x.max) + right for box in boxes]),
-        y=np.array([0.5 * (box.y.min + box.y.max) for box in boxes]),
+    indices = coadd.stack.indices
+    middle = coadd.grid.middles_of(
+        x=np.array([index.x for index in indices]), y=np.array([index.y for index in indices])
     )
+    return coadd.wcs.pixel_to_sky(x=middle.x + right, y=middle.y)
 
 
 def _fwhm(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:

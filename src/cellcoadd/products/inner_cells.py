@@ -25,7 +25,7 @@ from ..errors import UnusableInputError
 from .cell_coadd import MultipleCellCoadd
 from .cell_inputs import CoaddInput, RefusalReason, contribution_dtype
 from .cell_psf import CellPsf
-from .cell_stack import CellStack
+from .cell_stack import CellStack, unknown_noise_covariance
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of, plane_array, standard_name, to_standard_planes
 
@@ -78,9 +78,9 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
     MultipleCellCoadd
         ``cell_border`` is 0 and pixels are copies. Cells are empty if the PSF lacks them, if they
         lie only in part in the coadd's box, or if all their pixels are NO_DATA. Mask planes have
-        our names. Not known, and therefore NaN: the covariance of the noise, mean variances of the
-        inputs, and masked fractions of contributions. Contributions are those to the filled cells,
-        all of them accepted.
+        our names. Not known: the covariance of the noise and masked fractions of contributions,
+        which are NaN, and mean variances of the inputs, which are None. Contributions are those to
+        the filled cells, all of them accepted.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
             },
             noise=np.stack(noise) if noise else np.empty(shape, np.float32),
             psf=np.array([psf[index].array for index in filled], np.float32),
-            noise_covariance=np.full((len(filled), 1, 1), np.nan, np.float32),
+            noise_covariance=unknown_noise_covariance(len(filled)),
             aperture_corrections=_aperture_corrections(coadd.aperture_corrections, filled),
         ),
         inputs=inputs,
@@ -189,7 +189,7 @@ def _inputs(table: Table, band: str) -> tuple[list[CoaddInput], dict[tuple[str, 
                 day_obs=int(row["day_obs"]),
             ),
             footprint=row["polygon"],
-            mean_variance_njy2=float("nan"),
+            mean_variance_njy2=None,
         )
         for row in table
     ]
