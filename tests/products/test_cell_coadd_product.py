@@ -127,6 +127,43 @@ def test_a_file_of_the_first_version_can_be_read(
     assert np.isnan(noise_factor(cell.psf_image, cell.noise_covariance))
 
 
+def test_equality_asks_for_every_part(cell_coadd: MultipleCellCoadd) -> None:
+    """Copies are equal, NaN for NaN; another pixel, PSF, record or geometry is seen."""
+    stack, first = cell_coadd.stack, next(iter(cell_coadd.cells))
+    copied = with_stack(cell_coadd, stack.subset(range(len(stack.indices))))
+    assert copied == cell_coadd
+    assert copied.cells[first] == cell_coadd.cells[first]
+    assert copied.psf == cell_coadd.psf
+    assert cell_coadd != cell_coadd.subset([first])
+    assert cell_coadd.subset([first]).cells[first] == cell_coadd.cells[first]
+    assert cell_coadd != "a coadd"
+    for name in ("image", "variance", "mask", "psf", "noise", "noise_covariance"):
+        other = getattr(stack, name).copy()
+        other[..., 1, 1] += 1
+        changed = with_stack(cell_coadd, dataclasses.replace(stack, **{name: other}))
+        assert changed != cell_coadd
+        assert changed.cells[first] != cell_coadd.cells[first]
+    rows = cell_coadd.contributions.copy()
+    rows["weight"][0] *= 2.0
+    assert cell_coadd != MultipleCellCoadd(
+        identifiers=cell_coadd.identifiers, band="i", patch=cell_coadd.patch, cell_border=6,
+        sky_projection=cell_coadd.wcs, stack=stack, inputs=cell_coadd.inputs, contributions=rows,
+    )  # fmt: skip
+
+
+def test_a_cell_says_what_it_is(cell_coadd: MultipleCellCoadd) -> None:
+    """Where it lies, and what went in; in a notebook with all inputs."""
+    cell = cell_coadd.cells[Index2D(x=1, y=2)]
+    assert repr(cell) == f"<SingleCellCoadd(x=1, y=2, {cell.visit_count} visits)>"
+    html = cell._repr_html_()
+    for entry in cell.inputs:
+        assert f"visit {entry.visit} detector {entry.detector}" in html
+    assert str(cell.inner.bbox) in html
+    assert "RA 150." in html
+    shown = repr(cell_coadd.cells)
+    assert shown == f"<{len(cell_coadd.cells)} filled cells of 5 x 5, by Index2D>"
+
+
 def test_a_box_reads_its_cells_and_no_others(
     cell_coadd: MultipleCellCoadd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

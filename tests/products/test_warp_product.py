@@ -83,6 +83,21 @@ def test_warp_is_the_same_after_storing(warp: Warp, tmp_path: Path) -> None:
         np.testing.assert_allclose(stars[0].array, stars[1].array, rtol=1e-12, atol=1e-15)
 
 
+def test_a_warp_from_its_file_is_equal(warp: Warp, tmp_path: Path) -> None:
+    """To the bit; a part is not, nor is one with a single other pixel."""
+    path = tmp_path / "warp.fits"
+    warp.write(path)
+    again = Warp.read(path)
+    assert again == warp
+    assert again.psf == warp.psf
+    assert Warp.read(path, bbox=warp.bbox.dilated_by(-3)) != warp
+    again.image.array[0, 0] = 7.0
+    assert again != warp
+    assert warp != "a warp"
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        warp.write(path)
+
+
 def test_a_file_of_the_first_version_can_be_read(warp: Warp, tmp_path: Path) -> None:
     """It knows no covariance: that is unknown then, and stays so in a coadd."""
     new, old = tmp_path / "new.fits", tmp_path / "old.fits"

@@ -72,6 +72,7 @@ COADD_DEFAULTS = {
     "num_noise_realizations": 0,
     "psf_dimensions": 35,
     "do_coadd_inverse_aperture_corrections": False,
+    "cells": [],
     "do_input_map": False,
     "input_mapper.nside": 32768,
     "input_mapper.nside_coverage": 256,

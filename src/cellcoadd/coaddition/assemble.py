@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["VisitOnPatch", "assemble_cell_coadd"]
+__all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd"]
 
 import dataclasses
 import logging
@@ -16,6 +16,7 @@ from ..cell_grid import Index2D, shared_box
 from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from ..products.cell_stack import CellStack
 from ..products.identifiers import PatchIdentifiers
 from ..products.mask_planes import (
     ALL_PLANES,
@@ -83,14 +84,20 @@ def assemble_cell_coadd(
         masked fractions and the number of noise realizations that is asked for; if a cell is not in
         the patch's grid.
     """
-    assembly = _Assembly(patch, settings, cells=cells)
+    assembly = CellAssembly(patch, settings, cells=cells)
     for visit in visits:
         assembly.add(visit)
     return assembly.finish()
 
 
-class _Assembly:
-    """The state of an assembly: sums of the cells and the record of what went in."""
+class CellAssembly:
+    """The state of an assembly: sums of the cells and the record of what went in.
+
+    Parameters
+    ----------
+    patch, settings, cells
+        As for `assemble_cell_coadd`.
+    """
 
     def __init__(
         self, patch: Patch, settings: CoaddSettings, *, cells: Collection[Index2D] | None
@@ -108,7 +115,24 @@ class _Assembly:
         self._band: str | None = None
         self._last: tuple[str, int] | None = None
 
+    @property
+    def band(self) -> str | None:
+        """The band of the warps, None before there is one."""
+        return self._band
+
+    @property
+    def inputs(self) -> Sequence[CoaddInput]:
+        """All detectors of the warps."""
+        return self._inputs
+
     def add(self, visit: VisitOnPatch) -> None:
+        """Add a warp to the cells that it covers.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit the others, the patch or the settings.
+        """
         warp, settings = visit.warp, self._settings
         self._check(visit)
         if settings.require_artifact_mask and visit.artifact_mask is None:
@@ -154,20 +178,11 @@ class _Assembly:
             self._add_choice(visit, choice, mask=mask, first=first)
 
     def finish(self) -> MultipleCellCoadd | None:
-        stack = self._builder.finish() if self._builder is not None else None
+        """Return the coadd, None if no cell has an input. Nothing can be added after it."""
+        stack = self.finish_stack()
         if stack is None or self._band is None:
             return None
-        for rows in self._fallbacks.values():
-            for row in rows:
-                self._rows[row]["reason"] = RefusalReason.ACCEPTED
         patch = self._patch
-        planes = [name for name in stack.mask_fractions if name != ALL_PLANES]
-        contributions = np.zeros(len(self._rows), contribution_dtype(planes))
-        for name in contributions.dtype.names or ():
-            contributions[name] = [row[name] for row in self._rows]
-        order = np.lexsort(
-            (contributions["input"], contributions["cell_x"], contributions["cell_y"])
-        )
         return MultipleCellCoadd(
             identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
             band=self._band,
@@ -176,8 +191,24 @@ class _Assembly:
             sky_projection=patch.sky_projection,
             stack=stack,
             inputs=self._inputs,
-            contributions=contributions[order],
+            contributions=self.contributions(),
         )
+
+    def finish_stack(self) -> CellStack | None:
+        """Return the cells, None if none has an input. Nothing can be added after it."""
+        return self._builder.finish() if self._builder is not None else None
+
+    def contributions(self) -> npt.NDArray[np.void]:
+        """Return what every detector gave to every cell that it touches, or why not."""
+        fallbacks = {row for rows in self._fallbacks.values() for row in rows}
+        names = self._builder.layout.fraction_names if self._builder is not None else ()
+        table = np.zeros(
+            len(self._rows), contribution_dtype([name for name in names if name != ALL_PLANES])
+        )
+        for name in table.dtype.names or ():
+            table[name] = [row[name] for row in self._rows]
+        table["reason"][sorted(fallbacks)] = RefusalReason.ACCEPTED
+        return table[np.lexsort((table["input"], table["cell_x"], table["cell_y"]))]
 
     def _check(self, given: VisitOnPatch) -> None:
         warp, patch = given.warp, self._patch

@@ -23,7 +23,7 @@ from lsst.images.describe import (
     DescribeOptions,
     Report,
 )
-from lsst.images.serialization import read_archive, write_archive
+from lsst.images.serialization import read_archive
 from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D
@@ -33,7 +33,7 @@ from .cell_psf import CellPsf
 from .cell_stack import CellStack
 from .equality import same_array
 from .exploding import ExplodedCoadd, explode_cells
-from .file_writing import whole_file
+from .file_writing import write_product
 from .identifiers import PatchIdentifiers
 from .pixel_compression import PixelCompression, compression_options
 from .single_cell import FilledCells, report_fields
@@ -242,10 +242,7 @@ class MultipleCellCoadd(DescribableMixin):
             If the name or the choice is none of these.
         """
         options = compression_options(PixelCompression(compression))
-        if not os.fspath(path).endswith(".fits"):
-            raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
-        with whole_file(path, overwrite=overwrite) as unfinished:
-            write_archive(self, str(unfinished), compression_options=options)
+        write_product(self, path, overwrite=overwrite, compression_options=options)
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
         """Write to an lsst.images archive; the Butler and `write_archive` call this."""

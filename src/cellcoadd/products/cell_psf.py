@@ -104,6 +104,18 @@ class CellPsf(PointSpreadFunction):
         radius = self._stamps.shape[1] // 2
         return Box.factory[-radius : radius + 1, -radius : radius + 1]
 
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same function in the same cells, to the bit."""
+        if not isinstance(other, CellPsf):
+            return NotImplemented
+        return (
+            self._grid == other._grid
+            and self.cells == other.cells
+            and all(self[index] == other[index] for index in self.cells)
+        )
+
     def __getitem__(self, index: Index2D) -> Image:
         """Return the kernel image of a cell.
 

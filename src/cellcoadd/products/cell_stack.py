@@ -17,6 +17,7 @@ from lsst.images import MaskSchema
 
 from ..cell_grid import Index2D
 from .equality import same_arrays
+from .mask_planes import mask_schema, translated_bits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,6 +103,46 @@ class CellStack:
             **{f"mask_fractions[{name}]": plane for name, plane in self.mask_fractions.items()},
             **{f"corrections[{name}]": v for name, v in self.aperture_corrections.items()},
         }
+
+    def joined(self, other: CellStack) -> CellStack:
+        """Return a stack of the cells of both, sorted.
+
+        Raises
+        ------
+        ValueError
+            If a cell is in both, or they differ in their planes or in the size of anything.
+        """
+        mine, theirs = self._named_arrays(), other._named_arrays()
+        if list(mine) != list(theirs):
+            raise ValueError(f"One stack has {list(mine)}, the other {list(theirs)}.")
+        schema = mask_schema({**self.schema.descriptions, **other.schema.descriptions})
+        for stack, arrays in ((self, mine), (other, theirs)):
+            arrays["mask"] = translated_bits(stack.mask, stack.schema, schema)
+            # The cells come first in every array.
+            arrays["noise"] = stack.noise.swapaxes(0, 1)
+        for name, array in mine.items():
+            if array.shape[1:] != theirs[name].shape[1:]:
+                raise ValueError(
+                    f"{name} of a cell has the shape {array.shape[1:]} in one stack and "
+                    f"{theirs[name].shape[1:]} in the other."
+                )
+        indices = [*self.indices, *other.indices]
+        order = sorted(range(len(indices)), key=lambda row: indices[row])
+        both = {name: np.concatenate([mine[name], theirs[name]])[order] for name in mine}
+        return CellStack(
+            indices=tuple(indices[row] for row in order),
+            image=both["image"],
+            variance=both["variance"],
+            mask=both["mask"],
+            schema=schema,
+            mask_fractions={name: both[f"mask_fractions[{name}]"] for name in self.mask_fractions},
+            noise=both["noise"].swapaxes(0, 1),
+            psf=both["psf"],
+            noise_covariance=both["noise_covariance"],
+            aperture_corrections={
+                name: both[f"corrections[{name}]"] for name in self.aperture_corrections
+            },
+        )
 
     def subset(self, rows: Sequence[int]) -> CellStack:
         """Return copies of some entries."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["whole_file"]
+__all__ = ["whole_file", "write_product"]
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from lsst.images.fits import FitsCompressionOptions
+from lsst.images.serialization import write_archive
 
 
 @contextlib.contextmanager
@@ -39,3 +42,32 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
         unfinished = Path(folder) / target.name
         yield unfinished
         unfinished.replace(target)
+
+
+def write_product(
+    product: object,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    compression_options: Mapping[str, FitsCompressionOptions | None] | None = None,
+) -> None:
+    """Write something that `lsst.images` archives take to a FITS file of its own.
+
+    Parameters
+    ----------
+    product, path, overwrite
+        What, where, and whether a file that is there is replaced.
+    compression_options
+        How planes are compressed, by their names in the archive.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file and it is not to be replaced.
+    ValueError
+        If the name does not end in ``.fits``.
+    """
+    if not os.fspath(path).endswith(".fits"):
+        raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
+    with whole_file(path, overwrite=overwrite) as unfinished:
+        write_archive(product, str(unfinished), compression_options=compression_options)

@@ -10,9 +10,10 @@ from __future__ import annotations
 __all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,13 @@ from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, T
 from lsst.images.cells import PatchDefinition
 from lsst.images.describe import DescribableMixin, DescribeOptions, FieldRole, Report, ReportField
 from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import read_archive
+from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from .cell_psf import CellPsf
+from .equality import same_arrays
+from .file_writing import write_product
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of
 
@@ -49,7 +54,7 @@ CELL_INPUT_DTYPE = np.dtype(
 region that come from the detector, whether the cell's centre does, row of `Warp.stamps` or -1."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WarpInput:
     """One detector that went into a warp.
 
@@ -66,7 +71,8 @@ class WarpInput:
     mean_variance_njy2
         Mean variance of the detector in nJy^2.
     psf
-        The detector's point-spread function, in its own pixels.
+        The detector's point-spread function, in its own pixels. It does not count when inputs are
+        compared: not all kinds can be.
     """
 
     observation: ObservationIdentifiers
@@ -74,7 +80,7 @@ class WarpInput:
     sky_projection: SkyProjection[Any]
     footprint: Polygon
     mean_variance_njy2: float
-    psf: PointSpreadFunction
+    psf: PointSpreadFunction = dataclasses.field(compare=False)
 
     @property
     def weight(self) -> float:
@@ -279,6 +285,68 @@ class Warp(DescribableMixin):
         if bbox is ... or self.bbox.contains(bbox):
             return self._masked_image[bbox]
         return self._padded(bbox)
+
+    @classmethod
+    def read(cls, path: ResourcePathExpression, *, bbox: Box | None = None) -> Self:
+        """Read a warp that `write` or the Butler wrote, or the part of it in a box.
+
+        Raises
+        ------
+        MissingCellError
+            If the warp has no pixel in the box.
+        """
+        parameters: dict[str, Any] = {} if bbox is None else {"bbox": bbox}
+        return read_archive(path, cls, **parameters)
+
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the warp to a FITS file, without loss.
+
+        Parameters
+        ----------
+        path
+            The file, whose name ends in ``.fits``; it appears when it is complete.
+        overwrite
+            Replace a file that is there.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file and it is not to be replaced.
+        """
+        write_product(self, path, overwrite=overwrite)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same to the bit: pixels, geometry, inputs, PSFs in the cells.
+
+        The detectors' own PSF models are not compared.
+        """
+        if not isinstance(other, Warp):
+            return NotImplemented
+        return (
+            self._identifiers == other._identifiers
+            and self._patch == other._patch
+            and self.grid == other.grid
+            and self.bbox == other.bbox
+            and self.sky_projection == other.sky_projection
+            and self.mask.schema == other.mask.schema
+            and self._inputs == other._inputs
+            and same_arrays(self._named_arrays(), other._named_arrays())
+        )
+
+    def _named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            "image": self.image.array,
+            "variance": self.variance.array,
+            "mask": self.mask.array,
+            "owner": self._owner,
+            "cell_inputs": self._cell_inputs,
+            "stamps": self._stamps,
+            "noise_covariances": self._noise_covariances,
+            **{f"corrections[{name}]": v for name, v in self._aperture_corrections.items()},
+            **{f"mask_fractions[{name}]": p.array for name, p in self._mask_fractions.items()},
+        }
 
     def serialize(self, archive: OutputArchive[Any]) -> WarpModel[Any]:
         """Write to an lsst.images archive; the Butler and `write_archive` call this."""

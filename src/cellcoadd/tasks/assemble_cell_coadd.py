@@ -32,6 +32,7 @@ from lsst.pipe.base import (
     connectionTypes,
 )
 
+from ..cell_grid import Index2D
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
@@ -196,6 +197,12 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
         doc="Average the inverses of the aperture corrections, as the coadd's pixels do.",
         default=_DEFAULTS.do_coadd_inverse_aperture_corrections,
     )
+    cells = ListField[int](
+        doc="Build only the cells with these ids (columns * row + column) of every patch; all, if "
+        "there are none. Each is as it is when all are built.",
+        default=[],
+        itemCheck=lambda number: number >= 0,
+    )
     do_input_map = Field[bool](
         doc="Make a map on the sky of the inputs, one bit an input.", default=False
     )
@@ -270,10 +277,12 @@ class AssembleCellCoaddTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no input covers a cell.
         """
-        coadd = assemble_cell_coadd(visits, patch, settings=self.config.to_settings())
+        cells = [_index_of(patch, number) for number in self.config.cells] or None
+        coadd = assemble_cell_coadd(visits, patch, settings=self.config.to_settings(), cells=cells)
         if coadd is None:
+            which = f"any of the {len(cells)} cells asked for" if cells else "a whole cell"
             raise NoWorkFound(
-                f"No input covers a whole cell of tract {patch.tract}, patch {patch.id} of "
+                f"No input covers {which} of tract {patch.tract}, patch {patch.id} of "
                 f"{patch.skymap}: they are smaller than a cell, or all were refused."
             )
         outputs: dict[str, Any] = {"multiple_cell_coadd": coadd}
@@ -305,6 +314,17 @@ class AssembleCellCoaddTask(PipelineTask):
                 noise=tuple(context.get(each[visit]).get() for each in noise),
                 artifact_mask=context.get(artifacts[visit]).get() if visit in artifacts else None,
             )
+
+
+def _index_of(patch: Patch, number: int) -> Index2D:
+    shape = patch.grid.shape
+    if number >= len(patch.grid):
+        raise ValueError(
+            f"cells = {number}: patches of {patch.skymap} have {shape.x} x {shape.y} cells, with "
+            f"ids from 0 to {len(patch.grid) - 1}."
+        )
+    row, column = divmod(number, shape.x)
+    return Index2D(x=column, y=row)
 
 
 def _by_visit(refs: Iterable[Any]) -> Mapping[tuple[str, int], Any]:

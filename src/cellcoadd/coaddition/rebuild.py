@@ -1,0 +1,117 @@
+"""rebuild_cells: some cells of a coadd anew, with other settings; the others stay as they are."""
+
+from __future__ import annotations
+
+__all__ = ["rebuild_cells"]
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cell_grid import Index2D
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.cell_inputs import CoaddInput, rows_of_cells
+from ..products.cell_stack import CellStack
+from ..products.identifiers import ObservationIdentifiers
+from ..skymap import Patch
+from .assemble import CellAssembly, VisitOnPatch
+from .settings import CoaddSettings
+
+
+def rebuild_cells(
+    coadd: MultipleCellCoadd,
+    visits: Iterable[VisitOnPatch],
+    patch: Patch,
+    *,
+    settings: CoaddSettings,
+    cells: Collection[Index2D],
+) -> MultipleCellCoadd:
+    """Return a coadd in which some cells were built anew.
+
+    Parameters
+    ----------
+    coadd
+        It is left as it is.
+    visits
+        The warps of its patch and band, as for `assemble_cell_coadd`.
+    patch
+        Its patch.
+    settings
+        For the cells that are built anew.
+    cells
+        These cells: each is, to the bit, as in a coadd that is built whole with these settings,
+        and empty if it has no input with them. All others are those of ``coadd``.
+
+    Raises
+    ------
+    ValueError
+        If the warps are not of the coadd's patch and band, if the settings give cells of another
+        make (size of PSF images, noise realizations, masked fractions), if a detector is not the
+        one that the coadd knows by its name, if no cell is left, or for the reasons of
+        `assemble_cell_coadd`.
+    """
+    here = coadd.grid, coadd.identifiers.tract, coadd.identifiers.patch
+    if here != (patch.grid, patch.tract, patch.id):
+        raise ValueError(f"The coadd is of {coadd.identifiers}, not of {patch}.")
+    assembly = CellAssembly(patch, settings, cells=cells)
+    for visit in visits:
+        assembly.add(visit)
+    if assembly.band not in (None, coadd.band):
+        raise ValueError(f"The coadd is of the band {coadd.band}, the warps are {assembly.band}.")
+    anew = set(cells)
+    kept = [row for row, index in enumerate(coadd.stack.indices) if index not in anew]
+    inputs, numbers, new_numbers = _union(coadd.inputs, assembly.inputs)
+    old_rows = rows_of_cells(coadd.contributions, [i for i in coadd.grid if i not in anew])
+    return MultipleCellCoadd(
+        identifiers=coadd.identifiers,
+        band=coadd.band,
+        patch=coadd.patch,
+        cell_border=coadd.grid.border,
+        sky_projection=coadd.sky_projection,
+        stack=_joined(coadd.stack.subset(kept), assembly.finish_stack()),
+        inputs=inputs,
+        contributions=_joined_rows(
+            _renumbered(old_rows, numbers), _renumbered(assembly.contributions(), new_numbers)
+        ),
+    )
+
+
+def _joined(kept: CellStack, anew: CellStack | None) -> CellStack:
+    return kept if anew is None else kept.joined(anew)
+
+
+def _union(
+    old: Sequence[CoaddInput], new: Sequence[CoaddInput]
+) -> tuple[list[CoaddInput], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All detectors, sorted, and the number there of each of the old and of the new ones."""
+    known: dict[ObservationIdentifiers, CoaddInput] = {entry.observation: entry for entry in old}
+    for entry in new:
+        if known.setdefault(entry.observation, entry) != entry:
+            raise ValueError(
+                f"{entry.observation} has another outline or mean variance than in the coadd: it "
+                "was warped anew. Build all cells from the new warps."
+            )
+    inputs = [known[observation] for observation in sorted(known)]
+    place = {entry.observation: number for number, entry in enumerate(inputs)}
+
+    def numbers(entries: Sequence[CoaddInput]) -> npt.NDArray[np.int64]:
+        return np.array([place[entry.observation] for entry in entries], np.int64)
+
+    return inputs, numbers(old), numbers(new)
+
+
+def _renumbered(rows: npt.NDArray[np.void], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+    result = rows.copy()
+    result["input"] = numbers[rows["input"]]
+    return result
+
+
+def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    if old.dtype != new.dtype and len(new):
+        raise ValueError(
+            f"The record of the coadd has the columns {old.dtype.names}, that of the new cells "
+            f"{new.dtype.names}."
+        )
+    rows = np.concatenate([old, new.astype(old.dtype)])
+    return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
