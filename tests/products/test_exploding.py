@@ -51,3 +51,9 @@ def test_what_does_not_fit_is_refused(cell_coadd: MultipleCellCoadd) -> None:
     wide = make_coadd(make_warp(small_patch()), psf_dimensions=35)
     with pytest.raises(ValueError, match="35 px do not fit into cells of"):
         wide.explode()
+
+
+def test_it_says_what_it_is(cell_coadd: MultipleCellCoadd) -> None:
+    """Not every pixel's type."""
+    assert repr(cell_coadd.explode()) == "<ExplodedCoadd(5 x 5 of 32 x 32 px)>"
+    assert "rejected, BAD, SAT, CR" in cell_coadd.explode()._repr_html_()

@@ -16,16 +16,18 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask
+from lsst.images.describe import DescribableMixin, DescribeOptions, Report
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from .mask_planes import bits_of
+from .single_cell import report_fields
 
 if TYPE_CHECKING:
     from .cell_coadd import MultipleCellCoadd
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ExplodedCoadd:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ExplodedCoadd(DescribableMixin):
     """All cells of a coadd's grid side by side, each with its outer region.
 
     Pixel (0, 0) is the first one of cell (0, 0). Empty cells have image NaN, variance +inf, mask
@@ -67,6 +69,21 @@ class ExplodedCoadd:
             If the cell is not in the grid.
         """
         return _exploded_box(self.grid, index)
+
+    def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: ARG002, B008
+        cell, shape = self.grid.outer_cell_shape, self.grid.shape
+        cells = f"{shape.x} x {shape.y} of {cell.x} x {cell.y} px"
+        return Report(
+            type_name="ExplodedCoadd",
+            summary=f"ExplodedCoadd({cells})",
+            fields=report_fields(
+                {
+                    "cells": cells,
+                    "mask fractions": ", ".join(self.mask_fractions) or "none",
+                    "noise realizations": len(self.noise_realizations),
+                }
+            ),
+        )
 
 
 def explode_cells(coadd: MultipleCellCoadd) -> ExplodedCoadd:
