@@ -11,7 +11,7 @@ __all__ = ["MultipleCellCoadd", "hull_of_cells"]
 
 import os
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -35,7 +35,7 @@ from .equality import same_array
 from .exploding import ExplodedCoadd, explode_cells
 from .file_writing import write_whole
 from .identifiers import PatchIdentifiers
-from .pixel_compression import PixelCompression, compression_options
+from .pixel_compression import CompressedCoadd, PixelCompression, compression_options
 from .single_cell import FilledCells, report_fields
 from .stitching import stitch_cells, stitch_mask, stitch_plane
 
@@ -198,7 +198,7 @@ class MultipleCellCoadd(DescribableMixin):
     @classmethod
     def read(
         cls,
-        path: ResourcePathExpression,
+        path: ResourcePathExpression | IO[bytes],
         *,
         bbox: Box | None = None,
         cells: Collection[Index2D] | None = None,
@@ -208,7 +208,7 @@ class MultipleCellCoadd(DescribableMixin):
         Parameters
         ----------
         path
-            The file.
+            The file, or one that is open.
         bbox
             Only cells whose inner region shares a pixel with this box.
         cells
@@ -218,10 +218,14 @@ class MultipleCellCoadd(DescribableMixin):
         ------
         MissingCellError
             If no cell that is asked for is filled.
+        TypeError
+            If the file holds something else.
         """
-        given = {"bbox": bbox, "cells": cells}
-        parameters: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        return read_archive(path, cls, **parameters)
+        if bbox is None and cells is None:
+            return read_archive(path, cls)
+        from .cell_coadd_storage import read_some_cells
+
+        return read_some_cells(cls, path, bbox=bbox, cells=cells)
 
     def write(
         self, path: str | os.PathLike[str], *, compression: str = PixelCompression.ROUNDED.value
@@ -236,8 +240,9 @@ class MultipleCellCoadd(DescribableMixin):
             What is done with images, variances and noise: ``rounded``, ``lossless`` or
             ``uncompressed``; see `pixel_compression.PixelCompression`.
         """
+        choice = PixelCompression(compression)
         write_whole(
-            self, path, compression_options=compression_options(PixelCompression(compression))
+            CompressedCoadd(self, choice), path, compression_options=compression_options(choice)
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:

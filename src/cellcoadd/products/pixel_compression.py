@@ -7,18 +7,28 @@ they are rounded, far below the noise.
 
 from __future__ import annotations
 
-__all__ = ["PixelCompression", "compression_options"]
+__all__ = ["CompressedCoadd", "PixelCompression", "compression_options"]
 
 import enum
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from lsst.images.fits import (
     FitsCompressionAlgorithm,
     FitsCompressionOptions,
     FitsDitherAlgorithm,
+    FitsOpaqueMetadata,
     FitsQuantizationOptions,
 )
 
 from ..conventions import MAX_NOISE_REALIZATIONS
+from .deflated_planes import deflated
+
+if TYPE_CHECKING:
+    from lsst.images.serialization import OutputArchive
+
+    from .cell_coadd import MultipleCellCoadd
+    from .cell_coadd_storage import CellCoaddModel
 
 _STEPS = 1024.0  # in the standard deviation that FITS measures between neighbouring pixels
 
@@ -29,7 +39,6 @@ _ROUNDED = FitsCompressionOptions(
         dither=FitsDitherAlgorithm.NO_DITHER, level=_STEPS, seed=1
     ),
 )
-_INTEGERS = FitsCompressionOptions(algorithm=FitsCompressionAlgorithm.RICE_1)
 
 
 class PixelCompression(enum.StrEnum):
@@ -41,7 +50,7 @@ class PixelCompression(enum.StrEnum):
     the size, and quicker than lossless compression. Cells with infinite values, and those that are
     constant, are kept to the bit."""
     LOSSLESS = "lossless"
-    """To the bit, compressed (GZIP): two thirds of the size, and slow."""
+    """To the bit, compressed (GZIP): two thirds of the size."""
     UNCOMPRESSED = "uncompressed"
     """To the bit, as they are: quickest to write."""
 
@@ -49,17 +58,55 @@ class PixelCompression(enum.StrEnum):
 def compression_options(choice: PixelCompression) -> dict[str, FitsCompressionOptions | None]:
     """Return options by the name of a plane, as `lsst.images` archives take them.
 
+    Those of `CompressedCoadd` are not among them.
+
     Notes
     -----
     Rounding is that of the FITS standard's tile compression (Pence et al. 2010, PASP 122, 1065),
     which every FITS library undoes.
     """
+    # Stamps take a few MB; a single one is found more quickly when it is not compressed.
+    options: dict[str, FitsCompressionOptions | None] = {"psf": None, "noise_covariance": None}
     noisy = ("image", "variance", *(f"noise/{n}" for n in range(MAX_NOISE_REALIZATIONS)))
     match choice:
         case PixelCompression.ROUNDED:
-            pixels: FitsCompressionOptions | None = _ROUNDED
-        case PixelCompression.LOSSLESS:
-            pixels = FitsCompressionOptions()
+            options |= dict.fromkeys(noisy, _ROUNDED)
         case PixelCompression.UNCOMPRESSED:
-            pixels = None
-    return {**dict.fromkeys(noisy, pixels), "mask": _INTEGERS}
+            options |= dict.fromkeys(noisy)
+    return options
+
+
+class CompressedCoadd:
+    """A coadd to be written, with planes that are compressed without loss already.
+
+    Parameters
+    ----------
+    coadd
+        The coadd.
+    choice
+        What happens to images, variances and noise.
+    """
+
+    def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
+        self._coadd = coadd
+        stack = coadd.stack
+        planes = {f"mask_fractions/{name}": plane for name, plane in stack.mask_fractions.items()}
+        planes["mask"] = stack.mask
+        noisy = {"image": stack.image, "variance": stack.variance}
+        noisy |= {f"noise/{number}": plane for number, plane in enumerate(stack.noise)}
+        if choice is not PixelCompression.LOSSLESS:
+            noisy = {}
+        # The file knows planes by upper-case names; two of one name are told apart by lsst.images.
+        count = Counter(name.upper() for name in planes)
+        # Writers of lsst.images look for an attribute of this name.
+        self._opaque_metadata = FitsOpaqueMetadata(
+            precompressed={
+                name.upper(): deflated(plane, shuffled=name in noisy)
+                for name, plane in (planes | noisy).items()
+                if count[name.upper()] < 2
+            }
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
+        """Write to an lsst.images archive."""
+        return self._coadd.serialize(archive)
