@@ -23,7 +23,7 @@ from lsst.images.describe import (
     DescribeOptions,
     Report,
 )
-from lsst.images.serialization import read_archive
+from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
@@ -222,7 +222,8 @@ class MultipleCellCoadd(DescribableMixin):
             If the file holds something else.
         """
         if bbox is None and cells is None:
-            return read_archive(path, cls)
+            with open_archive(path, cls) as reader:
+                return reader.read()
         from .cell_coadd_storage import read_some_cells
 
         return read_some_cells(cls, path, bbox=bbox, cells=cells)

@@ -33,7 +33,7 @@ from lsst.images.serialization import (
     InvalidParameterError,
     OutputArchive,
     TableModel,
-    read_archive,
+    open_archive,
 )
 from lsst.resources import ResourcePath, ResourcePathExpression
 
@@ -48,6 +48,7 @@ from .column_storage import read_columns, write_columns
 from .entry_archive import EntryArchive, StoredArray, read_entries, read_rows
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .stitching import stitch_mask, stitch_plane
+
 
 class CoaddInputModel(pydantic.BaseModel):
     """The stored form of a `CoaddInput`."""
@@ -156,7 +157,6 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                 f"A cell coadd is read whole, by bbox or by cells, not by {sorted(kwargs)}."
             )
         rows = self._rows_of(cells, within=self._rows_in(bbox))
-        chosen = [self.cells[row] for row in rows]
         stored = {
             "image": self.image,
             "variance": self.variance,
@@ -308,8 +308,8 @@ def read_some_cells[C: MultipleCellCoadd](
     Parameters and errors are those of `MultipleCellCoadd.read`.
     """
     if not hasattr(path, "seek") and ResourcePath(path).getExtension() != ".fits":
-        parameters = {"bbox": bbox, "cells": cells}
-        return read_archive(path, kind, **{k: v for k, v in parameters.items() if v is not None})
+        with open_archive(path, kind) as reader:
+            return reader.read(bbox=bbox, cells=cells)
     with EntryArchive.open_tree(path, partial=True) as (archive, tree, info):
         if not isinstance(tree, CellCoaddModel):
             raise TypeError(f"{path} holds a {info.schema_name}, not a {kind.__name__}.")

@@ -99,9 +99,7 @@ def read_rows(
     return archive.get_structured_array(model)[list(rows)] if quick is None else quick
 
 
-def _read(
-    archive: InputArchive[Any], model: StoredArray, rows: Sequence[int]
-) -> npt.NDArray[Any]:
+def _read(archive: InputArchive[Any], model: StoredArray, rows: Sequence[int]) -> npt.NDArray[Any]:
     shape = model.shape
     if len(rows) == shape[0]:
         return np.ascontiguousarray(archive.get_array(model))

@@ -10,9 +10,9 @@ from __future__ import annotations
 __all__ = ["CompressedCoadd", "PixelCompression", "compression_options"]
 
 import enum
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
 from lsst.images.fits import (
     FitsCompressionAlgorithm,
     FitsCompressionOptions,
@@ -90,20 +90,22 @@ class CompressedCoadd:
     def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
         self._coadd = coadd
         stack = coadd.stack
-        planes = {f"mask_fractions/{name}": plane for name, plane in stack.mask_fractions.items()}
-        planes["mask"] = stack.mask
-        noisy = {"image": stack.image, "variance": stack.variance}
-        noisy |= {f"noise/{number}": plane for number, plane in enumerate(stack.noise)}
-        if choice is not PixelCompression.LOSSLESS:
-            noisy = {}
-        # The file knows planes by upper-case names; two of one name are told apart by lsst.images.
-        count = Counter(name.upper() for name in planes)
+        planes: dict[str, npt.NDArray[Any]] = {
+            "mask": stack.mask,
+            **{f"mask_fractions/{name}": plane for name, plane in stack.mask_fractions.items()},
+        }
+        noisy: dict[str, npt.NDArray[Any]] = {}
+        if choice is PixelCompression.LOSSLESS:
+            noisy = {
+                "image": stack.image,
+                "variance": stack.variance,
+                **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
+            }
         # Writers of lsst.images look for an attribute of this name.
         self._opaque_metadata = FitsOpaqueMetadata(
             precompressed={
                 name.upper(): deflated(plane, shuffled=name in noisy)
                 for name, plane in (planes | noisy).items()
-                if count[name.upper()] < 2
             }
         )
 
