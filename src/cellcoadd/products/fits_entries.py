@@ -230,7 +230,8 @@ def _scaled(integers: _Array, stack: _Stack, row: np.void) -> _Array:
     """Undo the rounding of the FITS standard (10.2.1), if there is one."""
     if not stack.is_rounded:
         return integers
-    values: _Array = integers.astype(np.int32, copy=False) * row["ZSCALE"] + row["ZZERO"]
+    values: _Array = integers * row["ZSCALE"]
+    values += row["ZZERO"]
     if stack.blank is not None:
         values[integers == stack.blank] = np.nan
     return values

@@ -46,11 +46,10 @@ class PixelCompression(enum.StrEnum):
 
     ROUNDED = "rounded"
     """Each cell's pixels are rounded to 1/1024 of the standard deviation from pixel to pixel in
-    that cell, so that no value is off by more than 1/2048 of it, and compressed (RICE). A third of
-    the size, and quicker than lossless compression. Cells with infinite values, and those that are
-    constant, are kept to the bit."""
+    that cell, so that no value is off by more than 1/2048 of it, and compressed (RICE). Two fifths
+    of the size. Cells with infinite values, and those that are constant, are kept to the bit."""
     LOSSLESS = "lossless"
-    """To the bit, compressed (GZIP): two thirds of the size."""
+    """To the bit, compressed (GZIP): four fifths of the size."""
     UNCOMPRESSED = "uncompressed"
     """To the bit, as they are: quickest to write."""
 

@@ -10,6 +10,7 @@ __all__ = ["RICE_SETTINGS", "decode_rice"]
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,9 @@ def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.
     places = np.empty((len(tiles), 2), ">i4")
     places[:, 0] = [len(tile) for tile in tiles]
     places[:, 1] = np.cumsum(places[:, 0]) - places[:, 0]
-    heap = b"".join(tiles)
     axes = [*shape[::-1], len(tiles)]
-    header: dict[str, object] = {
-        **_TABLE, "NAXIS1": 8, "NAXIS2": len(tiles), "PCOUNT": len(heap),
+    header: dict[str, Any] = {
+        **_TABLE, "NAXIS1": 8, "NAXIS2": len(tiles), "PCOUNT": sum(map(len, tiles)),
         "TFIELDS": 1, "TTYPE1": "'COMPRESSED_DATA'", "TFORM1": f"'1PB({places[:, 0].max()})'",
         "ZIMAGE": "T", "ZBITPIX": 32, "ZNAXIS": len(axes), "ZCMPTYPE": "'RICE_1'",
         **{f"ZNAXIS{n}": length for n, length in enumerate(axes, 1)},
@@ -39,7 +39,8 @@ def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.
         **{f"ZVAL{n}": value for n, value in enumerate(RICE_SETTINGS.values(), 1)},
     }  # fmt: skip
     first = _header({"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"})
-    file = first + _header(header) + _padded(places.tobytes() + heap, b"\0")
+    padding = b"\0" * (-(places.nbytes + header["PCOUNT"]) % _BLOCK)
+    file = b"".join([first, _header(header), places.tobytes(), *tiles, padding])
     with fits.open(io.BytesIO(file)) as hdus:
         decoded: npt.NDArray[np.int32] = hdus[1].data
     return decoded
@@ -47,8 +48,5 @@ def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.
 
 def _header(values: Mapping[str, object]) -> bytes:
     cards = [f"{keyword:8}= {value!s:>20}".ljust(80) for keyword, value in values.items()]
-    return _padded("".join([*cards, "END".ljust(80)]).encode(), b" ")
-
-
-def _padded(data: bytes, filler: bytes) -> bytes:
-    return data + filler * (-len(data) % _BLOCK)
+    text = "".join([*cards, "END".ljust(80)])
+    return text.ljust(len(text) + -len(text) % _BLOCK).encode()
