@@ -12,6 +12,7 @@ import pytest
 from lsst.daf.butler import Butler, DatasetType
 from lsst.images import Background, BackgroundMap, Box, Image, Mask, MaskedImage, Polygon
 from lsst.images.fields import ChebyshevField
+from lsst.images.fits import FitsInputArchive
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from cellcoadd.butler.instruments import of
@@ -202,6 +203,19 @@ def test_a_box_of_a_coadd_is_its_cells_there(butler: Butler, small: Patch) -> No
         "coadd", {"band": "i", **WHERE}, collections="products", parameters={"cells": [index]}
     )
     assert again == part
+
+
+def test_cells_are_read_in_the_quick_way(
+    butler: Butler, small: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is, without astropy's objects of the planes, which take most of the time."""
+    coadd = coadd_of_two_cells(small)
+    put(butler, "coadd", "BorderedCellCoadd", coadd, band="i", **WHERE)
+    monkeypatch.delattr(FitsInputArchive, "get_array")
+    index = Index2D(x=2, y=1)
+    where = {"band": "i", **WHERE}
+    part = butler.get("coadd", where, collections="products", parameters={"cells": [index]})
+    assert list(part.cells) == [index]
 
 
 def test_coadds_are_rounded_far_below_their_noise(butler: Butler, small: Patch) -> None:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lsst.images import Box
-from lsst.images.serialization import InvalidParameterError, open_archive, read_archive
+from lsst.images.serialization import InvalidParameterError, open_archive
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.errors import MissingCellError
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.equality import same_array
+from cellcoadd.testing.counting_file import CountingFile
 from cellcoadd.testing.full_patch import full_patch_coadd
 
 CELL = Index2D(x=3, y=17)
-
-
-class CountingFile(io.FileIO):
-    """A file that knows how many of its bytes were read."""
-
-    count = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = super().read(-1 if size is None else size)
-        self.count += len(data)
-        return data
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        size = super().readinto(buffer)
-        self.count += size
-        return size
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +50,7 @@ def test_one_cell_of_a_full_patch_reads_a_hundredth_of_the_file(
 ) -> None:
     """A cell is a tile of each plane; tables and geometry are small."""
     with CountingFile(full_file) as stream:
-        part = read_archive(stream, MultipleCellCoadd, cells=[CELL])
+        part = MultipleCellCoadd.read(stream, cells=[CELL])
     assert list(part.cells) == [CELL]
     assert same_array(part.cells[CELL].outer.mask.array, full_patch.cells[CELL].outer.mask.array)
     assert part.cells[CELL].inputs == full_patch.cells[CELL].inputs

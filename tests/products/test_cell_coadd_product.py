@@ -118,13 +118,15 @@ def test_a_file_of_the_first_version_can_be_read(
     new, old = tmp_path / "new.fits", tmp_path / "old.fits"
     write_archive(cell_coadd, new)
     write_older_version(
-        new, old, lacks=["noise_covariance"], new_version="1.1.0", old_version="1.0.0"
-    )
+        new, old,
+        lacks=["noise_covariance", "contribution_ranges"], new_version="1.1.0", old_version="1.0.0",
+    )  # fmt: skip
     read = read_archive(str(old), MultipleCellCoadd)
     assert_same_stack(read.stack, cell_coadd.stack)
     cell = next(iter(read.cells.values()))
     assert np.isnan(cell.noise_covariance.array).all()
     assert np.isnan(noise_factor(cell.psf_image, cell.noise_covariance))
+    assert MultipleCellCoadd.read(old, cells=[cell.index]) == read.subset([cell.index])
 
 
 def test_equality_asks_for_every_part(cell_coadd: MultipleCellCoadd) -> None:

@@ -26,7 +26,8 @@ from lsst.images.formatters import GenericFormatter
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
-from ..products.pixel_compression import PixelCompression, compression_options
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.pixel_compression import CompressedCoadd, PixelCompression, compression_options
 from ..skymap import SkyMap
 from ..surveys.rubin import calibrated_image_from_visit_image
 
@@ -94,14 +95,36 @@ class CellCoaddFormatter(GenericFormatter):
     configuration; without one, pixels are rounded far below their noise.
     """
 
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read some cells in the quick way, and all else as the base class does."""
+        if component is None and self.file_descriptor.parameters:
+            return MultipleCellCoadd.read(uri, **self.file_descriptor.parameters)
+        return super().read_from_uri(uri, component, expected_size)
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the coadd with what has been chosen."""
+        choice = self._choice()
+        if choice is not None and self.get_write_extension() == ".fits":
+            in_memory_dataset = CompressedCoadd(in_memory_dataset, choice)
+        super().write_local_file(in_memory_dataset, uri)
+
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
+        choice = self._choice()
+        if choice is not None:
+            return compression_options(choice)
+        return {**super()._get_compression_options()}
+
+    def _choice(self) -> PixelCompression | None:
+        """Return what the recipe says; None if it is one of the repository's configuration."""
         recipe = self.write_parameters.get("recipe", PixelCompression.ROUNDED)
         if recipe in set(PixelCompression):
-            return compression_options(PixelCompression(recipe))
+            return PixelCompression(recipe)
         if recipe not in self.write_recipes:
             choices = [str(choice) for choice in (*PixelCompression, *self.write_recipes)]
             raise ValueError(f"The recipe of coadds must be one of {choices}, got {recipe!r}.")
-        return {**super()._get_compression_options()}
+        return None
 
 
 class HealSparseMapFormatter(FormatterV2):

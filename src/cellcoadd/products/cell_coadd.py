@@ -11,7 +11,7 @@ __all__ = ["MultipleCellCoadd"]
 
 import os
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -23,7 +23,7 @@ from lsst.images.describe import (
     DescribeOptions,
     Report,
 )
-from lsst.images.serialization import read_archive
+from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D
@@ -35,7 +35,7 @@ from .equality import same_array
 from .exploding import ExplodedCoadd, explode_cells
 from .file_writing import write_product
 from .identifiers import PatchIdentifiers
-from .pixel_compression import PixelCompression, compression_options
+from .pixel_compression import CompressedCoadd, PixelCompression, compression_options
 from .single_cell import FilledCells, report_fields
 from .stitching import stitch_cells, stitch_image, stitch_mask
 
@@ -190,7 +190,7 @@ class MultipleCellCoadd(DescribableMixin):
     @classmethod
     def read(
         cls,
-        path: ResourcePathExpression,
+        path: ResourcePathExpression | IO[bytes],
         *,
         bbox: Box | None = None,
         cells: Collection[Index2D] | None = None,
@@ -200,7 +200,7 @@ class MultipleCellCoadd(DescribableMixin):
         Parameters
         ----------
         path
-            The file.
+            The file, or one that is open.
         bbox
             Only cells whose inner region shares a pixel with this box.
         cells
@@ -210,10 +210,15 @@ class MultipleCellCoadd(DescribableMixin):
         ------
         MissingCellError
             If no cell that is asked for is filled.
+        TypeError
+            If the file holds something else.
         """
-        given = {"bbox": bbox, "cells": cells}
-        parameters: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        return read_archive(path, cls, **parameters)
+        if bbox is None and cells is None:
+            with open_archive(path, cls) as reader:
+                return reader.read()
+        from .cell_coadd_storage import read_some_cells
+
+        return read_some_cells(cls, path, bbox=bbox, cells=cells)
 
     def write(
         self,
@@ -241,8 +246,13 @@ class MultipleCellCoadd(DescribableMixin):
         ValueError
             If the name or the choice is none of these.
         """
-        options = compression_options(PixelCompression(compression))
-        write_product(self, path, overwrite=overwrite, compression_options=options)
+        choice = PixelCompression(compression)
+        write_product(
+            CompressedCoadd(self, choice),
+            path,
+            overwrite=overwrite,
+            compression_options=compression_options(choice),
+        )
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
         """Write to an lsst.images archive; the Butler and `write_archive` call this."""

@@ -6,6 +6,7 @@ __all__ = [
     "CoaddInput",
     "RefusalReason",
     "contribution_dtype",
+    "ranges_of_cells",
     "rows_of_cells",
     "to_coadd_provenance",
 ]
@@ -103,9 +104,29 @@ def rows_of_cells(
     contributions: npt.NDArray[np.void], cells: Iterable[Index2D]
 ) -> npt.NDArray[np.void]:
     """Return the rows that are about some cells, in their order."""
-    wanted = np.array([_key(index.x, index.y) for index in cells], np.int64)
-    keys = _key(contributions["cell_x"].astype(np.int64), contributions["cell_y"].astype(np.int64))
-    return contributions[np.isin(keys, wanted)]
+    return contributions[np.isin(_keys_of(contributions), _keys(cells))]
+
+
+def ranges_of_cells(
+    contributions: npt.NDArray[np.void], cells: Iterable[Index2D]
+) -> list[tuple[int, int]] | None:
+    """Return the rows (first, one past the last) that are about each of some cells.
+
+    None if the rows are not in the order of the cells, so that they have no ranges.
+    """
+    keys, wanted = _keys_of(contributions), _keys(cells)
+    if np.any(np.diff(keys) < 0):
+        return None
+    first, last = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def _keys(cells: Iterable[Index2D]) -> npt.NDArray[np.int64]:
+    return np.array([_key(index.x, index.y) for index in cells], np.int64)
+
+
+def _keys_of(contributions: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
+    return _key(*(contributions[name].astype(np.int64) for name in ("cell_x", "cell_y")))
 
 
 def _key[T: (int, npt.NDArray[np.int64])](x: T, y: T) -> T:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images.serialization import InputArchive, OutputArchive, TableModel
 
+from .entry_archive import read_rows
+
 
 def write_columns(
     archive: OutputArchive[Any], columns: Mapping[str, npt.NDArray[np.float64]], *, name: str
@@ -31,9 +33,8 @@ def read_columns(
     """Read arrays that `write_columns` wrote, all their entries or some rows."""
     if model is None:
         return {}
-    table = archive.get_structured_array(model)
-    chosen = slice(None) if rows is None else list(rows)
+    table = archive.get_structured_array(model) if rows is None else read_rows(archive, model, rows)
     return {
-        column: np.ascontiguousarray(table[column][chosen], np.float64)
+        column: np.ascontiguousarray(table[column], np.float64)
         for column in table.dtype.names or ()
     }

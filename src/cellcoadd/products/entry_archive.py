@@ -1,0 +1,115 @@
+"""Reading a few entries of the stacks and a few rows of the tables that an archive holds.
+
+The archives of lsst.images build astropy's objects of everything that they touch, 3 to 5 ms each:
+little for a whole plane, most of the time for a cell. `EntryArchive` is such an archive that finds
+single entries by itself (`fits_entries`). Any other archive gives the same, more slowly.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EntryArchive", "StoredArray", "read_entries", "read_rows"]
+
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images.fits import ExtensionKey, FitsInputArchive
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    TableModel,
+)
+
+from .fits_entries import FitsEntries, runs_of
+
+type StoredArray = ArrayReferenceModel | InlineArrayModel
+"""Stored form of a stack."""
+
+
+class EntryArchive(FitsInputArchive):
+    """An open FITS file of which single entries are read quickly; see `open_tree`.
+
+    Parameters
+    ----------
+    stream
+        The file.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self._entries = FitsEntries(stream)
+
+    def read_entries(
+        self, models: Mapping[str, StoredArray], rows: Sequence[int]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Read what can be read quickly of some entries; see the function of this name."""
+        units = {name: _unit(model) for name, model in models.items()}
+        found = self._entries.read_stacks(list(units.values()), rows)
+        return {name: found[unit] for name, unit in units.items() if unit in found}
+
+    def read_rows(self, model: TableModel, rows: Sequence[int]) -> npt.NDArray[np.void] | None:
+        """Read some rows if that can be done quickly; see the function of this name."""
+        columns = [(c.name, c.data.datatype.to_numpy(), tuple(c.data.shape)) for c in model.columns]
+        return self._entries.read_table(_unit(model.columns[0].data), np.dtype(columns), rows)
+
+
+def read_entries(
+    archive: InputArchive[Any], models: Mapping[str, StoredArray], rows: Sequence[int]
+) -> dict[str, npt.NDArray[Any]]:
+    """Read some entries of stacks that have equally many.
+
+    Parameters
+    ----------
+    archive
+        The open file.
+    models
+        Where it has the stacks, by any names.
+    rows
+        Numbers of the entries, ascending.
+
+    Returns
+    -------
+    dict
+        An array (len(rows), ...) by name.
+    """
+    quick = archive.read_entries(models, rows) if isinstance(archive, EntryArchive) else {}
+    return {
+        name: quick[name] if name in quick else _read(archive, model, rows)
+        for name, model in models.items()
+    }
+
+
+def read_rows(
+    archive: InputArchive[Any], model: TableModel, rows: Sequence[int]
+) -> npt.NDArray[np.void]:
+    """Read some rows of a table.
+
+    Parameters
+    ----------
+    archive
+        The open file.
+    model
+        Where it has the table.
+    rows
+        Numbers of the rows, ascending.
+    """
+    quick = archive.read_rows(model, rows) if isinstance(archive, EntryArchive) else None
+    return archive.get_structured_array(model)[list(rows)] if quick is None else quick
+
+
+def _read(archive: InputArchive[Any], model: StoredArray, rows: Sequence[int]) -> npt.NDArray[Any]:
+    shape = model.shape
+    if len(rows) == shape[0]:
+        return np.ascontiguousarray(archive.get_array(model))
+    others = [slice(0, length) for length in shape[1:]]
+    return np.concatenate(
+        [archive.get_array(model, slices=(slice(*run), *others)) for run in runs_of(rows)]
+    )
+
+
+def _unit(model: StoredArray) -> tuple[str, int]:
+    assert isinstance(model, ArrayReferenceModel), "in FITS files all are"
+    key = ExtensionKey.from_str(str(model.source))
+    return key.name, key.ver
