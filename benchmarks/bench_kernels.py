@@ -52,7 +52,7 @@ def bench_resample(
     values = rng.normal(size=(n_values, ny, nx)).astype(np.float32)
     variances = np.ones((1, ny, nx), np.float32)
     mask = np.where(rng.random((ny, nx)) < 0.01, 32, 0).astype(np.int32)
-    fractions = np.zeros((n_fractions, ny, nx), np.float32)
+    bad = np.where(mask != 0, 2**n_fractions - 1, 0).astype(np.uint16)
     nodes = node_indices(0, size, 10).astype(float) - size / 2
     u, v = np.meshgrid(0.98 * nodes, 0.98 * nodes)
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
@@ -66,7 +66,7 @@ def bench_resample(
         f"resample: {name}",
         size * size,
         lambda: resample(
-            values, variances, mask, fractions, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
+            values, variances, mask, bad, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
             out_mask, out_fractions, coverage,
         ),
     )  # fmt: skip

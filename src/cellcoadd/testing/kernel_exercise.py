@@ -51,7 +51,7 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
     variances = rng.uniform(1.0, 2.0, (1, ny, nx)).astype(np.float32)
     mask = np.where(rng.random((ny, nx)) < 0.03, 1 << rng.integers(0, 9, (ny, nx)), 0)
     values[0, 12, 9], variances[0, 5, 20] = np.nan, np.inf
-    fractions = (rng.random((1, ny, nx)) < 0.1).astype(np.float32)
+    bad = (rng.random((ny, nx)) < 0.1).astype(np.uint16)
     columns = node_indices(x_start, x_start + width, 10)
     rows = node_indices(y_start, y_start + height, 10)
     if nodes_missing:
@@ -70,7 +70,7 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
             "coverage": np.empty((height, width), np.bool_),
         }
         resample(
-            values, variances, mask.astype(np.int32), fractions, x, y, x_start, y_start, 10, 16,
+            values, variances, mask.astype(np.int32), bad, x, y, x_start, y_start, 10, 16,
             256, *outputs.values(),
         )  # fmt: skip
         result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
