@@ -52,7 +52,7 @@ def bench_resample(
     values = rng.normal(size=(n_values, ny, nx)).astype(np.float32)
     variances = np.ones((1, ny, nx), np.float32)
     mask = np.where(rng.random((ny, nx)) < 0.01, 32, 0).astype(np.int32)
-    fractions = np.zeros((n_fractions, ny, nx), np.float32)
+    bad = np.where(mask != 0, 2**n_fractions - 1, 0).astype(np.uint16)
     nodes = node_indices(0, size, 10).astype(float) - size / 2
     u, v = np.meshgrid(0.98 * nodes, 0.98 * nodes)
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
@@ -66,7 +66,7 @@ def bench_resample(
         f"resample: {name}",
         size * size,
         lambda: resample(
-            values, variances, mask, fractions, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
+            values, variances, mask, bad, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
             out_mask, out_fractions, coverage,
         ),
     )  # fmt: skip
@@ -79,21 +79,25 @@ def bench_cell(size: int) -> None:
     variance = np.ones(shape, np.float32)
     mask = np.where(rng.random(shape) < 0.01, 256, 0).astype(np.int32)
     planes = np.zeros((4, *shape), np.float32)
-    bad = np.array([1, 2, 256, 512], np.int32)
+    bad, weighed = 1 | 2 | 256 | 512, np.array([2], np.int32)
     causes = np.array([-1, 1, 2, 8], np.int32)
-    sums = empty_sums(height=size, width=size, n_noise=1, n_fractions=4, n_bad_planes=4)
+    sums = empty_sums(
+        height=size, width=size, n_noise=1, n_fractions=4, n_weighed=1, error_from_scatter=False
+    )
     out = [np.empty(shape, np.float32) for _ in range(2)]
     out_mask, none = np.empty(shape, np.int32), np.empty(0, np.int32)
     report(
         "add_input: image, variance, mask, 1 noise, 4 fractions",
         size * size,
-        lambda: add_input(sums, image, variance, mask, planes[:1], planes, 0.1, bad, causes),
+        lambda: add_input(
+            sums, image, variance, mask, planes[:1], planes, 0.1, bad, weighed, causes
+        ),
     )
     report(
         "finish_cell",
         size * size,
         lambda: finish_cell(
-            sums, False, bad, np.ones(4), none, none, 256, 512, out[0], out[1], out_mask,
+            sums, weighed, np.full(1, 0.1), none, none, 256, 512, out[0], out[1], out_mask,
             planes[:1], planes,
         ),
     )  # fmt: skip

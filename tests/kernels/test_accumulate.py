@@ -31,8 +31,9 @@ def _stack(
     """Add up inputs, each a dictionary of planes or single numbers."""
     fraction_bits = np.array([-1, SAT], np.int32)
     sums = empty_sums(
-        height=shape[0], width=shape[1], n_noise=1, n_fractions=2, n_bad_planes=bad_planes.size
-    )
+        height=shape[0], width=shape[1], n_noise=1, n_fractions=2, n_weighed=bad_planes.size,
+        error_from_scatter=scatter,
+    )  # fmt: skip
     for planes in inputs:
         add_input(
             sums,
@@ -42,6 +43,7 @@ def _stack(
             np.full((1, *shape), planes.get("noise", planes["image"]), np.float32),
             np.full((2, *shape), planes.get("fraction", 0.0), np.float32),
             planes.get("weight", 1.0),
+            int(bad_planes.sum()),
             bad_planes,
             fraction_bits,
         )
@@ -54,7 +56,7 @@ def _stack(
     }
     table = np.array(rules, np.int32).reshape(-1, 2)
     finish_cell(
-        sums, scatter, bad_planes, np.array(thresholds, float), table[:, 0].copy(),
+        sums, bad_planes, np.array(thresholds, float), table[:, 0].copy(),
         table[:, 1].copy(), no_data_bit, inexact_psf_bit, *out.values(),
     )  # fmt: skip
     return sums, out

@@ -61,9 +61,11 @@ def run(
     spacing: int = 10,
 ) -> _Planes:
     """Resample planes of NY x NX pixels onto a region of the target."""
-    planes = [
-        np.array(group, np.float32).reshape(-1, NY, NX) for group in (values, variances, fractions)
-    ]
+    planes = [np.array(group, np.float32).reshape(-1, NY, NX) for group in (values, variances)]
+    flags = np.array(fractions, np.uint16).reshape(-1, NY, NX)
+    bad = np.zeros((NY, NX), np.uint16)
+    for number, plane in enumerate(flags):
+        bad |= plane << np.uint16(number)
     nodes = to_source(
         *np.meshgrid(
             node_indices(x_start, x_start + width, spacing).astype(float),
@@ -75,11 +77,11 @@ def run(
         "values": np.empty((len(planes[0]), *shape), np.float32),
         "variances": np.empty((len(planes[1]), *shape), np.float32),
         "mask": np.empty(shape, np.int32),
-        "fractions": np.empty((len(planes[2]), *shape), np.float32),
+        "fractions": np.empty((len(flags), *shape), np.float32),
         "coverage": np.empty(shape, np.bool_),
     }
     resample(
-        planes[0], planes[1], np.zeros((NY, NX), np.int32) if mask is None else mask, planes[2],
+        planes[0], planes[1], np.zeros((NY, NX), np.int32) if mask is None else mask, bad,
         nodes[0], nodes[1], x_start, y_start, spacing, EDGE, NO_DATA, *out.values(),
     )  # fmt: skip
     return out
@@ -248,7 +250,7 @@ def test_unknown_positions_are_outside() -> None:
     ]  # fmt: skip
     none = np.empty((0, NY, NX), np.float32)
     resample(
-        random_planes(13, 1), none, np.zeros((NY, NX), np.int32), np.zeros((1, NY, NX), np.float32),
+        random_planes(13, 1), none, np.zeros((NY, NX), np.int32), np.zeros((NY, NX), np.uint16),
         x, y, 0, 0, 10, EDGE, NO_DATA, *out,
     )  # fmt: skip
     expected = np.ones((20, 20), np.bool_)

@@ -330,7 +330,7 @@ def _cut_out(
     if foreign.any():
         bits = np.where(foreign, no_data, bits)
     n_noise, size = len(visit.noise), layout.settings.psf_dimensions
-    inner, bad = layout.inner_window, np.bitwise_or.reduce(layout.bad_planes, initial=0)
+    inner = layout.inner_window
     return CellPixels(
         image=cut[0],
         variance=cut[1],
@@ -342,7 +342,7 @@ def _cut_out(
             input_noise_covariance(
                 warp.noise_covariances[choice.stamp],
                 cut[1][inner],
-                (bits[inner] & bad) == 0,
+                (bits[inner] & layout.bad_bits) == 0,
                 stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
             ),
             size,

@@ -59,16 +59,20 @@ class StackLayout:
         return slice(border, border + inner.y), slice(border, border + inner.x)
 
     @property
-    def bad_planes(self) -> npt.NDArray[np.int32]:
-        """Bit of each plane whose pixels are left out."""
-        bits = [bits_of(self.schema, [plane]) for plane in self.settings.bad_mask_planes]
-        return np.array(bits, np.int32)
+    def bad_bits(self) -> int:
+        """Bits of the planes whose pixels are left out."""
+        return bits_of(self.schema, self.settings.bad_mask_planes)
 
     @property
-    def thresholds(self) -> npt.NDArray[np.float64]:
-        """Threshold of propagation of each of these planes."""
+    def thresholds(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """Bits of the planes that are propagated, and the threshold of each."""
         given = self.settings.mask_propagation_thresholds
-        return np.array([given.get(p, _NEVER) for p in self.settings.bad_mask_planes], np.float64)
+        chosen = {
+            bits_of(self.schema, [plane]): given[plane]
+            for plane in self.settings.bad_mask_planes
+            if given.get(plane, _NEVER) < _NEVER
+        }
+        return np.array(list(chosen), np.int32), np.array(list(chosen.values()), np.float64)
 
     @property
     def fraction_bits(self) -> npt.NDArray[np.int32]:
@@ -96,7 +100,8 @@ class StackLayout:
             width=shape.x,
             n_noise=self.settings.num_noise_realizations,
             n_fractions=len(self.fraction_names),
-            n_bad_planes=len(self.settings.bad_mask_planes),
+            n_weighed=len(self.thresholds[0]),
+            error_from_scatter=not self.settings.calc_error_from_input_variance,
         )
 
 
@@ -180,7 +185,8 @@ class CellStackBuilder:
             pixels.noise,
             pixels.fractions,
             weight,
-            self._layout.bad_planes,
+            self._layout.bad_bits,
+            self._layout.thresholds[0],
             self._layout.fraction_bits,
         )
         cell.psf += weight * pixels.psf.astype(np.float64)
@@ -245,9 +251,7 @@ class CellStackBuilder:
         left_out_from, left_out_to = layout.left_out_marks
         finish_cell(
             sums,
-            not settings.calc_error_from_input_variance,
-            layout.bad_planes,
-            layout.thresholds,
+            *layout.thresholds,
             left_out_from,
             left_out_to,
             no_data,

@@ -19,31 +19,32 @@ from .._jit import kernel
 class CellSums(NamedTuple):
     """Sums over the inputs; w is the weight of an input, d, v its image and variance.
 
-    The inputs of a pixel are *used* or *left out*; the first seven sums run over those used.
+    The inputs of a pixel are *used* or *left out*; the first six sums run over those used. What is
+    not needed for the kind of error that is wanted has no elements.
     """
 
     weight: npt.NDArray[np.float64]
     """Sum w (h, w)."""
-    squared_weight: npt.NDArray[np.float64]
-    """Sum w^2 (h, w)."""
     image: npt.NDArray[np.float64]
     """Sum w d (h, w)."""
     variance: npt.NDArray[np.float64]
-    """Sum w^2 v (h, w)."""
+    """Sum w^2 v (h, w); (0, 0) if the error is made from the scatter."""
+    squared_weight: npt.NDArray[np.float64]
+    """Sum w^2 (h, w); (0, 0) if the error is made from the variances."""
     scatter: npt.NDArray[np.float64]
-    """Sum w (d - mean)^2 (h, w), the mean weighted."""
+    """Sum w (d - mean)^2 (h, w), the mean weighted; (0, 0) likewise."""
     noise: npt.NDArray[np.float64]
     """Sum w d of each noise realization (n_noise, h, w)."""
     bits: npt.NDArray[np.int32]
     """OR of the masks (h, w)."""
-    n_used: npt.NDArray[np.int32]
+    n_used: npt.NDArray[np.int16]
     """Number of inputs used (h, w)."""
-    n_left_out: npt.NDArray[np.int32]
+    n_left_out: npt.NDArray[np.int16]
     """Number of inputs left out (h, w)."""
     bits_left_out: npt.NDArray[np.int32]
     """OR of the bad bits of those left out (h, w)."""
     weight_left_out: npt.NDArray[np.float64]
-    """Sum w of those left out that have a bad plane's bit (n_planes, h, w)."""
+    """Sum w of those left out that have a plane's bit (n_weighed, h, w)."""
     fraction: npt.NDArray[np.float64]
     """Sum w f of each masked fraction over all inputs (n_fractions, h, w)."""
     total_weight: npt.NDArray[np.float64]
@@ -51,22 +52,40 @@ class CellSums(NamedTuple):
 
 
 def empty_sums(
-    *, height: int, width: int, n_noise: int, n_fractions: int, n_bad_planes: int
+    *,
+    height: int,
+    width: int,
+    n_noise: int,
+    n_fractions: int,
+    n_weighed: int,
+    error_from_scatter: bool,
 ) -> CellSums:
-    """Return the sums over no input."""
-    shape = (height, width)
+    """Return the sums over no input.
+
+    Parameters
+    ----------
+    height, width
+        Size of the cell.
+    n_noise, n_fractions
+        Number of noise realizations and of masked fractions.
+    n_weighed
+        Number of mask planes of which the left-out weight is summed.
+    error_from_scatter
+        Whether the variance is to be made from the scatter of the inputs, not from theirs.
+    """
+    shape, none = (height, width), (0, 0)
     return CellSums(
         weight=np.zeros(shape),
-        squared_weight=np.zeros(shape),
         image=np.zeros(shape),
-        variance=np.zeros(shape),
-        scatter=np.zeros(shape),
+        variance=np.zeros(none if error_from_scatter else shape),
+        squared_weight=np.zeros(shape if error_from_scatter else none),
+        scatter=np.zeros(shape if error_from_scatter else none),
         noise=np.zeros((n_noise, *shape)),
         bits=np.zeros(shape, dtype=np.int32),
-        n_used=np.zeros(shape, dtype=np.int32),
-        n_left_out=np.zeros(shape, dtype=np.int32),
+        n_used=np.zeros(shape, dtype=np.int16),
+        n_left_out=np.zeros(shape, dtype=np.int16),
         bits_left_out=np.zeros(shape, dtype=np.int32),
-        weight_left_out=np.zeros((n_bad_planes, *shape)),
+        weight_left_out=np.zeros((n_weighed, *shape)),
         fraction=np.zeros((n_fractions, *shape)),
         total_weight=np.zeros(1),
     )
@@ -81,7 +100,8 @@ def add_input(
     noise: npt.NDArray[np.float32],
     fractions: npt.NDArray[np.float32],
     weight: float,
-    bad_planes: npt.NDArray[np.int32],
+    bad_bits: int,
+    weighed: npt.NDArray[np.int32],
     fraction_bits: npt.NDArray[np.int32],
 ) -> None:
     """Add one input to the sums of a cell.
@@ -100,9 +120,11 @@ def add_input(
         Masked fractions, 0..1.
     weight
         Of the input; finite and positive.
-    bad_planes : int32 (n_planes,)
-        The bit of each bad plane. A pixel with any of them is left out, and so is one whose image
-        or variance is not finite.
+    bad_bits
+        A pixel with any of these bits is left out, and so is one whose image or variance is not
+        finite.
+    weighed : int32 (n_weighed,)
+        Bit of each plane of which the left-out weight is summed.
     fraction_bits : int32 (n_fractions,)
         What each masked fraction is about: -1 for all that makes a pixel bad, else bits. Where the
         pixel is left out for that cause the fraction counts as 1; where it is left out for another
@@ -113,35 +135,37 @@ def add_input(
     The scatter is updated by West's recurrence (1979, CACM 22, 532), which does not lose digits
     where the mean is large.
     """
-    bad_bits = np.int32(0)
-    for plane in range(bad_planes.size):
-        bad_bits |= bad_planes[plane]
+    bad = np.int32(bad_bits)
+    has_scatter = sums.scatter.size > 0
     sums.total_weight[0] += weight
     height, width = image.shape
     for row in range(height):
         for column in range(width):
             bits = mask[row, column]
             value, value_variance = float(image[row, column]), float(variance[row, column])
-            used = bits & bad_bits == 0 and np.isfinite(value) and np.isfinite(value_variance)
+            used = bits & bad == 0 and np.isfinite(value) and np.isfinite(value_variance)
             if used:
                 old_weight = sums.weight[row, column]
                 new_weight = old_weight + weight
-                if old_weight > 0.0:
-                    step = value - sums.image[row, column] / old_weight
-                    sums.scatter[row, column] += weight * step * step * (old_weight / new_weight)
+                if not has_scatter:
+                    sums.variance[row, column] += weight * weight * value_variance
+                else:
+                    if old_weight > 0.0:
+                        step = value - sums.image[row, column] / old_weight
+                        part = old_weight / new_weight
+                        sums.scatter[row, column] += weight * step * step * part
+                    sums.squared_weight[row, column] += weight * weight
                 sums.weight[row, column] = new_weight
-                sums.squared_weight[row, column] += weight * weight
                 sums.image[row, column] += weight * value
-                sums.variance[row, column] += weight * weight * value_variance
                 for k in range(noise.shape[0]):
                     sums.noise[k, row, column] += weight * float(noise[k, row, column])
                 sums.bits[row, column] |= bits
                 sums.n_used[row, column] += 1
             else:
                 sums.n_left_out[row, column] += 1
-                sums.bits_left_out[row, column] |= bits & bad_bits
-                for plane in range(bad_planes.size):
-                    if bits & bad_planes[plane]:
+                sums.bits_left_out[row, column] |= bits & bad
+                for plane in range(weighed.size):
+                    if bits & weighed[plane]:
                         sums.weight_left_out[plane, row, column] += weight
             for k in range(fractions.shape[0]):
                 fraction = float(fractions[k, row, column])
@@ -155,8 +179,7 @@ def add_input(
 @kernel
 def finish_cell(
     sums: CellSums,
-    error_from_scatter: bool,
-    bad_planes: npt.NDArray[np.int32],
+    weighed: npt.NDArray[np.int32],
     thresholds: npt.NDArray[np.float64],
     left_out_from: npt.NDArray[np.int32],
     left_out_to: npt.NDArray[np.int32],
@@ -174,14 +197,11 @@ def finish_cell(
     ----------
     sums
         After the last input.
-    error_from_scatter
-        False: variance = sum(w^2 v) / sum(w)^2. True: the scatter of the inputs about their mean,
-        as the error of a mean, for which at least two inputs are needed.
-    bad_planes : int32 (n_planes,)
+    weighed : int32 (n_weighed,)
         As for `add_input`.
-    thresholds : float64 (n_planes,)
-        A bad plane's bit is set where the weight left out for it is more than this fraction of that
-        weight and the weight used; 1 or more: never.
+    thresholds : float64 (n_weighed,)
+        A plane's bit is set where the weight left out for it is more than this fraction of that
+        weight and the weight used.
     left_out_from, left_out_to : int32 (n,)
         Where an input was left out that had any of the bits ``left_out_from[i]``, the bits
         ``left_out_to[i]`` are set (BAD and SAT make REJECTED, say).
@@ -200,20 +220,22 @@ def finish_cell(
 
     Notes
     -----
-    With V1 = sum(w), V2 = sum(w^2) and the scatter s^2 = sum(w (d - mean)^2) / V1, the variance of
+    From the variances the variance is sum(w^2 v) / sum(w)^2. From the scatter of the inputs it is
+    that of an error of the mean, for which at least two inputs are needed: with V1 = sum(w),
+    V2 = sum(w^2) and the scatter s^2 = sum(w (d - mean)^2) / V1, the variance of
     one input is s^2 V1^2 / (V1^2 - V2) and that of the mean is V2 / V1^2 of it.
     """
     height, width = image.shape
     total_weight = sums.total_weight[0]
+    has_scatter = sums.scatter.size > 0
     for row in range(height):
         for column in range(width):
             weight = sums.weight[row, column]
-            squared_weight = sums.squared_weight[row, column]
             bits = sums.bits[row, column]
-            for plane in range(bad_planes.size):
+            for plane in range(weighed.size):
                 left_out = sums.weight_left_out[plane, row, column]
                 if left_out > thresholds[plane] * (weight + left_out):
-                    bits |= bad_planes[plane]
+                    bits |= weighed[plane]
             for k in range(left_out_from.size):
                 if sums.bits_left_out[row, column] & left_out_from[k]:
                     bits |= left_out_to[k]
@@ -232,9 +254,10 @@ def finish_cell(
             image[row, column] = sums.image[row, column] / weight
             for k in range(noise.shape[0]):
                 noise[k, row, column] = sums.noise[k, row, column] / weight
-            if not error_from_scatter:
+            if not has_scatter:
                 error = sums.variance[row, column] / (weight * weight)
             elif sums.n_used[row, column] > 1:
+                squared_weight = sums.squared_weight[row, column]
                 error = (
                     sums.scatter[row, column] / weight
                     * squared_weight / (weight * weight - squared_weight)

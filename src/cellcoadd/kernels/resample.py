@@ -31,7 +31,7 @@ def resample(
     values: npt.NDArray[np.float32],
     variances: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
-    fractions: npt.NDArray[np.float32],
+    bad: npt.NDArray[np.uint16],
     node_x: npt.NDArray[np.float64],
     node_y: npt.NDArray[np.float64],
     x_start: int,
@@ -55,9 +55,9 @@ def resample(
         Planes that are summed with the squared weights. Either number of planes may be 0.
     mask : int32 (ny, nx)
         Planes in bits 0..30.
-    fractions : float32 (n_fractions, ny, nx)
-        Masked fractions, finite. Interpolated bilinearly and without the area ratio, so that they
-        stay in 0..1. n_fractions may be 0.
+    bad : uint16 (ny, nx)
+        Bit k is set where a pixel counts for masked fraction k, which is 1 there and 0 elsewhere.
+        Interpolated bilinearly and without the area ratio, so that fractions stay in 0..1.
     node_x, node_y : float64 (node rows, node columns)
         Positions in the source (``mask[0, 0]`` is centred on (0, 0)) of the target columns
         ``node_indices(x_start, x_start + w, spacing)`` and rows likewise. A position that is not
@@ -79,7 +79,8 @@ def resample(
         variances, and where one of the 2 x 2 carries ``no_data_bit``. Pixels of weight 0 (at whole
         pixel positions) do not count.
     out_fractions : float32 (n_fractions, h, w)
-        Written: NaN where the 2 x 2 pixels leave the source.
+        Written: NaN where the 2 x 2 pixels leave the source. n_fractions may be 0, and is 16 at
+        most.
     out_coverage : bool (h, w)
         Written: whether the 6 x 6 pixels are inside the source, whatever its mask.
 
@@ -97,7 +98,6 @@ def resample(
     x, y, area = np.empty(n_work), np.empty(n_work), np.empty(n_work)
     start = np.zeros(n_work, dtype=np.intp)
     bins, t = np.zeros(n_work, dtype=np.int32), np.zeros(n_work, dtype=np.float32)
-    corner, corner_weights = np.zeros(n_work, dtype=np.uintp), np.empty((4, n_work))
     weights_x = np.empty(n_work * LANES, dtype=np.float32)
     weights_y = np.empty(n_work * LANES, dtype=np.float32)
     squares_x = np.empty(n_work * LANES, dtype=np.float32)
@@ -122,10 +122,8 @@ def resample(
             )
             for row in range(first_row, last_row):
                 row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
-                if fractions.shape[0]:
-                    _interpolate_fractions(
-                        fractions, x, y, corner, corner_weights, out_fractions[:, row, here]
-                    )
+                if out_fractions.shape[0]:
+                    _interpolate_fractions(bad, x, y, n, out_fractions[:, row, here])
                 covered = out_coverage[row, here]
                 missing = n
                 if _find_coverage(x, y, nx, ny, covered):
@@ -304,41 +302,32 @@ def _write_no_data(
 
 @kernel
 def _interpolate_fractions(
-    fractions: npt.NDArray[np.float32],
+    bad: npt.NDArray[np.uint16],
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
-    corner: npt.NDArray[np.uintp],
-    corner_weights: npt.NDArray[np.float64],
+    n: int,
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Interpolate planes bilinearly; NaN where the 2 x 2 pixels leave them.
+    """Interpolate n pixels' flags bilinearly; NaN where the 2 x 2 pixels leave the source.
 
-    ``out`` is (n_fractions, n); ``corner`` (n) and ``corner_weights`` (4, n) are work space.
+    ``out`` is (n_fractions, n).
     """
-    n_fractions, ny, nx = fractions.shape
-    if nx < 2 or ny < 2:
-        out[:] = np.nan
-        return
-    for i in range(out.shape[1]):
-        inside_x = (x[i] >= 0.0) & (x[i] < nx - 1)
-        inside_y = (y[i] >= 0.0) & (y[i] < ny - 1)
-        inside = inside_x & inside_y
-        at_x, at_y = (x[i] if inside else 0.0), (y[i] if inside else 0.0)
-        whole_x, whole_y = np.int32(at_x), np.int32(at_y)
-        right, up = at_x - whole_x, at_y - whole_y
-        corner[i] = np.intp(whole_y) * nx + whole_x
-        corner_weights[0, i] = (1.0 - right) * (1.0 - up) if inside else np.nan
-        corner_weights[1, i] = right * (1.0 - up)
-        corner_weights[2, i] = (1.0 - right) * up
-        corner_weights[3, i] = right * up
-    one, above = np.uintp(1), np.uintp(nx)
-    for k in range(n_fractions):
-        pixels = fractions[k].reshape(-1)
-        for i in range(out.shape[1]):
-            p = corner[i]
+    ny, nx = bad.shape
+    for i in range(n):
+        if not (x[i] >= 0.0 and x[i] < nx - 1 and y[i] >= 0.0 and y[i] < ny - 1):
+            out[:, i] = np.nan
+            continue
+        column, row = np.int32(x[i]), np.int32(y[i])
+        low_left, low_right = bad[row, column], bad[row, column + 1]
+        high_left, high_right = bad[row + 1, column], bad[row + 1, column + 1]
+        if (low_left | low_right | high_left | high_right) == 0:
+            out[:, i] = 0.0
+            continue
+        right, up = x[i] - column, y[i] - row
+        for k in range(out.shape[0]):
             out[k, i] = (
-                corner_weights[0, i] * pixels[p]
-                + corner_weights[1, i] * pixels[p + one]
-                + corner_weights[2, i] * pixels[p + above]
-                + corner_weights[3, i] * pixels[p + above + one]
+                (1.0 - right) * (1.0 - up) * ((low_left >> k) & 1)
+                + right * (1.0 - up) * ((low_right >> k) & 1)
+                + (1.0 - right) * up * ((high_left >> k) & 1)
+                + right * up * ((high_right >> k) & 1)
             )

@@ -92,20 +92,43 @@ def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
 
 def to_standard_planes(mask: Mask) -> Mask:
     """Return a copy of a mask with our schema, DP2's names translated, other planes kept."""
-    ours: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for plane in mask.schema:
-        if plane is not None:
-            names[plane.name] = standard_name(plane.name)
-            ours[names[plane.name]] = plane.description
-    schema = mask_schema(ours)
+    planes = [plane for plane in mask.schema if plane is not None]
+    schema = mask_schema({standard_name(plane.name): plane.description for plane in planes})
     result = Mask(0, schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
     bits = plane_array(result)
-    for theirs, name in names.items():
-        selected = mask.get(theirs)
-        if selected.any():
-            bits[selected] |= bits_of(schema, [name])
+    for number, table in enumerate(_byte_tables(mask.schema, schema)):
+        if table.any():
+            bits |= table[_byte_of_pixels(mask, number)]
     return result
+
+
+def _byte_of_pixels(mask: Mask, number: int) -> npt.NDArray[np.uint8]:
+    """Return one byte of every pixel's bits, the lowest first."""
+    integer, byte = divmod(number, mask.array.itemsize)
+    pixels = mask.array[:, :, integer]
+    if mask.array.itemsize == 1:
+        return pixels.view(np.uint8)
+    shifted: npt.NDArray[np.uint8] = ((pixels >> (8 * byte)) & 0xFF).astype(np.uint8)
+    return shifted
+
+
+def _byte_tables(theirs: MaskSchema, ours: MaskSchema) -> list[npt.NDArray[np.int32]]:
+    """For each byte of a pixel's bits, what its 256 values are in our bits.
+
+    A mask is translated byte by byte: plane by plane takes as many times as long as there are
+    planes in a byte.
+    """
+    size = np.dtype(theirs.dtype).itemsize
+    tables = [np.zeros(256, np.int32) for _ in range(size * theirs.mask_size)]
+    values = np.arange(256)
+    for plane in theirs:
+        if plane is None:
+            continue
+        bit = theirs.bit(plane.name)
+        byte, place = divmod((int(bit.mask) & (256**size - 1)).bit_length() - 1, 8)
+        selected = (values >> place & 1) != 0
+        tables[bit.index * size + byte][selected] |= bits_of(ours, [standard_name(plane.name)])
+    return tables
 
 
 def translated_bits(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.accumulate import add_input, empty_sums, finish_cell
+from ..kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
 from ..kernels.fill import fill_no_data
 from ..kernels.moments import adaptive_moments, effective_area, second_moments
 from ..kernels.positions import node_indices
@@ -51,7 +51,7 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
     variances = rng.uniform(1.0, 2.0, (1, ny, nx)).astype(np.float32)
     mask = np.where(rng.random((ny, nx)) < 0.03, 1 << rng.integers(0, 9, (ny, nx)), 0)
     values[0, 12, 9], variances[0, 5, 20] = np.nan, np.inf
-    fractions = (rng.random((1, ny, nx)) < 0.1).astype(np.float32)
+    bad = (rng.random((ny, nx)) < 0.1).astype(np.uint16)
     columns = node_indices(x_start, x_start + width, 10)
     rows = node_indices(y_start, y_start + height, 10)
     if nodes_missing:
@@ -70,19 +70,25 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
             "coverage": np.empty((height, width), np.bool_),
         }
         resample(
-            values, variances, mask.astype(np.int32), fractions, x, y, x_start, y_start, 10, 16,
+            values, variances, mask.astype(np.int32), bad, x, y, x_start, y_start, 10, 16,
             256, *outputs.values(),
         )  # fmt: skip
         result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
     return result
 
 
-def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
+_WEIGHED = np.array([2], np.int32)
+
+
+def _sums_of_a_cell(shape: tuple[int, int], *, error_from_scatter: bool) -> CellSums:
     rng = np.random.default_rng(61)
-    shape = (9, 30)
-    bad_planes = np.array([1, 2, 256], np.int32)
     sums = empty_sums(
-        height=shape[0], width=shape[1], n_noise=1, n_fractions=2, n_bad_planes=bad_planes.size
+        height=shape[0],
+        width=shape[1],
+        n_noise=1,
+        n_fractions=2,
+        n_weighed=_WEIGHED.size,
+        error_from_scatter=error_from_scatter,
     )
     for weight in (0.5, 2.0, 1.25):
         image = rng.normal(10.0, 1.0, shape).astype(np.float32)
@@ -92,17 +98,23 @@ def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
         add_input(
             sums, image, rng.uniform(0.5, 1.5, shape).astype(np.float32), mask.astype(np.int32),
             rng.normal(0.0, 1.0, (1, *shape)).astype(np.float32),
-            rng.random((2, *shape)).astype(np.float32), weight, bad_planes,
+            rng.random((2, *shape)).astype(np.float32), weight, 1 | 2 | 256, _WEIGHED,
             np.array([-1, 1], np.int32),
         )  # fmt: skip
+    return sums
+
+
+def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
+    shape = (9, 30)
     image, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
     noise, fractions = np.empty((1, *shape), np.float32), np.empty((2, *shape), np.float32)
     out_mask = np.empty(shape, np.int32)
     result: dict[str, npt.NDArray[Any]] = {}
     for scatter in (False, True):
         finish_cell(
-            sums, scatter, bad_planes, np.array([1.0, 0.1, 1.0]), np.array([3], np.int32),
-            np.array([4096], np.int32), 256, 1 << 14, image, variance, out_mask, noise, fractions,
+            _sums_of_a_cell(shape, error_from_scatter=scatter), _WEIGHED, np.array([0.1]),
+            np.array([3], np.int32), np.array([4096], np.int32), 256, 1 << 14, image, variance,
+            out_mask, noise, fractions,
         )  # fmt: skip
         result[f"cell_variance_{scatter}"] = variance.copy()
     result |= {"cell_mask": out_mask, "cell_noise": noise, "cell_fractions": fractions}

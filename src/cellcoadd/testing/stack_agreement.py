@@ -57,13 +57,21 @@ def _stack(inputs: Arrays, config: Mapping[str, Any]) -> tuple[CellSums, Arrays]
     rules = np.array([(bits & followed, to) for bits, to in config["mask_map"]], np.int32)
     rules = rules.reshape(-1, 2)
     height, width = inputs["image"].shape[1:]
-    sums = empty_sums(height=height, width=width, n_noise=0, n_fractions=0, n_bad_planes=len(bad))
+    sums = empty_sums(
+        height=height,
+        width=width,
+        n_noise=0,
+        n_fractions=0,
+        n_weighed=len(bad),
+        error_from_scatter=not config["calc_error_from_input_variance"],
+    )
+    planes = np.array(bad, np.int32)
     nothing = np.empty((0, height, width), np.float32)
     for image, variance, mask, weight in zip(
         inputs["image"], inputs["variance"], inputs["mask"], inputs["weight"], strict=True
     ):
         add_input(
-            sums, image, variance, mask, nothing, nothing, float(weight), np.array(bad, np.int32),
+            sums, image, variance, mask, nothing, nothing, float(weight), sum(bad), planes,
             np.empty(0, np.int32),
         )  # fmt: skip
     ours: Arrays = {
@@ -73,8 +81,7 @@ def _stack(inputs: Arrays, config: Mapping[str, Any]) -> tuple[CellSums, Arrays]
     }
     finish_cell(
         sums,
-        not config["calc_error_from_input_variance"],
-        np.array(bad, np.int32),
+        planes,
         np.array([thresholds.get(bit, 1.0) for bit in bad]),
         rules[:, 0].copy(),
         rules[:, 1].copy(),

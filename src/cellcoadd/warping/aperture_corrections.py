@@ -17,19 +17,19 @@ import numpy.typing as npt
 from lsst.images import XY, YX
 from lsst.images.fields import Field
 
-from .project import ProjectedImage
+from .project import LandedDetector
 
 _LOG = logging.getLogger(__name__)
 
 
 def corrections_of_detectors(
-    projected: Sequence[ProjectedImage], centres: Sequence[Sequence[YX[int]]]
+    landed: Sequence[LandedDetector], centres: Sequence[Sequence[YX[int]]]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return the aperture corrections of all detectors of a visit, one row a centre.
 
     Parameters
     ----------
-    projected
+    landed
         The detectors.
     centres
         Pixels of the tract, for each detector.
@@ -43,15 +43,15 @@ def corrections_of_detectors(
         (
             len(mine),
             corrections_at_positions(
-                image.prepared.source.aperture_corrections,
-                image.transform.to_detector(
+                detector.aperture_corrections,
+                detector.placement.transform.to_detector(
                     x=np.array([centre.x for centre in mine], np.float64),
                     y=np.array([centre.y for centre in mine], np.float64),
                 ),
-                source=str(image.prepared.source.observation),
+                source=str(detector.observation),
             ),
         )
-        for image, mine in zip(projected, centres, strict=True)
+        for detector, mine in zip(landed, centres, strict=True)
         if mine
     ]
     names = sorted({name for _, part in parts for name in part})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["DirectWarp", "make_direct_warp"]
+__all__ = ["DirectWarp", "VisitWarper", "make_direct_warp"]
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Iterable, Sequence
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Image, Mask, MaskedImage
+from lsst.images import Box, Image, Mask, MaskedImage
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
@@ -21,12 +20,14 @@ from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
-from .project import ProjectedImage, place_image, project_image
+from .project import LandedDetector, Placement, place_image, project_image
 from .select import Refusal, select_images
 from .settings import WarpSettings
 from .warped_cells import warp_cells
 
 _LOG = logging.getLogger(__name__)
+
+_FEW_DETECTORS = 16  # cover a patch, if each covers more than a sixteenth of it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,66 +76,114 @@ def make_direct_warp(
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
-    _check_visit([image.observation for image in chosen])
-    refused: list[Refusal] = []
-    if settings.do_select_pre_warp:
-        chosen, refused = select_images(chosen, settings.select)
-    _warn_of_unknown_planes(chosen, settings)
-    box = patch.outer_bbox.dilated_by(settings.border)
-    projected: list[ProjectedImage] = []
+    warper = VisitWarper(patch, settings=settings)
     for image in chosen:
+        warper.add(image)
+    return warper.finish()
+
+
+class VisitWarper:
+    """Resamples the detectors of one visit onto a patch, one at a time, and keeps none of them.
+
+    Parameters
+    ----------
+    patch, settings
+        As for `make_direct_warp`.
+    """
+
+    def __init__(self, patch: Patch, *, settings: WarpSettings) -> None:
+        self._patch = patch
+        self._settings = settings
+        self._box = patch.outer_bbox.dilated_by(settings.border)
+        self._planes: MergedPlanes | None = None
+        self._landed: list[LandedDetector] = []
+        self._refused: list[Refusal] = []
+        self._last: ObservationIdentifiers | None = None
+        self._absent: set[str] = set(settings.masked_fraction_planes)
+
+    def add(self, image: CalibratedImage) -> None:
+        """Resample a detector; one that cannot be used is left out, for a reason that is kept.
+
+        Raises
+        ------
+        ValueError
+            If it is not of the visit of the others, or does not come after them.
+        """
+        settings = self._settings
+        self._check(image.observation)
+        if settings.do_select_pre_warp:
+            _, refused = select_images([image], settings.select)
+            self._refused += refused
+            if refused:
+                return
+        self._absent -= set(image.masked_image.mask.schema.names)
         try:
-            placement = place_image(image, box=box, tract=patch.sky_projection)
+            placement = place_image(image, box=self._box, tract=self._patch.sky_projection)
             if placement is None:
-                continue
+                return
             prepared = prepare_image(image, settings=settings)
-            result = project_image(prepared, placement, settings=settings.resampling)
+            projected = project_image(prepared, placement, settings=settings.resampling)
         except UnusableInputError as err:
-            refused.append(Refusal(observation=image.observation, reason=err.reason))
-        else:
-            if result is not None:
-                projected.append(result)
-    for refusal in refused:
-        _LOG.warning("Left out: %s", refusal)
-    if not projected:
-        return None
-    return _merge(projected, patch, refused=refused, settings=settings)
+            self._refused.append(Refusal(observation=image.observation, reason=err.reason))
+            return
+        if projected is None:
+            return
+        if self._planes is None:
+            self._planes = MergedPlanes(projected, expected=self._expected(placement))
+        self._planes.add(len(self._landed), projected)
+        self._landed.append(
+            LandedDetector.from_image(
+                image, placement=placement, mean_variance_njy2=prepared.mean_variance_njy2
+            )
+        )
+
+    def finish(self) -> DirectWarp | None:
+        """Return the warp; None if nothing landed on the patch."""
+        for refusal in self._refused:
+            _LOG.warning("Left out: %s", refusal)
+        if self._absent and self._last is not None:
+            _LOG.warning(
+                "No pixel is interpolated for %s: no image has such a plane.", sorted(self._absent)
+            )
+        if self._planes is None:
+            return None
+        self._planes.crop()
+        return _warp_of(
+            self._planes, self._landed, self._patch, refused=self._refused, settings=self._settings
+        )
+
+    def _check(self, observation: ObservationIdentifiers) -> None:
+        last, self._last = self._last, observation
+        if last is None:
+            return
+        visits = {(entry.instrument, entry.visit, entry.band) for entry in (last, observation)}
+        if len(visits) > 1:
+            raise ValueError(f"A warp is of one visit, the images are of {sorted(visits)}.")
+        if last.detector == observation.detector:
+            raise ValueError(f"{observation} is given twice.")
+        if last > observation:
+            raise ValueError(f"Detectors must be sorted: {observation} comes after {last}.")
+
+    def _expected(self, first: Placement) -> Box:
+        """What the planes will cover: all that is wanted, if the first detector is a large part."""
+        if first.region.area * _FEW_DETECTORS >= self._box.area:
+            return self._box
+        return first.region
 
 
-def _warn_of_unknown_planes(images: Sequence[CalibratedImage], settings: WarpSettings) -> None:
-    """A plane that only some detectors have is common; one that none has is likely misspelt."""
-    schemas = [image.masked_image.mask.schema for image in images]
-    unknown = [
-        plane
-        for plane in settings.masked_fraction_planes
-        if schemas and not any(plane in schema for schema in schemas)
-    ]
-    if unknown:
-        _LOG.warning("No pixel is interpolated for %s: no image has such a plane.", unknown)
-
-
-def _check_visit(observations: Sequence[ObservationIdentifiers]) -> None:
-    visits = {(entry.instrument, entry.visit, entry.band) for entry in observations}
-    if len(visits) > 1:
-        raise ValueError(f"A warp is of one visit, the images are of {sorted(visits)}.")
-    for first, second in itertools.pairwise(observations):
-        if first.detector == second.detector:
-            raise ValueError(f"{first} is given twice.")
-
-
-def _merge(
-    projected: list[ProjectedImage],
+def _warp_of(
+    planes: MergedPlanes,
+    landed: Sequence[LandedDetector],
     patch: Patch,
     *,
-    refused: list[Refusal],
+    refused: Sequence[Refusal],
     settings: WarpSettings,
 ) -> DirectWarp | None:
-    planes = MergedPlanes.from_detectors(projected)
     if not planes.reach(patch.outer_bbox):
         # All of it lies in the border around the patch, which is there for neighbours' sake only.
         return None
     bbox, schema = planes.bbox, planes.schema
-    cells = warp_cells(planes, projected, patch.grid, settings=settings.resampling)
+    cells = warp_cells(planes, landed, patch.grid, settings=settings.resampling)
     mask = Mask(planes.mask[:, :, np.newaxis], schema=schema, bbox=bbox)
     projection = patch.sky_projection
     fractions = {
@@ -155,14 +204,14 @@ def _merge(
         cell_border=patch.grid.border,
         inputs=[
             WarpInput(
-                observation=image.prepared.source.observation,
-                bbox=image.prepared.source.masked_image.bbox,
-                sky_projection=image.prepared.source.sky_projection,
-                footprint=image.footprint,
-                mean_variance_njy2=image.prepared.mean_variance_njy2,
-                psf=image.prepared.source.psf,
+                observation=detector.observation,
+                bbox=detector.bbox,
+                sky_projection=detector.sky_projection,
+                footprint=detector.placement.footprint,
+                mean_variance_njy2=detector.mean_variance_njy2,
+                psf=detector.psf,
             )
-            for image in projected
+            for detector in landed
         ],
         owner=planes.owner,
         cell_inputs=cells.inputs,

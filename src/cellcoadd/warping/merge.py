@@ -4,8 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MergedPlanes"]
 
-import dataclasses
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,42 +16,55 @@ from ..products.warp import NO_OWNER
 from .project import ProjectedImage
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class MergedPlanes:
     """Planes of one visit on the tract's pixels, over the hull of its detectors.
 
-    Detectors come in their order; where two overlap the later one's good pixels count.
-    ``owner`` is the number of the detector that covers a pixel, `NO_OWNER` where none does.
+    Detectors are added in their order; where two overlap the later one's good pixels count.
+    ``values``, ``variances``, ``mask`` (in the bits of ``schema``) and ``fractions`` are as in
+    `ProjectedImage`; ``owner`` is the number of the detector that covers a pixel, `NO_OWNER` where
+    none does.
+
+    Parameters
+    ----------
+    first
+        The first detector, which is not added yet: all others have its number of planes.
+    expected
+        A box that is likely to hold all detectors. Planes that must grow are copied.
     """
 
-    bbox: Box
-    schema: MaskSchema
-    values: npt.NDArray[np.float32]
-    variances: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.int32]
-    fractions: npt.NDArray[np.float32]
-    owner: npt.NDArray[np.uint8]
+    def __init__(self, first: ProjectedImage, *, expected: Box) -> None:
+        self._n_values, self._n_variances = len(first.values), len(first.variances)
+        self._n_fractions = len(first.fractions)
+        self.schema = mask_schema()
+        self._hull: Box | None = None
+        self._allocate(_hull(first.bbox, expected))
 
-    @classmethod
-    def from_detectors(cls, projected: Sequence[ProjectedImage]) -> MergedPlanes:
-        """Merge detectors, which must have the same numbers of planes."""
-        first = projected[0]
-        bbox = _hull([image.bbox for image in projected])
+    def _allocate(self, bbox: Box) -> None:
         shape = (bbox.y.size, bbox.x.size)
-        schema = _common_schema(projected)
-        no_data = bits_of(schema, ["NO_DATA"])
-        result = cls(
-            bbox=bbox,
-            schema=schema,
-            values=np.full((len(first.values), *shape), np.nan, np.float32),
-            variances=np.full((len(first.variances), *shape), np.inf, np.float32),
-            mask=np.full(shape, no_data, np.int32),
-            fractions=np.full((len(first.fractions), *shape), np.nan, np.float32),
-            owner=np.full(shape, NO_OWNER, np.uint8),
-        )
-        for number, image in enumerate(projected):
-            result._add(number, image)
-        return result
+        self.bbox = bbox
+        self.values = np.full((self._n_values, *shape), np.nan, np.float32)
+        self.variances = np.full((self._n_variances, *shape), np.inf, np.float32)
+        self.mask = np.full(shape, bits_of(self.schema, ["NO_DATA"]), np.int32)
+        self.fractions = np.full((self._n_fractions, *shape), np.nan, np.float32)
+        self.owner = np.full(shape, NO_OWNER, np.uint8)
+
+    def _planes(self) -> list[npt.NDArray[Any]]:
+        return [self.values, self.variances, self.mask, self.fractions, self.owner]
+
+    def _move(self, bbox: Box) -> None:
+        """Change the box; what is not in the new one is lost."""
+        old, planes = self.bbox, self._planes()
+        self._allocate(bbox)
+        shared = shared_box(old, bbox)
+        assert shared is not None, "a hull shares pixels with its parts"
+        source, target = shared.slice_within(old), shared.slice_within(bbox)
+        for mine, theirs in zip(self._planes(), planes, strict=True):
+            mine[..., target.y, target.x] = theirs[..., source.y, source.x]
+
+    def crop(self) -> None:
+        """Reduce the box to the hull of the detectors that were added."""
+        if self._hull is not None and self._hull != self.bbox:
+            self._move(self._hull)
 
     def owner_at(self, *, x: int, y: int) -> int:
         """Return the number of the detector at a tract pixel; `NO_OWNER` outside of the box."""
@@ -68,10 +80,15 @@ class MergedPlanes:
         place = shared.slice_within(self.bbox)
         return bool((self.owner[place.y, place.x] != NO_OWNER).any())
 
-    def _add(self, number: int, image: ProjectedImage) -> None:
+    def add(self, number: int, image: ProjectedImage) -> None:
+        """Add a detector, which has a number among those of the visit."""
+        self._hull = image.bbox if self._hull is None else _hull(self._hull, image.bbox)
+        if not self.bbox.contains(image.bbox):
+            self._move(_hull(self.bbox, image.bbox))
+        self._extend_schema(image.schema)
         place = image.bbox.slice_within(self.bbox)
         window = (place.y, place.x)
-        mask = _translated(image, self.schema)
+        mask = translated_bits(image.mask, image.schema, self.schema)
         no_data = bits_of(self.schema, ["NO_DATA"])
         good = (mask & no_data) == 0
         for mine, theirs in (
@@ -89,23 +106,16 @@ class MergedPlanes:
         np.copyto(self.fractions[:, *window], image.fractions, where=known & free)
         owner[good | unclaimed] = number
 
+    def _extend_schema(self, schema: MaskSchema) -> None:
+        """Take in the planes of a detector; a survey's own ones may change their bits."""
+        union = mask_schema({**self.schema.descriptions, **schema.descriptions})
+        if union != self.schema:
+            self.mask = translated_bits(self.mask, self.schema, union)
+            self.schema = union
 
-def _hull(boxes: Sequence[Box]) -> Box:
+
+def _hull(one: Box, other: Box) -> Box:
     return Box.factory[
-        min(box.y.start for box in boxes) : max(box.y.stop for box in boxes),
-        min(box.x.start for box in boxes) : max(box.x.stop for box in boxes),
+        min(one.y.start, other.y.start) : max(one.y.stop, other.y.stop),
+        min(one.x.start, other.x.start) : max(one.x.stop, other.x.stop),
     ]
-
-
-def _common_schema(projected: Sequence[ProjectedImage]) -> MaskSchema:
-    planes: dict[str, str] = {}
-    for image in projected:
-        schema = image.prepared.source.masked_image.mask.schema
-        planes |= {plane.name: plane.description for plane in schema if plane is not None}
-    return mask_schema(planes)
-
-
-def _translated(image: ProjectedImage, schema: MaskSchema) -> npt.NDArray[np.int32]:
-    """The detector's mask in the bits of another schema."""
-    own = image.prepared.source.masked_image.mask.schema
-    return translated_bits(image.mask, own, schema)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..errors import UnusableInputError
 from ..kernels.clipped_mean import clipped_mean
+from ..kernels.pixel_flags import flag_pixels
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
 from .backgrounds import exchange_background
@@ -39,8 +40,10 @@ class PreparedImage:
         Variance of the image and, if there are realizations, of the noise, in nJy^2.
     mask : int32 (rows, columns)
         Mask, with INTRP where a pixel was interpolated.
-    fractions : float32 (0 or 1 + planes, rows, columns)
-        1 where a pixel was bad, else 0: for any reason, then for each plane on its own.
+    bad : uint16 (rows, columns)
+        Bit 0 is set where a pixel was bad for any reason, bit k + 1 where plane k was set.
+    n_fractions
+        How many of these bits are resampled, 0 if none is asked for.
     mean_variance_njy2
         Mean variance of the detector, of which the weight is the inverse.
     """
@@ -49,7 +52,8 @@ class PreparedImage:
     values: npt.NDArray[np.float32]
     variances: npt.NDArray[np.float32]
     mask: npt.NDArray[np.int32]
-    fractions: npt.NDArray[np.float32]
+    bad: npt.NDArray[np.uint16]
+    n_fractions: int
     mean_variance_njy2: float
 
 
@@ -68,26 +72,30 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     mask = plane_array(masked_image.mask).copy()
     pixels = masked_image.image.array.astype(np.float32, copy=False)
     variance = masked_image.variance.array.astype(np.float32, copy=True)
-
-    invalid = ~(np.isfinite(pixels) & np.isfinite(variance) & (variance > 0))
-    if invalid.all():
+    planes = settings.masked_fraction_planes
+    plane_bits = np.array([bits_of(schema, [p], ignore_missing=True) for p in planes], np.int32)
+    invalid, bad = np.empty(mask.shape, np.bool_), np.empty(mask.shape, np.uint16)
+    # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
+    count_invalid = settings.do_pre_warp_interpolation
+    if flag_pixels(pixels, variance, mask, plane_bits, count_invalid, invalid, bad) == mask.size:
         raise UnusableInputError(
             str(image.observation), "no pixel has a finite value and a positive, finite variance"
         )
-    bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
-    flagged = (mask & bad_bits) != 0
     no_data_bit = bits_of(schema, ["NO_DATA"])
-    missing = (mask & no_data_bit) != 0
-    typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged | missing)
-
-    values = np.empty((1 + settings.number_of_noise_realizations, *pixels.shape), np.float32)
+    n_noise = settings.number_of_noise_realizations
+    values = np.empty((1 + n_noise, *pixels.shape), np.float32)
     values[0] = pixels
-    noise_variance = (
-        np.full(pixels.shape, typical_variance, np.float32)
-        if settings.use_median_variance
-        else np.where(invalid, np.float32(typical_variance), variance)
-    )
-    for realization in range(settings.number_of_noise_realizations):
+    if n_noise or settings.do_pre_warp_interpolation:
+        bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
+        flagged, missing = (mask & bad_bits) != 0, (mask & no_data_bit) != 0
+        typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged | missing)
+    if n_noise:
+        noise_variance = (
+            np.full(pixels.shape, typical_variance, np.float32)
+            if settings.use_median_variance
+            else np.where(invalid, np.float32(typical_variance), variance)
+        )
+    for realization in range(n_noise):
         generator = noise_generator(
             image.observation, realization=realization, seed_offset=settings.seed_offset
         )
@@ -112,19 +120,18 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     else:
         values[0, invalid] = np.nan
 
+    variances = np.stack([variance, noise_variance]) if n_noise else variance[np.newaxis]
     scale = np.float32(image.nanojansky_per_count)
-    values *= scale
-    planes = [variance]
-    if settings.number_of_noise_realizations:
-        planes.append(noise_variance)
-    variances = np.stack(planes)
-    variances *= scale * scale
+    if scale != 1.0:
+        values *= scale
+        variances *= scale * scale
     return PreparedImage(
         source=image,
         values=values,
         variances=variances,
         mask=mask,
-        fractions=_bad_fractions(image, invalid=invalid, settings=settings),
+        bad=bad,
+        n_fractions=1 + len(planes) if settings.do_warp_masked_fraction else 0,
         mean_variance_njy2=mean_variance_njy2(image),
     )
 
@@ -176,20 +183,3 @@ def _typical_variance(
     typical = median_variance(variance, ~(invalid | flagged))
     # Every good pixel flagged: the flagged ones are all there is to go by.
     return typical if np.isfinite(typical) else median_variance(variance, ~invalid)
-
-
-def _bad_fractions(
-    image: CalibratedImage, *, invalid: npt.NDArray[np.bool_], settings: WarpSettings
-) -> npt.NDArray[np.float32]:
-    if not settings.do_warp_masked_fraction:
-        return np.empty((0, *invalid.shape), np.float32)
-    mask = plane_array(image.masked_image.mask)
-    planes = settings.masked_fraction_planes
-    fractions = np.zeros((1 + len(planes), *invalid.shape), np.float32)
-    for index, plane in enumerate(planes, start=1):
-        bits = bits_of(image.masked_image.mask.schema, [plane], ignore_missing=True)
-        fractions[index] = (mask & bits) != 0
-    # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
-    if settings.do_pre_warp_interpolation:
-        fractions[0] = invalid | (fractions[1:] != 0).any(axis=0)
-    return fractions

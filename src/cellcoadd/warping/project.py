@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["Placement", "ProjectedImage", "place_image", "project_image"]
+__all__ = ["LandedDetector", "Placement", "ProjectedImage", "place_image", "project_image"]
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Polygon, SkyProjection, TractFrame
+from lsst.images import Box, MaskSchema, Polygon, SkyProjection, TractFrame
+from lsst.images.fields import Field
+from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.resample import resample
 from ..products.calibrated_image import CalibratedImage
+from ..products.identifiers import ObservationIdentifiers
 from ..products.mask_planes import bits_of
 from .positions import TractToDetector
 from .prepare import PreparedImage
 from .settings import ResamplingSettings
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ProjectedImage:
-    """Planes of one detector on the pixels of a tract.
-
-    Parameters
-    ----------
-    prepared
-        What was resampled.
-    bbox
-        The tract's pixels that the planes cover.
-    footprint
-        Outline of the detector on the tract.
-    transform
-        Tract pixels to detector pixels.
-    values, variances, mask, fractions
-        As in `PreparedImage`, resampled; NaN, +inf and NO_DATA where there are no data.
-    coverage : bool (rows, columns)
-        Where the kernel lies inside of the detector, whatever the mask.
-    """
-
-    prepared: PreparedImage
-    bbox: Box
-    footprint: Polygon
-    transform: TractToDetector
-    values: npt.NDArray[np.float32]
-    variances: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.int32]
-    fractions: npt.NDArray[np.float32]
-    coverage: npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +31,71 @@ class Placement:
     region: Box
     footprint: Polygon
     transform: TractToDetector
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class LandedDetector:
+    """What is known of a detector that has pixels on a patch, without the pixels.
+
+    Parameters
+    ----------
+    observation, bbox, sky_projection, psf, aperture_corrections
+        As in `CalibratedImage`.
+    mean_variance_njy2
+        Mean variance, of which the weight is the inverse.
+    placement
+        Where it lands.
+    """
+
+    observation: ObservationIdentifiers
+    bbox: Box
+    sky_projection: SkyProjection[Any]
+    psf: PointSpreadFunction
+    aperture_corrections: Mapping[str, Field]
+    mean_variance_njy2: float
+    placement: Placement
+
+    @classmethod
+    def from_image(
+        cls, image: CalibratedImage, *, placement: Placement, mean_variance_njy2: float
+    ) -> LandedDetector:
+        """Take what is to be kept of an image."""
+        return cls(
+            observation=image.observation,
+            bbox=image.bbox,
+            sky_projection=image.sky_projection,
+            psf=image.psf,
+            aperture_corrections=image.aperture_corrections,
+            mean_variance_njy2=mean_variance_njy2,
+            placement=placement,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectedImage:
+    """Planes of one detector on the pixels of a tract.
+
+    Parameters
+    ----------
+    schema
+        Meaning of the mask's bits.
+    bbox
+        The tract's pixels that the planes cover.
+    values, variances, mask
+        As in `PreparedImage`, resampled; NaN, +inf and NO_DATA where there are no data.
+    fractions : float32 (n_fractions, rows, columns)
+        Resampled fraction of bad pixels, 0..1, NaN where there are no data.
+    coverage : bool (rows, columns)
+        Where the kernel lies inside of the detector, whatever the mask.
+    """
+
+    schema: MaskSchema
+    bbox: Box
+    values: npt.NDArray[np.float32]
+    variances: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    fractions: npt.NDArray[np.float32]
+    coverage: npt.NDArray[np.bool_]
 
 
 def place_image(
@@ -91,21 +130,19 @@ def project_image(
     spacing = max(settings.interp_length, 1)
     nodes = transform.nodes(region, spacing=spacing)
     result = ProjectedImage(
-        prepared=prepared,
+        schema=schema,
         bbox=region,
-        footprint=placement.footprint,
-        transform=transform,
         values=np.empty((len(prepared.values), *shape), np.float32),
         variances=np.empty((len(prepared.variances), *shape), np.float32),
         mask=np.empty(shape, np.int32),
-        fractions=np.empty((len(prepared.fractions), *shape), np.float32),
+        fractions=np.empty((prepared.n_fractions, *shape), np.float32),
         coverage=np.empty(shape, np.bool_),
     )
     resample(
         prepared.values,
         prepared.variances,
         prepared.mask,
-        prepared.fractions,
+        prepared.bad,
         nodes.x - detector_box.x.start,
         nodes.y - detector_box.y.start,
         region.x.start,

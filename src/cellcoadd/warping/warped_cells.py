@@ -20,7 +20,7 @@ from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER
 from .aperture_corrections import corrections_of_detectors
 from .merge import MergedPlanes
 from .noise_covariance import warp_noise_covariance
-from .project import ProjectedImage
+from .project import LandedDetector
 from .settings import ResamplingSettings
 from .warped_psf import warp_psf
 
@@ -40,7 +40,7 @@ class WarpedCells:
 
 def warp_cells(
     planes: MergedPlanes,
-    projected: Sequence[ProjectedImage],
+    landed: Sequence[LandedDetector],
     grid: BorderedCellGrid,
     *,
     settings: ResamplingSettings,
@@ -49,8 +49,8 @@ def warp_cells(
 
     Parameters
     ----------
-    planes, projected
-        The visit on the tract's pixels, and its detectors one by one.
+    planes, landed
+        The visit on the tract's pixels, and its detectors.
     grid
         The cells of the patch.
     settings
@@ -60,27 +60,29 @@ def warp_cells(
     -----
     Where a point-spread function cannot be drawn there is no stamp, nor anything that goes with it.
     """
-    table, central = _count_pixels(planes, grid, count=len(projected))
+    table, central = _count_pixels(planes, grid, count=len(landed))
     centres = [[grid.centre_of(index) for index in cells] for cells in central]
     stamps = _joined(
         [
             warp_psf(
-                image.prepared.source.psf,
-                transform=image.transform,
+                detector.psf,
+                transform=detector.placement.transform,
                 centres=mine,
                 settings=settings,
-                name=str(image.prepared.source.observation),
+                name=str(detector.observation),
             )
-            for image, mine in zip(projected, centres, strict=True)
+            for detector, mine in zip(landed, centres, strict=True)
         ]
     )
     covariances = _joined(
         [
-            warp_noise_covariance(image.transform, [grid.inner_bbox_of(index) for index in cells])
-            for image, cells in zip(projected, central, strict=True)
+            warp_noise_covariance(
+                detector.placement.transform, [grid.inner_bbox_of(index) for index in cells]
+            )
+            for detector, cells in zip(landed, central, strict=True)
         ]
     )
-    corrections = corrections_of_detectors(projected, centres)
+    corrections = corrections_of_detectors(landed, centres)
     drawn = np.isfinite(stamps).all(axis=(1, 2))
     numbers = np.where(drawn, np.cumsum(drawn) - 1, -1)
     has_stamp = table["stamp"] >= 0

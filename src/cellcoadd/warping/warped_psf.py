@@ -121,7 +121,7 @@ def _resample_stamp(
         source,
         np.empty((0, *source.shape[1:]), np.float32),
         np.zeros(source.shape[1:], np.int32),
-        np.empty((0, *source.shape[1:]), np.float32),
+        np.zeros(source.shape[1:], np.uint16),
         node_x,
         node_y,
         box.x.start,
