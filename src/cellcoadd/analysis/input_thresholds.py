@@ -88,11 +88,10 @@ class RemainingInputs:
         So the mean over a tract is not the mean of these.
         """
         columns = [np.asarray(self.cells[name], np.int64) for name in ("tract", "patch")]
-        patches, starts = np.unique(np.stack(columns), axis=1, return_index=True)
-        parts = np.split(self.fractions, starts[1:])
+        _, starts, numbers = _distinct(columns)
         return {
-            (int(tract), int(patch)): _mean(part)
-            for (tract, patch), part in zip(patches.T, parts, strict=True)
+            (int(columns[0][start]), int(columns[1][start])): _mean(self.fractions[numbers == n])
+            for n, start in enumerate(starts)
         }
 
 
