@@ -11,7 +11,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.mark.parametrize("name", ["bench_kernels.py", "bench_locate.py"])
+@pytest.mark.parametrize("name", ["bench_kernels.py", "bench_locate.py", "bench_tables.py"])
 def test_a_smoke_run_reports_every_case(name: str) -> None:
     """Nobody runs them every day: what they call must not move away under them."""
     run = subprocess.run(

@@ -18,6 +18,7 @@ from pathlib import Path
 import PIL.Image
 from matplotlib.figure import Figure
 from pictures.cell_selection import draw_cell_selection
+from pictures.depth_and_variance import draw_depth_and_variance
 from pictures.interpolation import draw_interpolation
 from pictures.noise import draw_noise
 from pictures.psf import draw_psf
@@ -31,6 +32,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "stacking.png": draw_stacking,
     "psf.png": draw_psf,
     "noise.png": draw_noise,
+    "depth-and-variance.png": draw_depth_and_variance,
 }
 """What draws each picture, by the name of its file."""
 

@@ -15,6 +15,7 @@ from lsst.daf.butler import Butler, DatasetRef
 from lsst.images.cells import CellCoadd
 
 from cellcoadd.analysis.cell_table import tabulate_cells
+from cellcoadd.analysis.input_table import tabulate_inputs
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.warp import Warp
@@ -167,7 +168,7 @@ def test_one_process_gives_the_bits_of_two_and_the_variance_can_be_chosen(
 def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -> None:
     """`lsst.images` alone reads the stitched coadd; its pixels are the inner regions of the cells.
 
-    The table of cells comes back from its Parquet file with units and meanings.
+    The tables of cells and inputs come back from their Parquet files with units and meanings.
     """
     done = run_command(
         "pipetask", "run", "-b", copied, "-i", output, "-o", "u/made",
@@ -178,6 +179,7 @@ def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -
     with Butler.from_config(copied, collections="u/made") as butler:
         stitched = butler.get("deepCoaddCell_stitched", COADD)
         table = butler.get("deepCoaddCell_table", COADD)
+        inputs = butler.get("deepCoaddCell_inputTable", COADD)
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections=output)
     assert isinstance(stitched, CellCoadd)
     for cell in coadd.cells.values():
@@ -185,12 +187,12 @@ def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -
         np.testing.assert_array_equal(
             stitched.image.array[place.y, place.x], cell.inner.image.array
         )
-    expected = tabulate_cells(coadd)
-    assert table.colnames == expected.colnames
-    for name in expected.colnames:
-        np.testing.assert_array_equal(table[name], expected[name])
-        assert table[name].unit == expected[name].unit
-        assert table[name].description == expected[name].description
+    for found, expected in ((table, tabulate_cells(coadd)), (inputs, tabulate_inputs(coadd))):
+        assert found.colnames == expected.colnames
+        for name in expected.colnames:
+            np.testing.assert_array_equal(found[name], expected[name])
+            assert found[name].unit == expected[name].unit
+            assert found[name].description == expected[name].description
     assert 1.2 < np.median(table["noise_factor"]) < 1.7
 
 

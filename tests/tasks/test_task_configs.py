@@ -327,7 +327,10 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     assert inputs["stitchCellCoadd"] == {"deepCoaddCells"}
     assert outputs["stitchCellCoadd"] == {"deepCoaddCells_stitched"}
     assert inputs["tabulateCells"] == {"deepCoaddCells"}
-    assert outputs["tabulateCells"] == {"deepCoaddCells_table"}
+    assert outputs["tabulateCells"] == {
+        "deepCoaddCells_table",
+        "deepCoaddCells_inputTable",
+    }
 
 
 @pytest.mark.parametrize(

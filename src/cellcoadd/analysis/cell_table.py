@@ -6,42 +6,26 @@ it and the documentation read the same list of columns.
 
 from __future__ import annotations
 
-__all__ = ["CELL_COLUMNS", "CellColumn", "tabulate_cells"]
+__all__ = ["CELL_COLUMNS", "tabulate_cells"]
 
-import dataclasses
 from collections.abc import Callable
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
+from astropy.table import Table
 
-from ..conventions import FWHM_PER_SIGMA
-from ..kernels.moments import adaptive_moments, effective_area
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.single_cell import SingleCellCoadd
+from .cell_measurements import CellMeasurements
+from .columns import PLANE, PlaneColumn, TableColumn, make_table
+from .depth import depth
+from .input_thresholds import remaining_fractions
+from .mask_fractions import fraction_column
 from .noise_factor import measured_noise_factor, noise_factor
+from .place_columns import place_columns
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CellColumn:
-    """A column of the table of cells.
-
-    Parameters
-    ----------
-    name, unit
-        As in the table; the unit is None for a pure number.
-    meaning
-        What a reader needs to know, in a sentence.
-    measure
-        Its values for the filled cells of a coadd, in their order.
-    """
-
-    name: str
-    meaning: str
-    measure: Callable[[MultipleCellCoadd], npt.NDArray[np.generic]]
-    unit: u.UnitBase | None = None
+type _Measure = Callable[[CellMeasurements], npt.NDArray[np.generic]]
 
 
 def tabulate_cells(coadd: MultipleCellCoadd) -> Table:
@@ -52,161 +36,178 @@ def tabulate_cells(coadd: MultipleCellCoadd) -> Table:
     table
         The columns of `CELL_COLUMNS`. A row says all about itself, so that tables can be joined.
     """
-    return Table(
-        [
-            Column(
-                column.measure(coadd),
-                name=column.name,
-                unit=column.unit,
-                description=column.meaning,
-            )
-            for column in CELL_COLUMNS
-        ]
-    )
+    return make_table(CELL_COLUMNS, CellMeasurements(coadd))
 
 
-def _each_cell(
-    measure: Callable[[SingleCellCoadd], float], dtype: type[np.generic] = np.float64
-) -> Callable[[MultipleCellCoadd], npt.NDArray[np.generic]]:
+def _each_cell(measure: Callable[[SingleCellCoadd], float]) -> _Measure:
     """Make a column of what is measured of one cell."""
-
-    def column(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
-        return np.array([measure(cell) for cell in coadd.cells.values()], dtype)
-
-    return column
-
-
-def _every_cell(
-    value: Callable[[MultipleCellCoadd], int | str],
-) -> Callable[[MultipleCellCoadd], npt.NDArray[np.generic]]:
-    """Make a column of what all cells of a coadd have in common."""
-
-    def column(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
-        return np.array([value(coadd)] * len(coadd.cells))
-
-    return column
-
-
-def _ra(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
-    return np.asarray(_centres(coadd).ra.deg)
-
-
-def _dec(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
-    return np.asarray(_centres(coadd).dec.deg)
-
-
-def _centres(coadd: MultipleCellCoadd, *, right: float = 0.0) -> SkyCoord:
-    """Where the middles of the inner regions are on the sky, or some pixels to their right."""
-    indices = coadd.stack.indices
-    middle = coadd.grid.middles_of(
-        x=np.array([index.x for index in indices]), y=np.array([index.y for index in indices])
+    return lambda cells: np.array(
+        [measure(cell) for cell in cells.coadd.cells.values()], np.float64
     )
-    return coadd.wcs.pixel_to_sky(x=middle.x + right, y=middle.y)
 
 
-def _fwhm(coadd: MultipleCellCoadd) -> npt.NDArray[np.generic]:
-    scale = _centres(coadd).separation(_centres(coadd, right=1.0)).to_value(u.arcsec)
-    sigma = [
-        (xx * yy - xy * xy) ** 0.25 for xx, yy, xy, _ in map(adaptive_moments, coadd.stack.psf)
-    ]
-    return np.asarray(FWHM_PER_SIGMA * np.array(sigma) * scale)
+def _input_fraction(threshold: float) -> TableColumn:
+    """Make the column of the part of the inputs that is masked less than a threshold."""
+    return TableColumn(
+        name=f"input_fraction_{threshold:g}",
+        meaning=f"Part of the detectors whose masked fraction over the outer region is below "
+        f"{threshold:g}.",
+        measure=lambda cells: remaining_fractions(
+            cells.accepted[fraction_column()],
+            groups=cells.accepted_cells,
+            count=len(cells),
+            thresholds=[threshold],
+        )[:, 0],
+    )
 
 
-def _inner_variance(cell: SingleCellCoadd) -> npt.NDArray[np.float64]:
-    """The finite variances of the inner region, NaN if there are none."""
-    plane = cell.inner.variance.array
-    values = plane[np.isfinite(plane)].astype(np.float64)
-    return values if values.size else np.array([np.nan])
-
-
-CELL_COLUMNS: tuple[CellColumn, ...] = (
-    CellColumn(
-        name="skymap",
-        meaning="Name of the sky map.",
-        measure=_every_cell(lambda coadd: coadd.identifiers.skymap),
-    ),
-    CellColumn(
-        name="tract",
-        meaning="Number of the tract.",
-        measure=_every_cell(lambda coadd: coadd.identifiers.tract),
-    ),
-    CellColumn(
-        name="patch",
-        meaning="Number of the patch in its tract.",
-        measure=_every_cell(lambda coadd: coadd.identifiers.patch),
-    ),
-    CellColumn(
-        name="band",
-        meaning="Name of the band.",
-        measure=_every_cell(lambda coadd: coadd.band),
-    ),
-    CellColumn(
-        name="cell_x",
-        meaning="Column of the cell in its patch.",
-        measure=_each_cell(lambda cell: cell.index.x, np.int16),
-    ),
-    CellColumn(
-        name="cell_y",
-        meaning="Row of the cell in its patch.",
-        measure=_each_cell(lambda cell: cell.index.y, np.int16),
-    ),
-    CellColumn(
-        name="ra",
+CELL_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
+    *place_columns(lambda cells: cells.positions),
+    TableColumn(
+        name="ra_min",
         unit=u.deg,
-        meaning="Right ascension (ICRS) of the middle of the inner region.",
-        measure=_ra,
+        meaning="Western side of the box that the corners of the inner region span; larger than "
+        "ra_max where a cell lies across 0 h.",
+        measure=lambda cells: cells.positions.ra_min,
     ),
-    CellColumn(
-        name="dec",
+    TableColumn(
+        name="ra_max",
         unit=u.deg,
-        meaning="Declination (ICRS) of the middle of the inner region.",
-        measure=_dec,
+        meaning="Its eastern side.",
+        measure=lambda cells: cells.positions.ra_max,
     ),
-    CellColumn(
+    TableColumn(
+        name="dec_min",
+        unit=u.deg,
+        meaning="Its southern side.",
+        measure=lambda cells: cells.positions.dec_min,
+    ),
+    TableColumn(
+        name="dec_max",
+        unit=u.deg,
+        meaning="Its northern side.",
+        measure=lambda cells: cells.positions.dec_max,
+    ),
+    TableColumn(
+        name="pixel_scale",
+        unit=u.arcsec,
+        meaning="Root of the area of the pixel in the middle.",
+        measure=lambda cells: cells.positions.pixel_scale,
+    ),
+    TableColumn(
         name="visit_count",
         meaning="Number of visits that were added up.",
-        measure=_each_cell(lambda cell: cell.visit_count, np.int32),
+        measure=lambda cells: cells.visit_counts.astype(np.int32),
     ),
-    CellColumn(
+    TableColumn(
         name="input_count",
         meaning="Number of detectors that were added up.",
-        measure=_each_cell(lambda cell: len(cell.inputs), np.int32),
+        measure=lambda cells: cells.input_counts.astype(np.int32),
     ),
-    CellColumn(
+    TableColumn(
+        name="weight_sum",
+        unit=u.nJy**-2,
+        meaning="Sum of their weights.",
+        measure=lambda cells: cells.weight_sums,
+    ),
+    TableColumn(
         name="variance_mean",
         unit=u.nJy**2,
         meaning="Mean of the finite pixels of the variance plane in the inner region.",
-        measure=_each_cell(lambda cell: float(_inner_variance(cell).mean())),
+        measure=lambda cells: np.array([values.mean() for values in cells.inner_variances]),
     ),
-    CellColumn(
+    TableColumn(
         name="variance_median",
         unit=u.nJy**2,
         meaning="Median of the finite pixels of the variance plane in the inner region.",
-        measure=_each_cell(lambda cell: float(np.median(_inner_variance(cell)))),
+        measure=lambda cells: cells.median_variances,
     ),
-    CellColumn(
+    TableColumn(
+        name="depth",
+        unit=u.mag,
+        meaning="AB magnitude of a star whose PSF-weighted flux is five times its error, from "
+        "psf_area and variance_median.",
+        measure=lambda cells: depth(cells.psf_areas, cells.median_variances),
+    ),
+    TableColumn(
         name="psf_area",
         unit=u.pix**2,
         meaning="Effective area of the point-spread function, (sum P)^2 / sum P^2.",
-        measure=_each_cell(lambda cell: effective_area(cell.psf_image.array)),
+        measure=lambda cells: cells.psf_areas,
     ),
-    CellColumn(
+    TableColumn(
         name="psf_fwhm",
         unit=u.arcsec,
         meaning="2.3548 sigma of the point-spread function, sigma^4 the determinant of its "
         "adaptive second moments.",
-        measure=_fwhm,
+        measure=lambda cells: cells.psf_shapes.fwhm * cells.positions.pixel_scale,
     ),
-    CellColumn(
+    TableColumn(
+        name="psf_e1",
+        meaning="Its ellipticity along the axes, (xx - yy) / (xx + yy) of its adaptive second "
+        "moments.",
+        measure=lambda cells: cells.psf_shapes.e1,
+    ),
+    TableColumn(
+        name="psf_e2",
+        meaning="Its ellipticity along the diagonals, 2 xy / (xx + yy).",
+        measure=lambda cells: cells.psf_shapes.e2,
+    ),
+    TableColumn(
+        name="psf_ellipticity",
+        meaning="Length of (psf_e1, psf_e2).",
+        measure=lambda cells: cells.psf_shapes.ellipticity,
+    ),
+    TableColumn(
+        name="psf_flag",
+        meaning="Whether the moments did not converge, so that the shape is NaN.",
+        measure=lambda cells: cells.psf_shapes.failed,
+    ),
+    TableColumn(
         name="noise_factor",
         meaning="Variance of a PSF-weighted flux over that of independent pixels, from the "
         "resampling kernel: multiply catalogue errors by its square root.",
         measure=_each_cell(lambda cell: noise_factor(cell.psf_image, cell.noise_covariance)),
     ),
-    CellColumn(
+    TableColumn(
         name="noise_factor_measured",
         meaning="The same from the noise realizations, NaN without any.",
         measure=_each_cell(measured_noise_factor),
+    ),
+    TableColumn(
+        name="no_data_fraction",
+        meaning="Part of the pixels of the inner region flagged NO_DATA, filled ones included.",
+        measure=lambda cells: cells.flagged_fractions("NO_DATA"),
+    ),
+    TableColumn(
+        name="inexact_psf_fraction",
+        meaning="Part of the pixels of the inner region flagged INEXACT_PSF: some input was left "
+        "out.",
+        measure=lambda cells: cells.flagged_fractions("INEXACT_PSF"),
+    ),
+    _input_fraction(0.05),
+    _input_fraction(0.1),
+    TableColumn(
+        name=fraction_column(),
+        meaning="Weighted mean of the detectors' masked fractions over the outer region, all bad "
+        "planes together; NaN if they were not warped.",
+        measure=lambda cells: cells.masked_fractions(fraction_column()),
+    ),
+    TableColumn(
+        name=fraction_column(region="inner"),
+        meaning="The same over the inner region.",
+        measure=lambda cells: cells.masked_fractions(fraction_column(region="inner")),
+    ),
+    PlaneColumn(
+        name=fraction_column(PLANE),
+        meaning="Weighted mean of the detectors' masked fractions over the outer region, {plane} "
+        "alone.",
+        measure=lambda cells, plane: cells.masked_fractions(fraction_column(plane)),
+    ),
+    PlaneColumn(
+        name=fraction_column(PLANE, "inner"),
+        meaning="The same of {plane} over the inner region.",
+        measure=lambda cells, plane: cells.masked_fractions(fraction_column(plane, "inner")),
     ),
 )
 """All columns, in their order."""

@@ -1,4 +1,4 @@
-"""TabulateCellsTask: what is measured of the cells of a coadd, one row a cell."""
+"""TabulateCellsTask: what is measured of the cells of a coadd, and what went into each of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lsst.pipe.base import (
 )
 
 from ..analysis.cell_table import tabulate_cells
+from ..analysis.input_table import tabulate_inputs
 from ..products.cell_coadd import MultipleCellCoadd
 from ._coadd_connections import FinishedCoaddConnections
 
@@ -25,6 +26,13 @@ class TabulateCellsConnections(FinishedCoaddConnections):
         storageClass="ArrowAstropy",
         dimensions=("tract", "patch", "band", "skymap"),
     )
+    input_table = connectionTypes.Output(
+        doc="One row a (cell, visit, detector) that touch, refused ones with the reason; the "
+        "columns are those of `INPUT_COLUMNS`.",
+        name="{outputCoaddName}Coadd{outputCoaddSuffix}_inputTable",
+        storageClass="ArrowAstropy",
+        dimensions=("tract", "patch", "band", "skymap"),
+    )
 
 
 class TabulateCellsConfig(PipelineTaskConfig, pipelineConnections=TabulateCellsConnections):
@@ -32,11 +40,13 @@ class TabulateCellsConfig(PipelineTaskConfig, pipelineConnections=TabulateCellsC
 
 
 class TabulateCellsTask(PipelineTask):
-    """Measure the cells of a coadd."""
+    """Measure the cells of a coadd, and list their inputs."""
 
     ConfigClass = TabulateCellsConfig
     _DefaultName = "tabulateCells"
 
     def run(self, *, cell_coadd: MultipleCellCoadd) -> Struct:
-        """Return the table as ``cell_table``, an `astropy.table.Table`."""
-        return Struct(cell_table=tabulate_cells(cell_coadd))
+        """Return ``cell_table`` and ``input_table``, each an `astropy.table.Table`."""
+        return Struct(
+            cell_table=tabulate_cells(cell_coadd), input_table=tabulate_inputs(cell_coadd)
+        )
