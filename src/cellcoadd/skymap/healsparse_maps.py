@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_resolutions", "empty_map"]
+__all__ = ["MAX_NSIDE", "check_resolutions", "empty_map"]
 
 import warnings
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import healsparse
 import numpy.typing as npt
 
-_MAX_NSIDE = 2**29  # numbers of smaller pixels need more than 64 bits
+MAX_NSIDE = 2**29
+"""Finest resolution of HEALPix: numbers of smaller pixels need more than 64 bits."""
 
 
 def check_resolutions(*, nside_sparse: int, nside_coverage: int) -> None:
@@ -22,7 +23,7 @@ def check_resolutions(*, nside_sparse: int, nside_coverage: int) -> None:
         If one is not a power of two, or the map is coarser than its index.
     """
     for name, value in (("nside_sparse", nside_sparse), ("nside_coverage", nside_coverage)):
-        if not 1 <= value <= _MAX_NSIDE or value & (value - 1):
+        if not 1 <= value <= MAX_NSIDE or value & (value - 1):
             raise ValueError(f"{name} must be a power of two in 1..2^29, got {value}.")
     if nside_sparse < nside_coverage:
         raise ValueError(
