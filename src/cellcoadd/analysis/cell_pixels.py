@@ -7,8 +7,8 @@ box
     There are no gaps, however coarse the map; but a cell reaches up to a pixel beyond its edges,
     and a pixel there has several cells. At an angle t between its sides and north, the box has the
     area of the cell times 1 + sin 2t: nearly 1 but in turned tracts and within some degrees of a
-    pole. Beside the pole itself, where a box is a part of a ring, it can have three times the
-    pixels that the cell touches.
+    pole. Turned by 45 degrees, it reaches the middles of its neighbours. Beside the pole itself,
+    where it is a part of a ring, it can have three times the pixels that the cell touches.
 centre
     All pixels that have their centres in the inner region, through the projection of the tract. A
     pixel has one cell, and a cell its own area; but a cell smaller than the pixels can be missed.
