@@ -166,11 +166,14 @@ def test_the_whole_pipeline_goes_from_images_to_maps(single: Path) -> None:
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     with Butler.from_config(single, collections="u/full") as butler:
+        made_types = dataset_types_in(butler, "u/full")
         assert {
             "deepCoadd_directWarp", "deepCoadd_directWarp_maskedFraction", "deepCoaddCell",
             "deepCoaddCell_stitched", "deepCoaddCell_table",
-            *(f"deepCoaddCell_{name}_map" for name in MEASURED),
-        } == dataset_types_in(butler, "u/full")  # fmt: skip
+        } <= made_types  # fmt: skip
+        assert {name for name in made_types if name.endswith("_map")} == {
+            f"deepCoaddCell_{name}_map" for name in MEASURED
+        }
         (ref,) = butler.query_datasets("deepCoaddCell_table")
         table = butler.get(ref)
         for name in MEASURED:
