@@ -12,6 +12,8 @@ from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import PipelineTaskConfig
 from lsst.pipe.base.pipeline_graph import PipelineGraph
 
+from cellcoadd.analysis.cell_maps import CellMapSettings
+from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.tasks import (
@@ -19,6 +21,8 @@ from cellcoadd.tasks import (
     AssembleCellCoaddTask,
     MakeDirectWarpConfig,
     MakeDirectWarpTask,
+    MapCellsConfig,
+    MapCellsTask,
     StitchCellCoaddConfig,
     StitchCellCoaddTask,
     TabulateCellsConfig,
@@ -82,11 +86,21 @@ COADD_DEFAULTS = {
 }
 """Names and defaults of the Rubin pipelines, by which their users know them."""
 
+MAP_DEFAULTS = {
+    "quantities": [*MAP_QUANTITIES],
+    "nside_sparse": 8192,
+    "nside_coverage": 256,
+    "assignment": "box",
+    "connections.outputCoaddName": "deep",
+    "connections.outputCoaddSuffix": "Cell",
+}
+
 CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     MakeDirectWarpConfig: WARP_DEFAULTS,
     AssembleCellCoaddConfig: COADD_DEFAULTS,
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
     TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
+    MapCellsConfig: MAP_DEFAULTS,
 }
 
 ROWS = [(kind, name, value) for kind, names in CONFIGS.items() for name, value in names.items()]
@@ -125,6 +139,12 @@ COADD_CHANGES = {
     "num_noise_realizations": 2,
     "psf_dimensions": 41,
     "do_coadd_inverse_aperture_corrections": True,
+}
+MAP_CHANGES = {
+    "quantities": ["depth"],
+    "nside_sparse": 32768,
+    "nside_coverage": 128,
+    "assignment": "centre",
 }
 
 
@@ -175,7 +195,11 @@ def test_there_is_no_other_name() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "changes"),
-    [(MakeDirectWarpConfig, WARP_CHANGES), (AssembleCellCoaddConfig, COADD_CHANGES)],
+    [
+        (MakeDirectWarpConfig, WARP_CHANGES),
+        (AssembleCellCoaddConfig, COADD_CHANGES),
+        (MapCellsConfig, MAP_CHANGES),
+    ],
 )
 def test_every_choice_reaches_the_settings_of_the_stage(
     kind: type[Any], changes: dict[str, Any]
@@ -199,7 +223,11 @@ def test_every_choice_reaches_the_settings_of_the_stage(
 
 @pytest.mark.parametrize(
     ("kind", "changes"),
-    [(MakeDirectWarpConfig, WARP_CHANGES), (AssembleCellCoaddConfig, COADD_CHANGES)],
+    [
+        (MakeDirectWarpConfig, WARP_CHANGES),
+        (AssembleCellCoaddConfig, COADD_CHANGES),
+        (MapCellsConfig, MAP_CHANGES),
+    ],
 )
 def test_a_saved_configuration_comes_back(
     kind: type[Any], changes: dict[str, Any], tmp_path: Path
@@ -257,6 +285,11 @@ def test_a_saved_configuration_comes_back(
         (AssembleCellCoaddConfig, "mask_propagation_thresholds", {"SAT": 2.0}, "must be in 0..1"),
         (AssembleCellCoaddConfig, "input_mapper.nside", 1000, "must be a power of two"),
         (AssembleCellCoaddConfig, "require_artifact_mask", True, "do_use_artifact_mask"),
+        (MapCellsConfig, "quantities", ["deepness"], "got 'deepness'"),
+        (MapCellsConfig, "quantities", [], "must be some, each once"),
+        (MapCellsConfig, "nside_sparse", 8000, "must be a power of two"),
+        (MapCellsConfig, "nside_coverage", 16384, "must not be less than"),
+        (MapCellsConfig, "assignment", "circle", "circle"),
     ],
 )
 def test_bad_values_are_refused_with_the_rule(
@@ -274,6 +307,7 @@ def test_defaults_are_stated_once() -> None:
     settings = make(MakeDirectWarpConfig).to_settings()
     assert settings == WarpSettings()
     assert make(AssembleCellCoaddConfig).to_settings() == CoaddSettings()
+    assert make(MapCellsConfig).to_settings() == CellMapSettings()
 
 
 @pytest.mark.parametrize("planes", [(), ("EDGE",), ("BAD", "SAT", "EDGE")])
@@ -297,11 +331,15 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     stitch.connections.outputCoaddSuffix = "Cells"
     table = make(TabulateCellsConfig)
     table.connections.outputCoaddSuffix = "Cells"
+    maps = make(MapCellsConfig)
+    maps.quantities = ["depth", "input_fraction_005"]
+    maps.connections.outputCoaddSuffix = "Cells"
     graph = PipelineGraph()
     graph.add_task("makeDirectWarp", MakeDirectWarpTask, warp)
     graph.add_task("assembleCellCoadd", AssembleCellCoaddTask, coadd)
     graph.add_task("stitchCellCoadd", StitchCellCoaddTask, stitch)
     graph.add_task("tabulateCells", TabulateCellsTask, table)
+    graph.add_task("mapCells", MapCellsTask, maps)
     inputs = {
         label: {edge.parent_dataset_type_name for edge in node.inputs.values()}
         for label, node in graph.tasks.items()
@@ -330,6 +368,21 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     assert outputs["tabulateCells"] == {
         "deepCoaddCells_table",
         "deepCoaddCells_inputTable",
+    }
+    assert inputs["mapCells"] == {"deepCoaddCells_table", "skyMap"}
+    assert outputs["mapCells"] == {
+        "deepCoaddCells_depth_map",
+        "deepCoaddCells_input_fraction_005_map",
+    }
+
+
+def test_every_quantity_has_its_dataset() -> None:
+    """Those that can be mapped and those that the task declares are the same."""
+    graph = PipelineGraph()
+    graph.add_task("mapCells", MapCellsTask, make(MapCellsConfig))
+    edges = graph.tasks["mapCells"].outputs.values()
+    assert {edge.parent_dataset_type_name for edge in edges} == {
+        f"deepCoaddCell_{name}_map" for name in MAP_QUANTITIES
     }
 
 

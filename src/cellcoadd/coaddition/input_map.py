@@ -7,9 +7,8 @@ which. Keys of the metadata are those of the Rubin pipelines' input maps.
 
 from __future__ import annotations
 
-__all__ = ["NSIDE_COVERAGE", "NSIDE_SPARSE", "check_resolutions", "make_input_map"]
+__all__ = ["NSIDE_COVERAGE", "NSIDE_SPARSE", "make_input_map"]
 
-import warnings
 from typing import Any
 
 import astropy.units as u
@@ -22,6 +21,7 @@ from lsst.images import Box
 
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import RefusalReason
+from ..skymap.healsparse_maps import empty_map
 
 NSIDE_SPARSE = 32768
 """Default resolution of a map: pixels of 6.4 arcsec, some 15 in a cell of 150 x 0.168 arcsec."""
@@ -29,26 +29,7 @@ NSIDE_SPARSE = 32768
 NSIDE_COVERAGE = 256
 """Default resolution of a map's index: a patch reaches one to four of its pixels."""
 
-_MAX_NSIDE = 2**29  # numbers of smaller pixels need more than 64 bits
 _BITS_PER_FIELD = 8  # of healsparse's wide masks
-
-
-def check_resolutions(*, nside_sparse: int, nside_coverage: int) -> None:
-    """Refuse resolutions that a HealSparse map cannot have.
-
-    Raises
-    ------
-    ValueError
-        If one is not a power of two, or the map is coarser than its index.
-    """
-    for name, value in (("nside_sparse", nside_sparse), ("nside_coverage", nside_coverage)):
-        if not 1 <= value <= _MAX_NSIDE or value & (value - 1):
-            raise ValueError(f"{name} must be a power of two in 1..2^29, got {value}.")
-    if nside_sparse < nside_coverage:
-        raise ValueError(
-            f"nside_sparse = {nside_sparse} must not be less than "
-            f"nside_coverage = {nside_coverage}."
-        )
 
 
 def make_input_map(
@@ -88,20 +69,16 @@ def make_input_map(
     ValueError
         If a resolution is not possible.
     """
-    check_resolutions(nside_sparse=nside_sparse, nside_coverage=nside_coverage)
     rows = coadd.contributions
     accepted = rows[rows["reason"] == RefusalReason.ACCEPTED]
     used, first, bit_of_row = np.unique(accepted["input"], return_index=True, return_inverse=True)
-    with warnings.catch_warnings():
-        # It is meant for maps of the whole sky; that of a patch is smaller with a fine index.
-        warnings.filterwarnings("ignore", "Using `nside_coverage` > 128", ResourceWarning)
-        result = healsparse.HealSparseMap.make_empty(
-            nside_coverage,
-            nside_sparse,
-            healsparse.WIDE_MASK,
-            wide_mask_maxbits=len(used),
-            metadata=_metadata(coadd, used, accepted["weight"][first]),
-        )
+    result = empty_map(
+        nside_sparse=nside_sparse,
+        nside_coverage=nside_coverage,
+        dtype=healsparse.WIDE_MASK,
+        wide_mask_maxbits=len(used),
+        metadata=_metadata(coadd, used, accepted["weight"][first]),
+    )
     fields = np.zeros((len(coadd.grid), result.wide_mask_width), np.uint8)
     cell_of_row = coadd.grid.shape.x * accepted["cell_y"].astype(np.int64) + accepted["cell_x"]
     field, bit = np.divmod(bit_of_row, _BITS_PER_FIELD)

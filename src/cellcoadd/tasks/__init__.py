@@ -7,6 +7,8 @@ __all__ = [
     "AssembleCellCoaddTask",
     "MakeDirectWarpConfig",
     "MakeDirectWarpTask",
+    "MapCellsConfig",
+    "MapCellsTask",
     "StitchCellCoaddConfig",
     "StitchCellCoaddTask",
     "TabulateCellsConfig",
@@ -16,6 +18,7 @@ __all__ = [
 from ._log_filters import install_log_filters
 from .assemble_cell_coadd import AssembleCellCoaddConfig, AssembleCellCoaddTask
 from .make_direct_warp import MakeDirectWarpConfig, MakeDirectWarpTask
+from .map_cells import MapCellsConfig, MapCellsTask
 from .stitch_cell_coadd import StitchCellCoaddConfig, StitchCellCoaddTask
 from .tabulate_cells import TabulateCellsConfig, TabulateCellsTask
 
