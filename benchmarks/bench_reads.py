@@ -1,8 +1,9 @@
 """What reading a coadd, or a part of it, takes: ``python benchmarks/bench_reads.py [--small]``.
 
 A coadd of a full patch, 22 x 22 cells of 250 x 250 pixels with one noise realization and one masked
-fraction, is written and read. Prints processor time, the best of a few runs in one process, and the
-bytes that are read from the file.
+fraction, is written and read, in our format and in the Rubin pipelines' older one, which their code
+reads whole whatever is wanted. Prints processor time, the best of a few runs in one process, and
+the bytes that are read from the file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lsst.images.serialization import open_archive
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.testing.counting_file import CountingFile
 from cellcoadd.testing.full_patch import full_patch_coadd
 from cellcoadd.testing.images import small_patch
@@ -43,8 +45,7 @@ def main() -> None:
     small = parser.parse_args().small
     coadd = full_patch_coadd(patch=small_patch() if small else None)
     with tempfile.TemporaryDirectory() as folder:
-        # Another format is one more of these; those without parts have the row "whole" alone.
-        report([write_ours(coadd, Path(folder))])
+        report([write_ours(coadd, Path(folder)), write_theirs(coadd, Path(folder))])
 
 
 def write_ours(coadd: MultipleCellCoadd, folder: Path) -> StoredCoadd:
@@ -61,6 +62,15 @@ def write_ours(coadd: MultipleCellCoadd, folder: Path) -> StoredCoadd:
             "WCS": lambda stream: component(stream, "wcs"),
             "mask": lambda stream: component(stream, "mask"),
         },
+    )
+
+
+def write_theirs(coadd: MultipleCellCoadd, folder: Path) -> StoredCoadd:
+    path = folder / "lsst_cell_coadds.fits"
+    write_lsst_cell_coadds(coadd, path)
+    # The file is mapped into memory, past the counter of bytes: all of it is read.
+    return StoredCoadd(
+        name="lsst.cell_coadds", path=path, reads={"whole": lambda _: read_lsst_cell_coadds(path)}
     )
 
 
@@ -88,6 +98,7 @@ def measured(stored: StoredCoadd, row: str) -> str:
             start = time.process_time()
             read(stream)
             best, count = min(best, time.process_time() - start), stream.count
+    count = count or stored.path.stat().st_size
     return f"{best * 1e3:.1f} ms {count / 1e6:8.2f} MB"
 
 
