@@ -92,6 +92,16 @@ def test_each_cell_is_drawn_in_its_place(axes: Axes, coadd: MultipleCellCoadd) -
     assert bar_label(axes) == "number"
 
 
+def test_a_bar_of_whole_numbers_has_no_fractions(axes: Axes, coadd: MultipleCellCoadd) -> None:
+    """No cell has two and a half visits."""
+    draw_cells(axes, coadd, [1, 2, 3, 2], label="visits")
+    figure = axes.get_figure()
+    assert figure is not None
+    (bar,) = [other for other in figure.axes if other is not axes]
+    ticks = [tick for tick in bar.get_yticks() if 1 <= tick <= 3]
+    assert ticks == [1, 2, 3]
+
+
 def test_values_are_put_on_the_grid_row_by_row(coadd: MultipleCellCoadd) -> None:
     """[y, x] like every array; a masked value is none."""
     on_grid = values_on_grid(coadd, np.ma.masked_equal([7.0, 8.0, 9.0, -1.0], -1.0))

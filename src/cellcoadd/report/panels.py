@@ -27,7 +27,7 @@ from .style import VALUES_COLOURS
 
 _FAINTEST, _BRIGHTEST = -3.0, 225.0  # sigma: the stretch is linear in the noise, then softer
 _BAR_SIZE = 0.8  # of the height of the axes
-_TICKS = 5  # numbers of five digits do not touch
+_TICKS = 4  # numbers of five digits do not touch
 
 
 def draw_flux(axes: Axes, image: Image) -> None:
@@ -183,12 +183,16 @@ def _draw(
         values,
         extent=extent_of(box),
         origin="lower",
-        interpolation="nearest",
         cmap=colours,
         vmin=low,
         vmax=high,
     )
     figure = axes.get_figure()
     assert figure is not None, "axes of a figure"
-    figure.colorbar(drawn, ax=axes, shrink=_BAR_SIZE).set_label(label)
+    bar = figure.colorbar(drawn, ax=axes, shrink=_BAR_SIZE)
+    bar.set_label(label)
+    finite = values[np.isfinite(values)]
+    if np.array_equal(finite, np.round(finite)):
+        bar.locator = MaxNLocator(integer=True)  # there is no half a visit
+        bar.update_ticks()
     label_pixels(axes)
