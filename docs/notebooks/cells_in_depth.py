@@ -412,7 +412,8 @@ print(cell.outer[inner.dilated_by(10)].image.bbox)
 # `uncompressed` keep each bit. All else is always kept to the bit.
 
 # %%
-scratch = Path(tempfile.mkdtemp())
+temporary = tempfile.TemporaryDirectory()
+scratch = Path(temporary.name)
 fresh = noisy  # the cell with noise realizations, which never was in a file
 sigma = np.sqrt(np.median(fresh.stack.variance))
 for compression in ("rounded", "lossless", "uncompressed"):
@@ -520,4 +521,5 @@ for bit in range(input_map.wide_mask_maxbits):
         print(f"visit {visit} detector {detector}, weight {weight:.6f} per nJy^2")
 
 # %%
+temporary.cleanup()
 butler.close()

@@ -355,8 +355,8 @@ figure
 # | a `StatisticsControl` with the planes BAD, NO_DATA, SAT, then the private `AssembleCellCoaddTask()._compute_weight(masked_image, control)` | `compute_weight(masked_image)`: 1 / clipped mean of the variance, those planes left out |
 # | the task weighs by the mean variance of the whole detector | so does ours; the weights are in `contributions` |
 #
-# The weight of the whole detector does not know how bright this cell is. The two differ by what the sources add
-# to the variance, and by the resampling, which makes the variance of a pixel smaller.
+# The two weights below differ by what sources elsewhere on the detector add to its mean variance, and by the
+# resampling, which makes the variance of a single pixel smaller.
 
 # %%
 accepted = cell.contributions[cell.contributions["reason"] == RefusalReason.ACCEPTED]

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from ..products.cell_coadd import MultipleCellCoadd
@@ -27,6 +28,7 @@ from .style import VALUES_COLOURS
 
 _FAINTEST, _BRIGHTEST = -3.0, 225.0  # sigma: the stretch is linear in the noise, then softer
 _BAR_SIZE = 0.8  # of the height of the axes
+_GAP = 0.06  # of the width of the axes: a bar's label does not touch the axes to its right
 _TICKS = 4  # numbers of five digits do not touch
 
 
@@ -191,6 +193,9 @@ def _draw(
     assert figure is not None, "axes of a figure"
     bar = figure.colorbar(drawn, ax=axes, shrink=_BAR_SIZE)
     bar.set_label(label)
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(wspace=_GAP)
     finite = values[np.isfinite(values)]
     if np.array_equal(finite, np.round(finite)):
         bar.locator = MaxNLocator(integer=True)  # there is no half a visit
