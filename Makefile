@@ -10,7 +10,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format check bench agreement physics pictures news constraints clean
+.PHONY: help env demo notebooks test lint format check bench agreement physics pictures news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -19,6 +19,9 @@ env: $(READY) ## make the environment in .venv (PYTHON=... chooses the interpret
 
 demo: $(READY) ## simulate a small survey and coadd it; results in demo/
 	$(BIN)/cellcoadd demo demo/
+
+notebooks: $(READY) ## run docs/notebooks on what `make demo` left; results in demo/notebooks/
+	$(BIN)/python docs/notebooks/run_notebooks.py demo/
 
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile

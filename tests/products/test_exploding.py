@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lsst.images import Image, Mask
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.errors import MissingCellError
@@ -33,6 +34,16 @@ def test_every_cell_is_whole_in_its_place(cell_coadd: MultipleCellCoadd) -> None
         for number, plane in enumerate(outer.noise_realizations):
             part = exploded.noise_realizations[number][box]
             np.testing.assert_array_equal(part.array, plane.array)
+
+
+def test_planes_are_made_when_they_are_asked_for_and_only_once(
+    cell_coadd: MultipleCellCoadd,
+) -> None:
+    """All planes of a patch of Rubin's size together take a gigabyte."""
+    exploded = cell_coadd.explode()
+    assert not any(isinstance(part, Image | Mask) for part in vars(exploded).values())
+    assert exploded.image is exploded.image
+    assert exploded.bbox == exploded.image.bbox
 
 
 def test_psf_images_are_in_the_middle_of_their_cells(cell_coadd: MultipleCellCoadd) -> None:

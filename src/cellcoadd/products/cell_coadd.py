@@ -32,7 +32,7 @@ from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack
 from .equality import same_array
-from .exploding import ExplodedCoadd, explode_cells
+from .exploding import ExplodedCoadd
 from .file_writing import write_product
 from .identifiers import PatchIdentifiers
 from .pixel_compression import CompressedCoadd, PixelCompression, compression_options
@@ -185,7 +185,7 @@ class MultipleCellCoadd(DescribableMixin):
 
     def explode(self) -> ExplodedCoadd:
         """Put the outer regions side by side, so that each cell is seen whole."""
-        return explode_cells(self)
+        return ExplodedCoadd(self)
 
     @classmethod
     def read(

@@ -6,9 +6,9 @@ sky plane; the boxes of its cells say what is where.
 
 from __future__ import annotations
 
-__all__ = ["ExplodedCoadd", "explode_cells"]
+__all__ = ["ExplodedCoadd"]
 
-import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .cell_coadd import MultipleCellCoadd
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ExplodedCoadd(DescribableMixin):
     """All cells of a coadd's grid side by side, each with its outer region.
 
@@ -35,30 +34,35 @@ class ExplodedCoadd(DescribableMixin):
 
     Parameters
     ----------
-    grid
-        The cells.
-    image, variance, mask
-        In nJy, nJy^2 and our mask planes.
-    mask_fractions
-        Masked fraction by plane.
-    noise_realizations
-        Noise realizations in nJy.
-    psf_image
-        The PSF of each cell, in the middle of the cell's region and 0 around it; NaN in empty ones.
+    coadd
+        The coadd.
+
+    Raises
+    ------
+    ValueError
+        If the PSF images are larger than the cells.
+
+    Notes
+    -----
+    A plane of 22 x 22 cells of 250 pixels takes 120 MB. Each is made when it is first asked for.
     """
 
-    grid: BorderedCellGrid
-    image: Image
-    variance: Image
-    mask: Mask
-    mask_fractions: Mapping[str, Image]
-    noise_realizations: Sequence[Image]
-    psf_image: Image
+    def __init__(self, coadd: MultipleCellCoadd) -> None:
+        self._coadd = coadd
+        shape, size = coadd.grid.outer_cell_shape, coadd.stack.psf.shape[1]
+        if size > min(shape):
+            raise ValueError(f"PSF images of {size} px do not fit into cells of {tuple(shape)} px.")
+
+    @property
+    def grid(self) -> BorderedCellGrid:
+        """The cells."""
+        return self._coadd.grid
 
     @property
     def bbox(self) -> Box:
         """All pixels."""
-        return self.image.bbox
+        cells, shape = self.grid.shape, self.grid.outer_cell_shape
+        return Box.from_shape((cells.y * shape.y, cells.x * shape.x))
 
     def bbox_of(self, index: Index2D) -> Box:
         """Return the pixels of a cell.
@@ -68,7 +72,9 @@ class ExplodedCoadd(DescribableMixin):
         MissingCellError
             If the cell is not in the grid.
         """
-        return _exploded_box(self.grid, index)
+        self.grid.sequential_id(index)  # raises for a foreign index
+        shape = self.grid.outer_cell_shape
+        return Box.from_shape(shape, start=(index.y * shape.y, index.x * shape.x))
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: ARG002, B008
         cell, shape = self.grid.outer_cell_shape, self.grid.shape
@@ -79,66 +85,58 @@ class ExplodedCoadd(DescribableMixin):
             fields=report_fields(
                 {
                     "cells": cells,
-                    "mask fractions": ", ".join(self.mask_fractions) or "none",
-                    "noise realizations": len(self.noise_realizations),
+                    "mask fractions": ", ".join(self._coadd.stack.mask_fractions) or "none",
+                    "noise realizations": len(self._coadd.stack.noise),
                 }
             ),
         )
 
+    @functools.cached_property
+    def image(self) -> Image:
+        """The image in nJy."""
+        return Image(self._side_by_side(self._coadd.stack.image, empty=np.nan), unit=u.nJy)
 
-def explode_cells(coadd: MultipleCellCoadd) -> ExplodedCoadd:
-    """Return the outer regions of a coadd's cells side by side.
+    @functools.cached_property
+    def variance(self) -> Image:
+        """The variance in nJy^2."""
+        return Image(self._side_by_side(self._coadd.stack.variance, empty=np.inf), unit=u.nJy**2)
 
-    Raises
-    ------
-    ValueError
-        If the PSF images are larger than the cells.
-    """
-    stack, grid = coadd.stack, coadd.grid
-    shape = grid.outer_cell_shape
-    size = stack.psf.shape[1]
-    if size > min(shape):
-        raise ValueError(f"PSF images of {size} px do not fit into cells of {tuple(shape)} px.")
-    no_data = bits_of(stack.schema, ["NO_DATA"])
-    mask = _side_by_side(coadd, stack.mask, empty=no_data)
-    margin_y, margin_x = (shape.y - size) // 2, (shape.x - size) // 2
-    psf = np.pad(
-        stack.psf,
-        (
-            (0, 0),
-            (margin_y, shape.y - size - margin_y),
-            (margin_x, shape.x - size - margin_x),
-        ),
-    )
-    return ExplodedCoadd(
-        grid=grid,
-        image=Image(_side_by_side(coadd, stack.image, empty=np.nan), unit=u.nJy),
-        variance=Image(_side_by_side(coadd, stack.variance, empty=np.inf), unit=u.nJy**2),
-        mask=Mask(mask[:, :, np.newaxis], schema=stack.schema),
-        mask_fractions={
-            name: Image(_side_by_side(coadd, plane, empty=np.nan))
-            for name, plane in stack.mask_fractions.items()
-        },
-        noise_realizations=[
-            Image(_side_by_side(coadd, plane, empty=np.nan), unit=u.nJy) for plane in stack.noise
-        ],
-        psf_image=Image(_side_by_side(coadd, psf, empty=np.nan)),
-    )
+    @functools.cached_property
+    def mask(self) -> Mask:
+        """The mask, in our planes."""
+        stack = self._coadd.stack
+        bits = self._side_by_side(stack.mask, empty=bits_of(stack.schema, ["NO_DATA"]))
+        return Mask(bits[:, :, np.newaxis], schema=stack.schema)
 
+    @functools.cached_property
+    def mask_fractions(self) -> Mapping[str, Image]:
+        """Masked fraction by plane."""
+        return {
+            name: Image(self._side_by_side(plane, empty=np.nan))
+            for name, plane in self._coadd.stack.mask_fractions.items()
+        }
 
-def _exploded_box(grid: BorderedCellGrid, index: Index2D) -> Box:
-    grid.sequential_id(index)  # raises for a foreign index
-    shape = grid.outer_cell_shape
-    return Box.from_shape(shape, start=(index.y * shape.y, index.x * shape.x))
+    @functools.cached_property
+    def noise_realizations(self) -> Sequence[Image]:
+        """Noise realizations in nJy."""
+        return [
+            Image(self._side_by_side(plane, empty=np.nan), unit=u.nJy)
+            for plane in self._coadd.stack.noise
+        ]
 
+    @functools.cached_property
+    def psf_image(self) -> Image:
+        """The PSF of each cell, in the middle of its region and 0 around it; NaN in empty ones."""
+        psf, shape = self._coadd.stack.psf, self.grid.outer_cell_shape
+        size = psf.shape[1]
+        margins = [((side - size) // 2, side - size - (side - size) // 2) for side in shape]
+        return Image(self._side_by_side(np.pad(psf, [(0, 0), *margins]), empty=np.nan))
 
-def _side_by_side[T: np.generic](
-    coadd: MultipleCellCoadd, plane: npt.NDArray[T], *, empty: float
-) -> npt.NDArray[T]:
-    grid = coadd.grid
-    shape = grid.outer_cell_shape
-    result = np.full((grid.shape.y * shape.y, grid.shape.x * shape.x), empty, dtype=plane.dtype)
-    for row, index in enumerate(coadd.stack.indices):
-        box = _exploded_box(grid, index)
-        result[box.y.start : box.y.stop, box.x.start : box.x.stop] = plane[row]
-    return result
+    def _side_by_side[T: np.generic](
+        self, plane: npt.NDArray[T], *, empty: float
+    ) -> npt.NDArray[T]:
+        result = np.full(tuple(self.bbox.shape), empty, dtype=plane.dtype)
+        for row, index in enumerate(self._coadd.stack.indices):
+            place = self.bbox_of(index)
+            result[place.y.start : place.y.stop, place.x.start : place.x.stop] = plane[row]
+        return result

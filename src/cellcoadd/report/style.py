@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["INPUTS_COLOURS", "new_figure", "write_figure"]
+__all__ = ["VALUES_COLOURS", "new_figure", "write_figure"]
 
 import os
 from pathlib import Path
@@ -12,8 +12,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-INPUTS_COLOURS = "viridis"
-"""Colour map of numbers of inputs: readable in grey and by the colour-blind."""
+VALUES_COLOURS = "viridis"
+"""Colour map of numbers: readable in grey and by the colour-blind."""
 
 _STYLE: Any = {  # matplotlib's type of its parameters lists every one of them
     "font.size": 10,
