@@ -17,22 +17,40 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         "bench_cell_maps.py",
         "bench_kernels.py",
         "bench_locate.py",
-        "bench_reads.py",
         "bench_tables.py",
     ],
 )
 def test_a_smoke_run_reports_every_case(name: str) -> None:
     """Nobody runs them every day: what they call must not move away under them."""
-    run = subprocess.run(
-        [sys.executable, "-W", "error", str(FOLDER / name), "--small"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    lines = run.stdout.splitlines()
+    lines = smoke_run(name)
     assert len(lines) >= 4
     for line in lines:
         speed, unit, *case = line.split()
         assert float(speed) >= 0.0
         assert unit in {"s", "Mpix/s", "MB"}
         assert case
+
+
+def test_every_part_of_a_coadd_is_read_and_the_older_format_whole() -> None:
+    """Time and bytes of each; a part reads less than the file."""
+    header, sizes, *rows = smoke_run("bench_reads.py")
+    assert header.split() == ["cellcoadd", "lsst.cell_coadds"]
+    whole = float(sizes.split()[1])
+    found = {line[:12].strip(): line[12:].split() for line in rows}
+    assert list(found) == ["whole", "one cell", "PSF", "WCS", "mask"]
+    assert len(found["whole"]) == 8
+    for name in ("one cell", "PSF", "WCS", "mask"):
+        _, milliseconds, megabytes, _ = found[name]
+        assert milliseconds == "ms"
+        assert float(megabytes) < whole
+
+
+def smoke_run(name: str) -> list[str]:
+    """Run a benchmark at its smallest; return the lines that it prints."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(FOLDER / name), "--small"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return run.stdout.splitlines()

@@ -28,6 +28,7 @@ from lsst.resources import ResourcePath
 
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.pixel_compression import CompressedCoadd, PixelCompression, compression_options
+from ..products.warp_compression import WARP_COMPRESSION, CompressedWarp
 from ..skymap import SkyMap
 from ..surveys.rubin import calibrated_image_from_visit_image
 
@@ -77,15 +78,19 @@ class VisitImageFileFormatter(FormatterV2):
 
 
 class WarpFormatter(GenericFormatter):
-    """Warps as FITS files, the image as it is and the rest compressed without loss.
+    """Warps as FITS files, to the bit: see `products.warp_compression`.
 
-    Nothing of a warp may be rounded: what is made of it would depend on whether it was stored.
-    Pixels of sky noise shrink by a tenth when they are compressed without loss, and that takes
-    longer than all else about a file. A recipe of the repository's configuration can say otherwise.
+    A recipe of the repository's configuration can say otherwise of planes that are named there.
     """
 
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the warp."""
+        if self.get_write_extension() == ".fits" and "recipe" not in self.write_parameters:
+            in_memory_dataset = CompressedWarp(in_memory_dataset)
+        super().write_local_file(in_memory_dataset, uri)
+
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
-        return {"image": None, **super()._get_compression_options()}
+        return {**WARP_COMPRESSION, **super()._get_compression_options()}
 
 
 class CellCoaddFormatter(GenericFormatter):

@@ -49,7 +49,7 @@ def write_product(
     path: str | os.PathLike[str],
     *,
     overwrite: bool,
-    compression_options: Mapping[str, FitsCompressionOptions | None] | None = None,
+    compression_options: Mapping[str, FitsCompressionOptions | None],
 ) -> None:
     """Write something that `lsst.images` archives take to a FITS file of its own.
 

@@ -30,6 +30,7 @@ from .equality import same_arrays
 from .file_writing import write_product
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of
+from .warp_compression import WARP_COMPRESSION, CompressedWarp
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
@@ -313,7 +314,9 @@ class Warp(DescribableMixin):
         FileExistsError
             If there is such a file and it is not to be replaced.
         """
-        write_product(self, path, overwrite=overwrite)
+        write_product(
+            CompressedWarp(self), path, overwrite=overwrite, compression_options=WARP_COMPRESSION
+        )
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -42,8 +42,7 @@ from .column_storage import read_columns, write_columns
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .psf_storage import StoredPsf, write_psf
 from .warp import Warp, WarpInput
-
-_TILE_ROWS = 64  # of a compressed plane; a tile a row, the default, takes longer and is larger
+from .warp_compression import TILE_ROWS
 
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
@@ -213,7 +212,7 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
 def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
     """Write a warp to an archive."""
     write = archive.serialize_direct
-    tiles = (min(_TILE_ROWS, warp.bbox.y.size), warp.bbox.x.size)
+    tiles = (min(TILE_ROWS, warp.bbox.y.size), warp.bbox.x.size)
     bare = functools.partial
     planar: dict[str, Any] = {"save_projection": False, "tile_shape": tiles}
 
