@@ -26,8 +26,8 @@ def main() -> None:
     type=click.Choice(["demo", "tests", "hsc-tests", "hsc-patch"]),
     default="demo",
     show_default=True,
-    help="The simulated survey. hsc-tests has the gaps, depths and defects of HSC on small detectors; "
-    "hsc-patch fills a whole patch with 48 images of full size and takes a quarter of an hour.",
+    help="The simulated survey. hsc-tests has the gaps, depths and defects of HSC on small "
+    "detectors; hsc-patch fills a whole patch with 48 images of full size in a quarter of an hour.",
 )
 @click.option(
     "-j",

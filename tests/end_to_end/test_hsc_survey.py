@@ -45,8 +45,9 @@ def coadd(plan: SurveyPlan) -> MultipleCellCoadd:
 @pytest.fixture(scope="module")
 def inputs(coadd: MultipleCellCoadd) -> npt.NDArray[np.void]:
     """The rows of the inputs that cells took in."""
-    rows: npt.NDArray[np.void] = coadd.contributions
-    return rows[rows["reason"] == RefusalReason.ACCEPTED]
+    accepted: npt.NDArray[np.bool_] = coadd.contributions["reason"] == RefusalReason.ACCEPTED
+    rows: npt.NDArray[np.void] = coadd.contributions[accepted]
+    return rows
 
 
 def remaining(inputs: npt.NDArray[np.void], fraction: _Floats, threshold: float) -> float:
