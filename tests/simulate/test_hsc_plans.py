@@ -15,7 +15,7 @@ from cellcoadd.testing.input_counts import count_inputs
 PATCH_61 = [0, 9, 21, 71, 119, 85, 80, 99, 0]
 """Cells of the real patch with 0, 1, ... 8 inputs (technote SITCOMTN-137)."""
 
-MARGIN = 3.0  # pixels that Lanczos-3 cannot reach
+MARGIN = 3.0  # pixels along a detector's sides that a warp with Lanczos-3 loses
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +60,26 @@ def test_the_distortion_is_mild(tract_plan: SurveyPlan) -> None:
 
 
 def test_cells_of_the_patch_have_as_many_inputs_as_the_real_one(patch_plan: SurveyPlan) -> None:
-    """One cell in eight would have to change its number to make the two histograms the same."""
+    """One cell in twelve would have to change its number to make the two histograms the same.
+
+    The numbers do not hang on what a warp loses along a detector's sides.
+    """
     counts = count_inputs(patch_plan, margin=MARGIN)
     cells = np.bincount(counts.ravel(), minlength=9)
-    assert counts.min() == 1
-    assert counts.max() == 7
-    assert 0.5 * np.abs(cells - PATCH_61).sum() < 484 / 8
+    np.testing.assert_array_equal(cells, [1, 9, 19, 45, 113, 84, 81, 112, 20])
+    assert 0.5 * np.abs(cells - PATCH_61).sum() < 484 / 12
+    for margin in (1.0, 5.0):
+        np.testing.assert_array_equal(count_inputs(patch_plan, margin=margin), counts)
     assert len(patch_plan.exposures) == 48
 
 
 def test_cells_of_the_tract_have_none_to_eight_inputs(tract_plan: SurveyPlan) -> None:
-    """Nine patches, each of them reached, with empty cells in the outer ones only."""
+    """Nine patches, each of them filled to four fifths at least."""
     patches = [XY(x=x, y=y) for y in (4, 5, 6) for x in (5, 6, 7)]
     counts = {(p.x, p.y): count_inputs(tract_plan, patch=p, margin=MARGIN) for p in patches}
     together = np.bincount(np.concatenate([c.ravel() for c in counts.values()]), minlength=9)
     assert together.size == 9
-    assert together.min() > 50
+    assert together.min() > 200
     assert all(np.count_nonzero(each) > 0.8 * each.size for each in counts.values())
     # Every detector that holds a cell of patch 61 is in the smaller survey already.
     inner = survey_plan("hsc-patch")

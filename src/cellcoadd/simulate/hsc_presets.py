@@ -2,9 +2,10 @@
 
 What a coadd of them shows was measured in the real data first (technote SITCOMTN-137):
 
-* Cells have none to seven of the eight visits. Detectors have gaps of 12" and 53", and a cell that
-  is not wholly on one detector does not take it in. The dithers were chosen so that the numbers of
-  inputs in patch 61 are nearly those of the real one.
+* Cells have none to eight of the eight visits. Detectors have gaps of 12" and 53", and a cell that
+  is not wholly on one detector does not take it in. The dithers were searched for, at random, until
+  the numbers of inputs in patch 61 were nearly those of the real one, and no cell of it within five
+  pixels of being on a detector or off it.
 * With one to three inputs the variance is bimodal. Four visits are twice as deep as the other four,
   and where few visits meet, they are mostly of one kind.
 * The masked fraction by BAD alone is 0 or a little more than 4/250 in most cells: each detector has
@@ -59,35 +60,35 @@ _CENTRE = {"ra": 150.107805, "dec": 2.231422}
 _VISITS = (
     VisitPlan(
         visit=1242, sequence=1, seeing=0.70, sky_sigma=37.5, rotation=180.0,
-        dither_east=91.8, dither_north=220.8, psf="moffat", psf_g1=0.01, psf_slope=0.02,
+        dither_east=90.0, dither_north=220.1, psf="moffat", psf_g1=0.01, psf_slope=0.02,
     ),
     VisitPlan(
         visit=1248, sequence=4, seeing=0.74, sky_sigma=38.5, rotation=270.0,
-        dither_east=349.4, dither_north=240.8, psf="moffat", psf_g2=0.015, psf_slope=0.02,
+        dither_east=354.7, dither_north=244.8, psf="moffat", psf_g2=0.015, psf_slope=0.02,
     ),
     VisitPlan(
         visit=19680, day_obs=20240829, sequence=10, seeing=0.58, sky_sigma=25.0,
-        dither_east=194.6, dither_north=324.8, psf="moffat", psf_slope=0.03,
+        dither_east=167.1, dither_north=320.4, psf="moffat", psf_slope=0.03,
     ),
     VisitPlan(
         visit=19684, day_obs=20240829, sequence=12, seeing=0.57, sky_sigma=25.4,
-        dither_east=-211.9, dither_north=-397.7, psf="moffat", psf_g1=-0.01, psf_slope=0.03,
+        dither_east=-213.9, dither_north=-401.9, psf="moffat", psf_g1=-0.01, psf_slope=0.03,
     ),
     VisitPlan(
         visit=19694, day_obs=20240829, sequence=17, seeing=0.61, sky_sigma=26.0,
-        dither_east=114.3, dither_north=-385.4, psf="moffat", psf_beta=4.0, psf_slope=0.02,
+        dither_east=91.5, dither_north=-369.6, psf="moffat", psf_beta=4.0, psf_slope=0.02,
     ),
     VisitPlan(
         visit=19696, day_obs=20240829, sequence=18, seeing=0.64, sky_sigma=26.5, rotation=180.0,
-        dither_east=-114.7, dither_north=325.8, psf="moffat", psf_beta=4.0, psf_slope=0.02,
+        dither_east=-106.2, dither_north=326.5, psf="moffat", psf_beta=4.0, psf_slope=0.02,
     ),
     VisitPlan(
         visit=30482, day_obs=20240902, sequence=11, seeing=0.82, sky_sigma=38.0, rotation=180.0,
-        dither_east=98.1, dither_north=220.8, psf="moffat", psf_g1=0.02, psf_slope=0.02,
+        dither_east=112.6, dither_north=231.3, psf="moffat", psf_g1=0.02, psf_slope=0.02,
     ),
     VisitPlan(
         visit=30490, day_obs=20240902, sequence=15, seeing=0.78, sky_sigma=39.0, rotation=270.0,
-        dither_east=-308.7, dither_north=240.8, psf="moffat", psf_g2=-0.02, psf_slope=0.02,
+        dither_east=-309.6, dither_north=244.5, psf="moffat", psf_g2=-0.02, psf_slope=0.02,
     ),
 )  # fmt: skip
 
