@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.simulate import ArtifactSettings
@@ -28,6 +28,7 @@ def test_bleed_trail_by_hand() -> None:
     assert image[4, 1] == 30.0
 
 
+@example(peak=209.5, row=20, column=0, level=1.5029201566560628)  # a sum that rounds up
 @settings(deadline=None, max_examples=50)
 @given(
     peak=st.floats(50.0, 500.0), row=st.integers(20, 60), column=st.integers(0, 8),
@@ -48,6 +49,18 @@ def test_bleeding_keeps_the_flux_of_each_column(
     np.testing.assert_array_equal(full, bled >= full_well)
     trail = np.flatnonzero(full[:, column])
     assert trail.size == 0 or np.all(np.diff(trail) == 1)
+
+
+def test_two_stars_on_one_column_keep_the_flux_of_both() -> None:
+    """The first trail runs through the second star before that has bled: 40 and 16 too much.
+
+    20 up, into rows 13 and 15, and 20 down; then 8 more in row 16 and 8 in row 9.
+    """
+    image = np.zeros((40, 1))
+    image[12, 0], image[14, 0] = 50.0, 26.0
+    bled, full = saturate(image, 10.0)
+    np.testing.assert_array_equal(bled[8:18, 0], [0, 8, 10, 10, 10, 10, 10, 10, 8, 0])
+    np.testing.assert_array_equal(np.flatnonzero(full[:, 0]), np.arange(10, 16))
 
 
 def test_a_trail_runs_off_the_edge() -> None:

@@ -203,9 +203,12 @@ def _bleed(column: _Floats, full_well: float) -> None:
             for row in rows:
                 if left <= 0.0:
                     break
-                taken = min(left, max(full_well - column[row], 0.0))
-                column[row] += taken
-                left -= taken
+                room = full_well - column[row]
+                if room <= 0.0:
+                    continue
+                # The sum would be full_well but for a rounding error, above it or not full.
+                column[row] = full_well if left >= room else column[row] + left
+                left -= room
 
 
 def cosmic_rays(
