@@ -23,10 +23,11 @@ def main() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--plan",
-    type=click.Choice(["demo", "tests"]),
+    type=click.Choice(["demo", "tests", "hsc-tests", "hsc-patch"]),
     default="demo",
     show_default=True,
-    help="Size of the simulated survey.",
+    help="The simulated survey. hsc-tests has the gaps, depths and defects of HSC on small "
+    "detectors; hsc-patch fills a whole patch with 48 images of full size in a quarter of an hour.",
 )
 @click.option(
     "-j",

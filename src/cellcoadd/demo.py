@@ -38,6 +38,8 @@ _OUTPUT = "u/demo/cell_coadds"
 _PIPELINE = "resource://cellcoadd/pipelines/cell_coadds.yaml"
 _MARK = ".cellcoadd-demo"
 _MADE = ("repo", "images", f"coadd_{_TRACT}_*.fits", f"coadd_{_TRACT}_*.png")
+# Large detectors reach into neighbouring patches, which would take as long and be half empty.
+_PATCHES = {"hsc-patch": " AND patch=61"}
 _COMMANDS: dict[str, Any] = {"butler": butler_command, "pipetask": pipetask_command}
 
 
@@ -71,7 +73,7 @@ def run_demo(
         Where to put everything. What an earlier demonstration made there is replaced, and whatever
         else lies beside it is left alone; a folder in which none was made yet must be empty.
     plan
-        Which survey to simulate: ``demo`` or, smaller, ``tests``.
+        Which survey to simulate, by its name in `simulate.SURVEY_PLANS`.
     processes
         Number of processes of ``pipetask``.
     console
@@ -103,6 +105,7 @@ def run_demo(
     _run([*register, "--overlapping", _INPUT], console, doing="Registering tracts ...")
     console.rule("3. Warp, assemble and stitch")
     where = f"instrument='{survey.camera.instrument}' AND skymap='{_SKYMAP}' AND tract={_TRACT}"
+    where += _PATCHES.get(plan, "")
     pipetask: list[str | Path] = ["pipetask", "--log-level", "WARNING", "run", "-j", str(processes)]
     pipetask += ["--register-dataset-types", "-b", repository, "-i", _INPUT, "-o", _OUTPUT]
     pipetask += ["-p", _PIPELINE, "-d", f"{where} AND band='{survey.band}'"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -15,27 +16,29 @@ from lsst.images.serialization import read_archive
 from cellcoadd.cli import main
 from cellcoadd.simulate import Camera, VisitPlan
 from cellcoadd.simulate.presets import SURVEY_PLANS
+from cellcoadd.skymap import named_sky_map
 
 
 @pytest.fixture(autouse=True)
 def small_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan ``tests`` with two visits of one detector: seconds less, and all steps."""
     make = SURVEY_PLANS["tests"]
-    monkeypatch.setitem(
-        SURVEY_PLANS,
-        "tests",
-        lambda: make(
-            camera=Camera(columns=1, rows=1, width=420, height=420),
-            visits=(
-                VisitPlan(visit=1228, sequence=1),
-                VisitPlan(visit=1230, sequence=2, rotation=90.0),
-            ),
+    plan = make(
+        camera=Camera(columns=1, rows=1, width=420, height=420),
+        visits=(
+            VisitPlan(visit=1228, sequence=1),
+            VisitPlan(visit=1230, sequence=2, rotation=90.0),
         ),
     )
+    # Pixel (20925, 15950) of the tract is in a cell that the patches 61 and 62 share.
+    sky = named_sky_map("hsc_rings_cells_v1")[9813].sky_projection.pixel_to_sky(x=20925, y=15950)
+    both = dataclasses.replace(plan, ra=sky.ra.deg, dec=sky.dec.deg, visits=plan.visits[:1])
+    monkeypatch.setitem(SURVEY_PLANS, "tests", lambda: plan)
+    monkeypatch.setitem(SURVEY_PLANS, "hsc-patch", lambda: both)
 
 
-def demo(folder: Path) -> Result:
-    return CliRunner().invoke(main, ["demo", str(folder), "--plan", "tests"])
+def demo(folder: Path, plan: str = "tests") -> Result:
+    return CliRunner().invoke(main, ["demo", str(folder), "--plan", plan])
 
 
 def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_next(
@@ -91,6 +94,14 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     assert notebook.read_text() == "..."
     assert not (folder / "repo" / "stale").exists()
     assert list(folder.glob("*.fits")) == [stitched]
+
+
+def test_the_survey_of_one_patch_is_not_coadded_on_its_neighbours(tmp_path: Path) -> None:
+    """Detectors of full size reach into eight of them; that would take nine times as long."""
+    result = demo(tmp_path / "demo", plan="hsc-patch")
+    assert result.exit_code == 0, result.output
+    assert "AND tract=9813 AND patch=61 AND band='i'" in result.output
+    assert [path.name for path in (tmp_path / "demo").glob("*.fits")] == ["coadd_9813_61_i.fits"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

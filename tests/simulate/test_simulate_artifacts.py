@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.simulate import ArtifactSettings
-from cellcoadd.simulate.artifacts import bad_columns, cosmic_rays, saturate
+from cellcoadd.simulate.artifacts import (
+    amplifier_noise,
+    bad_columns,
+    cosmic_rays,
+    edges,
+    saturate,
+)
 
 
 def test_bleed_trail_by_hand() -> None:
@@ -22,6 +28,7 @@ def test_bleed_trail_by_hand() -> None:
     assert image[4, 1] == 30.0
 
 
+@example(peak=209.5, row=20, column=0, level=1.5029201566560628)  # a sum that rounds up
 @settings(deadline=None, max_examples=50)
 @given(
     peak=st.floats(50.0, 500.0), row=st.integers(20, 60), column=st.integers(0, 8),
@@ -42,6 +49,18 @@ def test_bleeding_keeps_the_flux_of_each_column(
     np.testing.assert_array_equal(full, bled >= full_well)
     trail = np.flatnonzero(full[:, column])
     assert trail.size == 0 or np.all(np.diff(trail) == 1)
+
+
+def test_two_stars_on_one_column_keep_the_flux_of_both() -> None:
+    """The first trail runs through the second star before that has bled: 40 and 16 too much.
+
+    20 up, into rows 13 and 15, and 20 down; then 8 more in row 16 and 8 in row 9.
+    """
+    image = np.zeros((40, 1))
+    image[12, 0], image[14, 0] = 50.0, 26.0
+    bled, full = saturate(image, 10.0)
+    np.testing.assert_array_equal(bled[8:18, 0], [0, 8, 10, 10, 10, 10, 10, 10, 8, 0])
+    np.testing.assert_array_equal(np.flatnonzero(full[:, 0]), np.arange(10, 16))
 
 
 def test_a_trail_runs_off_the_edge() -> None:
@@ -66,10 +85,49 @@ def test_bad_columns_stay_where_they_are() -> None:
     assert not np.array_equal(other, bad)
 
 
-def test_a_band_wider_than_the_detector_is_refused() -> None:
-    """It can't be placed anywhere."""
-    with pytest.raises(ValueError, match="does not fit in 3 columns"):
-        bad_columns(ArtifactSettings(), width=3, seed=0, detector=0)
+@settings(deadline=None, max_examples=50)
+@given(bands=st.integers(0, 6), spare=st.integers(0, 40), seed=st.integers(0, 999))
+def test_bands_of_bad_columns_do_not_touch(bands: int, spare: int, seed: int) -> None:
+    """Two that did would be one of eight columns: a cell across it has twice the fraction.
+
+    Six bands of four columns with a good one between any two need 29 columns, and fit in them.
+    """
+    band = ArtifactSettings(bad_column_bands=bands, bad_column_width=4)
+    bad, _ = bad_columns(band, width=max(1, 5 * bands - 1 + spare), seed=seed, detector=0)
+    steps = np.diff(np.concatenate([[0], bad.astype(int), [0]]))
+    starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    assert (stops - starts).tolist() == [4] * bands
+
+
+@pytest.mark.parametrize(("bands", "width"), [(1, 3), (6, 28)])
+def test_bands_that_do_not_fit_are_refused(bands: int, width: int) -> None:
+    """They can't be placed anywhere."""
+    with pytest.raises(ValueError, match=rf"^{bands} bands.*do not fit in {width} columns"):
+        bad_columns(ArtifactSettings(bad_column_bands=bands), width=width, seed=0, detector=0)
+
+
+def test_each_amplifier_has_a_noise_of_its_own() -> None:
+    """Four strips of 512 columns, constant in each, within the step, no two detectors alike."""
+    four = ArtifactSettings(amplifiers=4, amplifier_noise_step=0.03)
+    noise = amplifier_noise(four, width=2048, seed=3, detector=7)
+    np.testing.assert_array_equal(np.flatnonzero(np.diff(noise)) + 1, [512, 1024, 1536])
+    assert np.all(np.abs(noise - 1.0) <= 0.03)
+    np.testing.assert_array_equal(noise, amplifier_noise(four, width=2048, seed=3, detector=7))
+    assert not np.any(noise == amplifier_noise(four, width=2048, seed=3, detector=8))
+    # 800 draws, uniform up to the step: their mean is known to 0.03 / sqrt(3 * 800) = 0.0006.
+    drawn = [amplifier_noise(four, width=4, seed=3, detector=number) for number in range(200)]
+    assert np.mean(drawn) == pytest.approx(1.0, abs=0.003)
+    assert np.max(drawn) > 1.028
+    assert np.all(amplifier_noise(ArtifactSettings(), width=9, seed=3, detector=7) == 1.0)
+
+
+def test_edges_are_along_all_four_sides() -> None:
+    """Two rows and two columns on each side of 7 x 6 leave 3 x 2 pixels in the middle."""
+    flags = edges(ArtifactSettings(edge_width=2), shape=(7, 6))
+    inside = np.zeros((7, 6), dtype=bool)
+    inside[2:5, 2:4] = True
+    np.testing.assert_array_equal(flags, ~inside)
+    assert not edges(ArtifactSettings(), shape=(7, 6)).any()
 
 
 def test_cosmic_rays_hit_as_often_as_stated() -> None:
@@ -88,7 +146,14 @@ def test_cosmic_rays_hit_as_often_as_stated() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("saturation", 0.0), ("bad_column_bands", -1), ("cosmic_ray_flux", (5.0, 1.0))],
+    [
+        ("saturation", 0.0),
+        ("bad_column_bands", -1),
+        ("cosmic_ray_flux", (5.0, 1.0)),
+        ("edge_width", -1),
+        ("amplifiers", 0),
+        ("amplifier_noise_step", 1.0),
+    ],
 )
 def test_impossible_artifacts_are_refused(setting: str, value: object) -> None:
     """The setting is named."""

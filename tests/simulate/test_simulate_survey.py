@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from astropy.table import Table
 from lsst.images import VisitImage
@@ -14,7 +13,6 @@ from lsst.images import VisitImage
 from cellcoadd.simulate import (
     SURVEY_PLANS,
     Camera,
-    DetectorPointing,
     SkySettings,
     SurveyFiles,
     SurveyPlan,
@@ -24,6 +22,7 @@ from cellcoadd.simulate import (
     survey_plan,
     write_survey,
 )
+from cellcoadd.testing.input_counts import count_inputs
 
 PLAN = SurveyPlan(
     visits=(
@@ -146,7 +145,9 @@ def test_writing_again_replaces_and_reports(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted([files.truth, *files.images])
 
 
-@pytest.mark.parametrize(("name", "n_cells", "most"), [("tests", 17, 3), ("demo", 75, 5)])
+@pytest.mark.parametrize(
+    ("name", "n_cells", "most"), [("tests", 17, 3), ("demo", 75, 5), ("hsc-tests", 94, 6)]
+)
 def test_presets_fill_cells_of_one_patch(name: str, n_cells: int, most: int) -> None:
     """Cells of 250 pixels of patch 61 of tract 9813, counted with this package's formulas only.
 
@@ -167,8 +168,8 @@ def test_presets_can_be_changed() -> None:
     """Centre, noise and artifacts are parameters."""
     plan = survey_plan("tests", ra=12.0, noise=False, artifacts=None)
     assert (plan.ra, plan.noise, plan.artifacts) == (12.0, False, None)
-    assert sorted(SURVEY_PLANS) == ["demo", "tests"]
-    with pytest.raises(ValueError, match=r"'big'; there are \['demo', 'tests'\]"):
+    assert sorted(SURVEY_PLANS) == ["demo", "hsc-patch", "hsc-tests", "hsc-tract", "tests"]
+    with pytest.raises(ValueError, match=r"'big'; there are \['demo', 'hsc-patch', "):
         survey_plan("big")
 
 
@@ -233,27 +234,3 @@ def test_asking_for_a_visit_that_is_not_planned() -> None:
     """The message lists those that are."""
     with pytest.raises(ValueError, match=r"no visit 5, only \[8, 4\]"):
         simulate_visit_detector(PLAN, visit=5, detector=0)
-
-
-def count_inputs(plan: SurveyPlan) -> npt.NDArray[np.int64]:
-    """Return how many inputs contain each cell of patch 61: (22, 22), by row and column."""
-    pixel = Camera(columns=1, rows=1, width=1, height=1)
-    tract = DetectorPointing(camera=pixel, detector=0, ra=150.247934, dec=2.231405, rotation=0.0)
-    along = np.linspace(0.0, 249.0, 6)
-    x_edge = np.concatenate([along, along, np.zeros(6), np.full(6, 249.0)])
-    y_edge = np.concatenate([np.zeros(6), np.full(6, 249.0), along, along])
-    index = 150.0 * np.arange(22)
-    x = 17800.0 + index[None, :, None] + x_edge - 16499.0
-    y = 14800.0 + index[:, None, None] + y_edge - 16499.0
-    ra, dec = tract.to_sky(x=np.broadcast_to(x, (22, 22, 24)), y=np.broadcast_to(y, (22, 22, 24)))
-    box = plan.camera.bbox
-    counts = np.zeros((22, 22), dtype=np.int64)
-    for visit in plan.visits:
-        for detector in plan.camera.detectors:
-            position = plan.pointing(visit.visit, detector).to_pixels(ra=ra, dec=dec)
-            inside = (
-                (position.x > box.x.min - 0.5) & (position.x < box.x.max + 0.5)
-                & (position.y > box.y.min - 0.5) & (position.y < box.y.max + 0.5)
-            )  # fmt: skip
-            counts += inside.all(axis=2)
-    return counts

@@ -3,9 +3,10 @@
 Tests and demonstrations compare with it, so it shares no numerics with the stages: sources are
 placed by formulas written out in `pointing`, drawn by GalSim, and nothing here reaches the kernels.
 
-From the outside in: `survey` writes files of a `plan` (or of a `presets` plan); `observe` makes one
-image out of the `sky`, the `optics`, the `camera` with its `pointing`, and the `artifacts`;
-`metadata` says what the file tells about its exposure; `randomness` seeds every draw.
+From the outside in: `survey` writes files of a `plan` (or of a plan by name: `presets`, and
+`hsc_presets` like Hyper Suprime-Cam) for an `area`; `observe` makes one image out of the `sky`, the
+`optics`, the `camera` with its `pointing`, and the `artifacts`; `metadata` says what the file tells
+about its exposure; `randomness` seeds every draw.
 """
 
 from __future__ import annotations

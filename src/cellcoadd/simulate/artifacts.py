@@ -1,12 +1,19 @@
-"""What goes wrong in a detector: bad columns, saturation with bleed trails, cosmic rays.
+"""What goes wrong in a detector: bad columns, saturation with bleed trails, cosmic rays, edges.
 
 Each function says where its artifact is, as a boolean array of the detector's shape; those that
-change pixels work on a copy.
+change pixels work on a copy. Amplifiers differ in their noise and are marked nowhere.
 """
 
 from __future__ import annotations
 
-__all__ = ["ArtifactSettings", "bad_columns", "cosmic_rays", "saturate"]
+__all__ = [
+    "ArtifactSettings",
+    "amplifier_noise",
+    "bad_columns",
+    "cosmic_rays",
+    "edges",
+    "saturate",
+]
 
 import dataclasses
 import math
@@ -27,7 +34,7 @@ class ArtifactSettings:
     Parameters
     ----------
     bad_column_bands
-        Bands of bad columns in each detector, at the same columns in every visit.
+        Bands of bad columns in each detector, at the same columns in every visit. No two touch.
     bad_column_width
         Columns in a band. Four, as in Hyper Suprime-Cam: the threshold function of mask fractions
         then has its step at 4/250 for outer cells.
@@ -41,6 +48,14 @@ class ArtifactSettings:
         Mean length of a track in pixels.
     cosmic_ray_flux
         Weakest and strongest deposit in a pixel of a track in nJy.
+    edge_width
+        Rows and columns along each side that are marked as edge; their pixels are as good as any.
+    amplifiers
+        Amplifiers of a detector. Each reads a strip of columns; the strips are of one width, to a
+        column.
+    amplifier_noise_step
+        Largest relative deviation of an amplifier's noise from the detector's: the sky noise has a
+        step from strip to strip, and the variance plane knows it.
 
     Raises
     ------
@@ -55,14 +70,26 @@ class ArtifactSettings:
     cosmic_rays_per_megapixel: float = 100.0
     cosmic_ray_length: float = 8.0
     cosmic_ray_flux: tuple[float, float] = (300.0, 6000.0)
+    edge_width: int = 0
+    amplifiers: int = 1
+    amplifier_noise_step: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("bad_column_bands", "bad_column_offset", "cosmic_rays_per_megapixel"):
+        for name in (
+            "bad_column_bands",
+            "bad_column_offset",
+            "cosmic_rays_per_megapixel",
+            "edge_width",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
-        for name in ("bad_column_width", "saturation", "cosmic_ray_length"):
+        for name in ("bad_column_width", "saturation", "cosmic_ray_length", "amplifiers"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        if not 0.0 <= self.amplifier_noise_step < 1.0:
+            raise ValueError(
+                f"amplifier_noise_step must be in 0..1, got {self.amplifier_noise_step}."
+            )
         low, high = self.cosmic_ray_flux
         if not 0.0 < low <= high:
             raise ValueError(f"cosmic_ray_flux must be (weakest, strongest), got {(low, high)}.")
@@ -89,18 +116,54 @@ def bad_columns(
         True for a bad column.
     offset : float64 (width,)
         Zero for a good one.
+
+    Raises
+    ------
+    ValueError
+        If the bands, with a good column between any two, do not fit in the detector.
     """
     rng = generator(seed, Purpose.BAD_COLUMNS, detector=detector)
-    bad = np.zeros(width, dtype=bool)
-    if settings.bad_column_width > width:
+    bands, pitch = settings.bad_column_bands, settings.bad_column_width + 1
+    # Places left when each band, and the good column after it, is shrunk to nothing.
+    places = width - bands * pitch + 2
+    if bands and places < 1:
         raise ValueError(
-            f"A band of {settings.bad_column_width} bad columns does not fit in {width} columns."
+            f"{bands} bands of {settings.bad_column_width} bad columns, with a good column between "
+            f"any two, do not fit in {width} columns."
         )
-    for _ in range(settings.bad_column_bands):
-        first = int(rng.integers(0, width - settings.bad_column_width + 1))
-        bad[first : first + settings.bad_column_width] = True
+    bad = np.zeros(width, dtype=bool)
+    if bands:
+        firsts = np.sort(rng.integers(0, places, bands)) + pitch * np.arange(bands)
+        for first in firsts:
+            bad[first : first + settings.bad_column_width] = True
     offset = np.where(bad, rng.normal(0.0, settings.bad_column_offset, width), 0.0)
     return bad, offset
+
+
+def amplifier_noise(settings: ArtifactSettings, *, width: int, seed: int, detector: int) -> _Floats:
+    """Return the sky noise of each column relative to the detector's: float64 (width,).
+
+    Parameters
+    ----------
+    settings
+        Number of amplifiers and the largest step; the deviations are uniform up to it.
+    width
+        Number of columns of the detector.
+    seed, detector
+        What the random numbers depend on; amplifiers do not change from visit to visit.
+    """
+    rng = generator(seed, Purpose.AMPLIFIERS, detector=detector)
+    noise = 1.0 + settings.amplifier_noise_step * rng.uniform(-1.0, 1.0, settings.amplifiers)
+    columns: _Floats = noise[np.arange(width) * settings.amplifiers // width]
+    return columns
+
+
+def edges(settings: ArtifactSettings, *, shape: tuple[int, int]) -> _Flags:
+    """Return which pixels of a detector of a shape lie along its sides: bool (rows, columns)."""
+    rows, columns = (
+        np.minimum(np.arange(size), np.arange(size)[::-1]) < settings.edge_width for size in shape
+    )
+    return rows[:, np.newaxis] | columns
 
 
 def saturate(image: _Floats, full_well: float) -> tuple[_Floats, _Flags]:
@@ -140,9 +203,12 @@ def _bleed(column: _Floats, full_well: float) -> None:
             for row in rows:
                 if left <= 0.0:
                     break
-                taken = min(left, max(full_well - column[row], 0.0))
-                column[row] += taken
-                left -= taken
+                room = full_well - column[row]
+                if room <= 0.0:
+                    continue
+                # The sum would be full_well but for a rounding error, above it or not full.
+                column[row] = full_well if left >= room else column[row] + left
+                left -= room
 
 
 def cosmic_rays(

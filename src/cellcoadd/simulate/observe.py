@@ -26,7 +26,7 @@ from lsst.images import (
 )
 
 from ..conventions import nanojansky_per_count, round_half_up
-from .artifacts import bad_columns, cosmic_rays, saturate
+from .artifacts import amplifier_noise, bad_columns, cosmic_rays, edges, saturate
 from .metadata import (
     background_models,
     correction_fields,
@@ -79,16 +79,21 @@ def simulate_visit_detector(plan: SurveyPlan, *, visit: int, detector: int) -> V
 
     image = draw_sources(plan.truth, pointing, point_spread)
     mask = Mask(0, schema=_mask_schema(), bbox=box)
+    sky_sigma = np.full(camera.width, conditions.sky_sigma)
     if plan.artifacts is not None:
         image, full = saturate(image, plan.artifacts.saturation)
         mask.set("SATURATED", full)
+        sky_sigma *= amplifier_noise(
+            plan.artifacts, width=camera.width, seed=plan.seed, detector=detector
+        )
 
-    variance = np.full(image.shape, conditions.sky_sigma**2)
+    variance = np.tile(sky_sigma**2, (camera.height, 1))
     if plan.photon_noise:
         # Poisson: the variance in electrons is their number.
         variance += nanojansky_per_count(conditions.zero_point) * image
     variance = variance.astype(np.float32).astype(np.float64)
-    image += plan.sky_level * _relative_areas(pointing, box)
+    if plan.sky_level:
+        image += plan.sky_level * _relative_areas(pointing, box)
     if plan.noise:
         rng = generator(plan.seed, Purpose.SKY_NOISE, visit=visit, detector=detector)
         image += np.sqrt(variance) * rng.standard_normal(image.shape)
@@ -103,6 +108,7 @@ def simulate_visit_detector(plan: SurveyPlan, *, visit: int, detector: int) -> V
         image += flux + offset
         mask.set("COSMIC_RAY", hit)
         mask.set("BAD", np.broadcast_to(bad, image.shape))
+        mask.set("DETECTION_EDGE", edges(plan.artifacts, shape=image.shape))
 
     projection = pointing.sky_projection(visit=visit)
     return VisitImage(

@@ -10,12 +10,14 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from astropy.table import Table
 
+from .area import touches_area
 from .artifacts import ArtifactSettings
 from .camera import Camera
 from .optics import PointSpread, PsfKind
-from .pointing import DetectorPointing
+from .pointing import DetectorPointing, tangent_plane
 from .sky import TRUTH_COLUMNS, SkySettings, draw_sky
 
 type Coefficients = Sequence[Sequence[float]]
@@ -137,6 +139,10 @@ class SurveyPlan:
         The camera that takes them.
     ra, dec
         Centre of the field in degrees.
+    area_arcmin
+        Width from east to west and height of the area around the centre that the survey is for:
+        detectors that do not touch it are left out, and so are sources that none of the others can
+        see. None: all that the camera sees. Images do not depend on it.
     seed
         All that is random follows from it.
     field_name
@@ -161,13 +167,15 @@ class SurveyPlan:
     Raises
     ------
     ValueError
-        If there is no visit, or two have the same id, or given sources lack a column.
+        If there is no visit, or two have the same id, given sources lack a column, or the area is
+        empty or touched by no detector.
     """
 
     visits: tuple[VisitPlan, ...]
     camera: Camera = dataclasses.field(default_factory=Camera)
     ra: float = 150.0
     dec: float = 2.2
+    area_arcmin: tuple[float, float] | None = None
     seed: int = 1
     field_name: str = "simulated field"
     physical_filter: str = "HSC-I"
@@ -198,14 +206,34 @@ class SurveyPlan:
                 "The field's centre must have 0 <= ra < 360 and -89 <= dec <= 89 degrees, "
                 f"got ({self.ra}, {self.dec})."
             )
+        if self.area_arcmin is not None:
+            if min(self.area_arcmin) <= 0.0:
+                raise ValueError(f"An area must be larger than 0, got {self.area_arcmin} arcmin.")
+            if not self.exposures:
+                raise ValueError(
+                    f"No detector of any visit touches the area of {self.area_arcmin} arcmin: make "
+                    "it larger than the gaps between detectors, or move the visits."
+                )
+
+    @functools.cached_property
+    def exposures(self) -> tuple[tuple[int, int], ...]:
+        """Visit and detector of every image, visit by visit, detector by detector."""
+        return tuple(
+            (visit.visit, detector)
+            for visit in self.visits
+            for detector in self.camera.detectors
+            if self.area_arcmin is None
+            or touches_area(
+                self.pointing(visit.visit, detector),
+                ra=self.ra, dec=self.dec, size_arcmin=self.area_arcmin,
+            )
+        )  # fmt: skip
 
     @property
     def radius_arcmin(self) -> float:
-        """Radius of a circle around the centre that holds all that the survey sees."""
+        """Radius of a circle around the centre that holds all that the whole camera sees."""
         farthest = max(math.hypot(visit.dither_east, visit.dither_north) for visit in self.visits)
-        # 3 per cent and 10 arcsec more, for the distortion and for sources just outside.
-        seen = 1.03 * self.camera.radius * self.camera.pixel_scale
-        return (seen + farthest + 10.0) / 60.0
+        return (self._on_sky(self.camera.radius) + farthest) / 60.0
 
     @functools.cached_property
     def truth(self) -> Table:
@@ -215,9 +243,20 @@ class SurveyPlan:
         sky = self.sky
         if sky is None:
             sky = SkySettings(stars_per_arcmin2=0.0, galaxies_per_arcmin2=0.0)
-        return draw_sky(
+        drawn = draw_sky(
             sky, ra=self.ra, dec=self.dec, radius_arcmin=self.radius_arcmin, seed=self.seed
         )
+        if self.area_arcmin is None:
+            return drawn
+        # Drawn for the whole camera and cut, so that the sky is the same for every area.
+        diagonal = self._on_sky(math.hypot(self.camera.width, self.camera.height)) / 60.0
+        east, north = tangent_plane(ra=drawn["ra"], dec=drawn["dec"], ra0=self.ra, dec0=self.dec)
+        farthest = 0.5 * math.hypot(*self.area_arcmin) + diagonal
+        return drawn[np.degrees(np.hypot(east, north)) * 60.0 < farthest]
+
+    def _on_sky(self, pixels: float) -> float:
+        """Return a length in arcseconds, with some more for distortion and sources outside."""
+        return 1.03 * pixels * self.camera.pixel_scale + 10.0
 
     def visit(self, visit: int) -> VisitPlan:
         """Return the visit of an id."""

@@ -7,7 +7,7 @@ the two agree only if both are right.
 
 from __future__ import annotations
 
-__all__ = ["DetectorPointing"]
+__all__ = ["DetectorPointing", "tangent_plane"]
 
 import dataclasses
 import math
@@ -23,6 +23,33 @@ from .camera import Camera
 type _Floats = npt.NDArray[np.float64]
 
 _ARCSEC_PER_RADIAN = math.degrees(1.0) * 3600.0
+
+
+def tangent_plane(
+    *, ra: npt.ArrayLike, dec: npt.ArrayLike, ra0: float, dec0: float
+) -> tuple[_Floats, _Floats]:
+    """Return where positions fall in the plane that touches the sky at another position.
+
+    Parameters
+    ----------
+    ra, dec
+        Positions in degrees.
+    ra0, dec0
+        The tangent point in degrees.
+
+    Returns
+    -------
+    east, north
+        Radians; NaN in the hemisphere behind the plane.
+    """
+    d_ra = np.radians(np.asarray(ra, float) - ra0)
+    dec_rad, dec0_rad = np.radians(np.asarray(dec, float)), math.radians(dec0)
+    sine, cosine = math.sin(dec0_rad), math.cos(dec0_rad)
+    forward = np.sin(dec_rad) * sine + np.cos(dec_rad) * cosine * np.cos(d_ra)
+    forward = np.where(forward > 0.0, forward, np.nan)
+    east = np.cos(dec_rad) * np.sin(d_ra) / forward
+    north = (np.sin(dec_rad) * cosine - np.cos(dec_rad) * sine * np.cos(d_ra)) / forward
+    return east, north
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,14 +77,7 @@ class DetectorPointing:
 
         Positions in the hemisphere behind the camera are NaN.
         """
-        d_ra = np.radians(np.asarray(ra, float) - self.ra)
-        dec_rad, dec0 = np.radians(np.asarray(dec, float)), math.radians(self.dec)
-        cosine = np.sin(dec_rad) * math.sin(dec0) + np.cos(dec_rad) * math.cos(dec0) * np.cos(d_ra)
-        cosine = np.where(cosine > 0.0, cosine, np.nan)
-        east = np.cos(dec_rad) * np.sin(d_ra) / cosine
-        north = (
-            np.sin(dec_rad) * math.cos(dec0) - np.cos(dec_rad) * math.sin(dec0) * np.cos(d_ra)
-        ) / cosine
+        east, north = tangent_plane(ra=ra, dec=dec, ra0=self.ra, dec0=self.dec)
         angle = math.radians(self.rotation)
         x = -east * math.cos(angle) + north * math.sin(angle)
         y = east * math.sin(angle) + north * math.cos(angle)

@@ -1,4 +1,4 @@
-"""Surveys that are ready to run: a small one for tests, a larger one to look at."""
+"""Surveys that are ready to run, by name: small ones for tests, larger ones to look at."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .camera import Camera
+from .hsc_presets import hsc_patch, hsc_tests, hsc_tract
 from .plan import SurveyPlan, VisitPlan
 from .sky import SkySettings
 
@@ -20,7 +21,9 @@ def survey_plan(name: str, **changes: Any) -> SurveyPlan:
     name
         ``tests``: three visits of four small detectors, in seconds; 17 cells have one to three
         inputs. ``demo``: six visits of four detectors, with gaps, dithers and rotations; 75 cells
-        have one to five inputs.
+        have one to five inputs. ``hsc-tests``, ``hsc-patch``, ``hsc-tract``: surveys like Hyper
+        Suprime-Cam's, see `hsc_presets`; 24 images of 640 x 900 pixels in seconds, 48 and 64 of
+        2048 x 4176 in three and four minutes of one core.
     **changes
         Values of `SurveyPlan` that replace the plan's, such as ``ra=...``, ``noise=False``.
 
@@ -31,8 +34,9 @@ def survey_plan(name: str, **changes: Any) -> SurveyPlan:
 
     Notes
     -----
-    Both fields lie inside of patch 61 of tract 9813 of the sky map ``hsc_rings_cells_v1``, beside
-    the overlap with its neighbours, so that one patch holds all.
+    The fields lie in patch 61 of tract 9813 of the sky map ``hsc_rings_cells_v1``; those of
+    ``tests``, ``demo`` and ``hsc-tests`` beside the overlap with its neighbours, so that one patch
+    holds all.
     """
     try:
         make = SURVEY_PLANS[name]
@@ -116,5 +120,11 @@ def _demo(**changes: Any) -> SurveyPlan:
     return SurveyPlan(**(values | changes))
 
 
-SURVEY_PLANS: dict[str, Callable[..., SurveyPlan]] = {"tests": _tests, "demo": _demo}
+SURVEY_PLANS: dict[str, Callable[..., SurveyPlan]] = {
+    "tests": _tests,
+    "demo": _demo,
+    "hsc-tests": hsc_tests,
+    "hsc-patch": hsc_patch,
+    "hsc-tract": hsc_tract,
+}
 """The plans by name."""

@@ -17,6 +17,7 @@ class Purpose(enum.IntEnum):
     BAD_COLUMNS = 3
     SKY_NOISE = 4
     COSMIC_RAYS = 5
+    AMPLIFIERS = 6
 
 
 def generator(

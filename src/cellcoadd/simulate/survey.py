@@ -34,9 +34,8 @@ class SurveyFiles:
 
 def simulate_survey(plan: SurveyPlan) -> Iterator[VisitImage]:
     """Yield the images of a survey, visit by visit, detector by detector."""
-    for visit in plan.visits:
-        for detector in plan.camera.detectors:
-            yield simulate_visit_detector(plan, visit=visit.visit, detector=detector)
+    for visit, detector in plan.exposures:
+        yield simulate_visit_detector(plan, visit=visit, detector=detector)
 
 
 def write_survey(
@@ -62,7 +61,7 @@ def write_survey(
     folder.mkdir(parents=True, exist_ok=True)
     truth = folder / "truth.ecsv"
     _write_whole(truth, lambda path: plan.truth.write(path, format="ascii.ecsv"))
-    total = len(plan.visits) * len(plan.camera.detectors)
+    total = len(plan.exposures)
     paths: list[Path] = []
     for image in simulate_survey(plan):
         info = image.obs_info
