@@ -155,20 +155,24 @@ def test_bad_columns_alone_make_the_step(
 def test_stars_and_cosmic_rays_alone_make_no_step(
     inputs: npt.NDArray[np.void], plane: str, region: str
 ) -> None:
-    """Their fractions are of all sizes: at the step of BAD not one input in a hundred changes."""
+    """Their fractions are of all sizes: at the step of BAD hardly an input in fifty changes."""
     fraction = inputs[f"masked_fraction_{plane}{region}"]
-    assert np.count_nonzero(fraction) > len(inputs) / 100
-    assert step(inputs, fraction, region) < 0.01
+    assert remaining(inputs, fraction, 0.001) < 0.95
+    assert step(inputs, fraction, region) < 0.02
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_step_of_bad_columns_is_that_of_all_planes_together(
     inputs: npt.NDArray[np.void], region: str
 ) -> None:
-    """Cosmic rays push some inputs with a bad column beyond it, by 0.1 per cent of the pixels."""
+    """Stars and cosmic rays push some inputs with a bad column beyond it.
+
+    Of the real tract 9813's step between 0.015 and 0.018, 0.130 high for BAD alone, 0.093 remain
+    for all planes together: seven tenths. Inputs without a bad column hardly enter it.
+    """
     together = step(inputs, inputs[f"masked_fraction{region}"], region)
     alone = step(inputs, inputs[f"masked_fraction_BAD{region}"], region)
-    assert together == pytest.approx(alone, rel=0.1)
+    assert 0.6 * alone < together < alone + 0.02
 
 
 def lanczos3_at_half_a_pixel() -> float:

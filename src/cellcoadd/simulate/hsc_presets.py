@@ -127,7 +127,9 @@ def hsc_tests(**changes: Any) -> SurveyPlan:
         for visit in _VISITS
         if visit.visit in dithers
     )  # fmt: skip
-    return _survey("HSC tests", {"camera": camera, "visits": visits} | changes)
+    # Four times as many bright stars: else so small a field has hardly one with a trail.
+    sky = dataclasses.replace(_SKY, star_magnitudes=(12.5, 20.5))
+    return _survey("HSC tests", {"camera": camera, "visits": visits, "sky": sky} | changes)
 
 
 def _survey(field_name: str, changes: dict[str, Any]) -> SurveyPlan:
