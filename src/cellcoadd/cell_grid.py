@@ -8,7 +8,7 @@ stages all speak of cells in its terms.
 
 from __future__ import annotations
 
-__all__ = ["BorderedCellGrid", "Index2D", "shared_box"]
+__all__ = ["BorderedCellGrid", "Index2D", "shared_box", "to_index2d"]
 
 import dataclasses
 from collections.abc import Iterator
@@ -49,6 +49,13 @@ class Index2D:
 
     def __lt__(self, other: Index2D) -> bool:
         return (self.y, self.x) < (other.y, other.x)
+
+
+def to_index2d(index: object) -> Index2D | None:
+    """Return the index of a cell, ours or that of lsst.images, as ours; None if it is neither."""
+    if isinstance(index, CellIJ):
+        return Index2D.from_cell_ij(index)
+    return index if isinstance(index, Index2D) else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -58,5 +58,9 @@ class RepositoryError(CellCoaddError):
     """A butler repository lacks what the operation needs."""
 
 
-class MissingCellError(CellCoaddError, LookupError):
+class MissingCellError(CellCoaddError, KeyError):
     """A cell is outside of the grid, or no input covers it."""
+
+    def __str__(self) -> str:
+        # KeyError puts its message into quotes.
+        return str(self.args[0]) if self.args else ""

@@ -13,6 +13,7 @@ from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.rebuild import rebuild_cells
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.inner_cells import inner_cells
 from cellcoadd.products.mask_planes import ALL_PLANES
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_warp, small_patch
@@ -137,3 +138,28 @@ def test_what_does_not_fit_is_refused() -> None:
         rebuild_cells(coadd, plain, PATCH, settings=SETTINGS, cells=CELLS)
     with pytest.raises(ValueError, match="5 x 5 cells, and"):
         rebuild_cells(coadd, visits(), PATCH, settings=SETTINGS, cells=[Index2D(x=9, y=9)])
+
+
+def test_without_a_warp_the_cells_become_empty() -> None:
+    """The record of the others stays, fractions and all."""
+    coadd = build(SETTINGS)
+    mixed = rebuild_cells(coadd, [], PATCH, settings=SETTINGS, cells=CELLS)
+    assert set(mixed.cells) == set(coadd.cells) - set(CELLS)
+    assert mixed.contributions.dtype == coadd.contributions.dtype
+
+
+def test_coadds_of_formats_that_keep_less_cannot_be_mixed() -> None:
+    """Nobody can tell whether the new warps are those that it was made of."""
+    coadd = build(SETTINGS)
+    theirs = inner_cells(coadd.stitch())
+    with pytest.raises(ValueError, match="a format that does not keep it"):
+        rebuild_cells(with_inputs(coadd, theirs), visits(), PATCH, settings=SETTINGS, cells=CELLS)
+
+
+def with_inputs(coadd: MultipleCellCoadd, other: MultipleCellCoadd) -> MultipleCellCoadd:
+    """A coadd with the inputs as another one knows them."""
+    return MultipleCellCoadd(
+        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
+        cell_border=coadd.grid.border, sky_projection=coadd.sky_projection, stack=coadd.stack,
+        inputs=other.inputs, contributions=coadd.contributions,
+    )  # fmt: skip

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from lsst.images import Box
 from lsst.images.serialization import InvalidParameterError, open_archive
+from lsst.resources import ResourcePath
 
 from cellcoadd.cell_grid import Index2D
-from cellcoadd.errors import MissingCellError
+from cellcoadd.errors import MissingCellError, UnusableInputError
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.equality import same_array
+from cellcoadd.products.lsst_cell_coadds import write_lsst_cell_coadds
+from cellcoadd.products.warp import Warp
 from cellcoadd.testing.counting_file import CountingFile
 from cellcoadd.testing.full_patch import full_patch_coadd
 
@@ -172,3 +175,41 @@ def test_stitched_planes_are_read_by_box(cell_coadd: MultipleCellCoadd, tmp_path
             assert same_array(cut.array, whole[part].array)
         assert reader.get_component("mask") == cell_coadd.mask
         assert reader.get_component("mask", bbox=part) == cell_coadd.mask[part]
+
+
+def test_files_that_cannot_be_read_are_named(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
+    """With the reason and, for those that another function reads, its name."""
+    whole = tmp_path / "whole.fits"
+    cell_coadd.write(whole)
+    data = whole.read_bytes()
+    cut, text = tmp_path / "cut.fits", tmp_path / "text.fits"
+    cut.write_bytes(data[: len(data) // 2])
+    text.write_text("no image " * 500)
+    older, stitched = tmp_path / "older.fits", tmp_path / "stitched.fits"
+    write_lsst_cell_coadds(cell_coadd, older)
+    cell_coadd.stitch().write(str(stitched))
+    reasons = {
+        cut: "cut off or damaged|it is damaged",
+        text: "not a FITS file",
+        older: "read_lsst_cell_coadds reads",
+        stitched: "read_inner_cells reads",
+    }
+    for path, reason in reasons.items():
+        for cells in (None, list(cell_coadd.cells)[:1]):
+            with pytest.raises(UnusableInputError, match=rf"{path.name}: it cannot.*({reason})"):
+                MultipleCellCoadd.read(path, cells=cells)
+    with pytest.raises(UnusableInputError, match=r"text\.fits: it cannot be read as a Warp"):
+        Warp.read(text)
+    with pytest.raises(FileNotFoundError):
+        MultipleCellCoadd.read(tmp_path / "none.fits")
+
+
+def test_files_have_a_place_on_this_computer(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
+    """Named in any way; a folder that is not there is named as the user typed it."""
+    place = ResourcePath(tmp_path).join("coadd.fits")
+    cell_coadd.write(place)
+    assert MultipleCellCoadd.read(place).stack.indices == cell_coadd.stack.indices
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
+        cell_coadd.write(tmp_path / "nowhere" / "coadd.fits")
+    with pytest.raises(ValueError, match="disks of this computer only"):
+        cell_coadd.write("s3://bucket/coadd.fits")

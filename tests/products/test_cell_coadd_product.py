@@ -29,7 +29,8 @@ from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
 from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.mask_planes import ALL_PLANES
-from cellcoadd.testing.images import make_warp, small_patch, with_stack
+from cellcoadd.products.warp import NO_OWNER
+from cellcoadd.testing.images import make_coadd, make_warp, small_patch, with_stack
 from cellcoadd.testing.older_files import write_older_version
 
 PATCH = small_patch()
@@ -324,6 +325,58 @@ def test_cells_are_found_by_the_index_type_of_lsst_images_too(
     assert [name in cell_coadd.cells for name in named] == [True, False, False, True]
     with pytest.raises(MissingCellError, match=r"Index2D\(x=\.\.\., y=\.\.\.\).*got \(2, 1\)"):
         cell_coadd.cells[2, 1]  # type: ignore[index]
+
+
+def test_cells_are_a_mapping_in_every_respect(cell_coadd: MultipleCellCoadd) -> None:
+    """Who goes over the whole grid asks with get; KeyError is what a mapping raises."""
+    first = next(iter(cell_coadd.cells))
+    assert cell_coadd.cells.get(EMPTY) is None
+    assert cell_coadd.cells.get(Index2D(x=9, y=9), 7) == 7
+    assert cell_coadd.cells.get(first) == cell_coadd.cells[first]
+    with pytest.raises(KeyError) as caught:
+        cell_coadd.cells[EMPTY]
+    assert str(caught.value).startswith("Cell Index2D(x=4, y=4) has no input")
+
+
+def test_cells_have_one_name_everywhere(cell_coadd: MultipleCellCoadd) -> None:
+    """Both index types name them; what is no index is refused with what is wanted."""
+    first = next(iter(cell_coadd.cells))
+    theirs = first.to_cell_ij()
+    assert cell_coadd.subset([theirs]) == cell_coadd.subset([first])
+    assert cell_coadd.psf[theirs] == cell_coadd.psf[first]
+    with pytest.raises(MissingCellError, match="no cell of a grid of 5 x 5"):
+        cell_coadd.psf[Index2D(x=9, y=0)]
+    with pytest.raises(TypeError, match="a list of their indices, got Index2D"):
+        cell_coadd.subset(first)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"CellIJ\(i=row, j=column\), got \(1, 2\)"):
+        cell_coadd.subset([(1, 2)])  # type: ignore[list-item]
+    for wrong in (first, ..., (0, 2)):
+        with pytest.raises(TypeError, match="a Box of pixels of the tract"):
+            cell_coadd[wrong]  # type: ignore[index]
+
+
+def test_a_cell_is_equal_whatever_else_the_coadds_hold() -> None:
+    """A visit that lies elsewhere changes nothing of it; one that goes in does."""
+    owner = np.full(tuple(PATCH.outer_bbox.shape), NO_OWNER)
+    owner[:, :40] = 0
+    far, here = make_warp(PATCH, visit=1, owner=owner), make_warp(PATCH, visit=2)
+    alone, both = make_coadd(here), make_coadd(far, here)
+    right, left = Index2D(x=3, y=2), Index2D(x=0, y=2)
+    assert alone.cells[right] == both.cells[right]
+    assert alone.cells[left] != both.cells[left]
+
+
+def test_a_copy_of_a_cell_can_be_changed(cell_coadd: MultipleCellCoadd) -> None:
+    """With masked fractions and noise; the coadd stays as it is."""
+    outer = next(iter(cell_coadd.cells.values())).outer
+    copied = outer.copy()
+    assert list(copied.mask_fractions) == list(outer.mask_fractions)
+    copied.image.array[:] = 0.0
+    copied.mask_fractions[ALL_PLANES].array[:] = 7.0
+    copied.noise_realizations[0].array[:] = 0.0
+    assert outer.image.array.any()
+    assert outer.noise_realizations[0].array.any()
+    assert not (outer.mask_fractions[ALL_PLANES].array == 7.0).any()
 
 
 def test_a_box_without_filled_cells_is_refused(cell_coadd: MultipleCellCoadd) -> None:

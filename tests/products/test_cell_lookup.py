@@ -76,3 +76,10 @@ def test_rows_are_those_of_the_table_and_empty_cells_have_none(
             assert (table["cell_x"][row], table["cell_y"][row]) == (index.x, index.y)
             assert cell_coadd.stack.indices[row] == index
     assert int(rows_at(cell_coadd, SkyCoord(10.0, 10.0, unit="deg"))) == -1
+
+
+def test_an_empty_catalogue_has_no_cells(cell_coadd: MultipleCellCoadd) -> None:
+    """A selection that leaves no star is an ordinary one."""
+    nothing = SkyCoord([], [], unit="deg")
+    assert rows_at(cell_coadd, nothing).shape == (0,)
+    assert cells_at(cell_coadd.grid, cell_coadd.sky_projection, nothing).x.shape == (0,)

@@ -59,9 +59,10 @@ def test_what_does_not_fit_is_refused(cell_coadd: MultipleCellCoadd) -> None:
     """A foreign index, and PSF images that would lie over the neighbours."""
     with pytest.raises(MissingCellError, match="5 x 5"):
         cell_coadd.explode().bbox_of(Index2D(x=5, y=0))
-    wide = make_coadd(make_warp(small_patch()), psf_dimensions=35)
+    wide = make_coadd(make_warp(small_patch()), psf_dimensions=35).explode()
+    assert wide.image.bbox == wide.bbox
     with pytest.raises(ValueError, match="35 px do not fit into cells of"):
-        wide.explode()
+        _ = wide.psf_image
 
 
 def test_it_says_what_it_is(cell_coadd: MultipleCellCoadd) -> None:

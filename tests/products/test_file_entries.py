@@ -14,6 +14,7 @@ from lsst.images.fits import FitsCompressionOptions, FitsInputArchive
 from lsst.images.serialization import write_archive
 
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.errors import UnusableInputError
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_coadd_storage import CellCoaddModel
 from cellcoadd.products.deflated_planes import deflated
@@ -124,7 +125,7 @@ def test_cells_of_something_else_are_refused(tmp_path: Path) -> None:
     """By what the file holds."""
     path = tmp_path / "warp.fits"
     write_archive(make_warp(small_patch()), path)
-    with pytest.raises(TypeError, match=r"warp\.fits holds a cellcoadd_warp, not a MultipleCell"):
+    with pytest.raises(UnusableInputError, match=r"warp\.fits: .*it holds cellcoadd_warp-1"):
         MultipleCellCoadd.read(path, cells=[Index2D(x=1, y=1)])
 
 

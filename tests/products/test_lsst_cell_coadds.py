@@ -309,6 +309,31 @@ def test_outlines_of_any_number_of_vertices_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(entry.footprint.y_vertices, np.float32(many.y_vertices))
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"detector": 40000}, "room for detectors up to 32767"),
+        ({"physical_filter": "HSC-" + "I" * 40}, "names of filters of 32 characters"),
+    ],
+)
+def test_what_the_format_has_no_room_for_is_refused(
+    coadd: MultipleCellCoadd, tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    """Cut off, it would be another detector or another filter."""
+    entries = [
+        dataclasses.replace(entry, observation=dataclasses.replace(entry.observation, **changes))
+        for entry in coadd.inputs[:1]
+    ]
+    odd = MultipleCellCoadd(
+        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
+        cell_border=coadd.grid.border, sky_projection=coadd.sky_projection, stack=coadd.stack,
+        inputs=[*entries, *coadd.inputs[1:]], contributions=coadd.contributions,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=reason):
+        write_lsst_cell_coadds(odd, tmp_path / "odd.fits")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_is_not_replaced_unasked(coadd: MultipleCellCoadd, tmp_path: Path) -> None:
     """And when it is asked for, the new one is there."""
     path = tmp_path / "coadd.fits"

@@ -375,3 +375,40 @@ def test_a_box_reads_the_masks_of_its_cells_alone(
     np.testing.assert_array_equal(
         got.cells[index].outer.mask.array, cell_coadd.cells[index].outer.mask.array
     )
+
+
+def test_named_planes_come_beside_those_that_never_change(written: Path, tmp_path: Path) -> None:
+    """No flag may vanish because another one got a name, nor because nobody named it."""
+    old = edited(written, tmp_path / "old.fits", lambda hdus: make_older(hdus, "0.5"))
+    plain = read_lsst_cell_coadds(old)
+    named = read_lsst_cell_coadds(old, mask_planes={"ODD": 14})
+    flagged = {
+        name: coadd.explode().mask.get(name).sum()
+        for coadd in (plain, named)
+        for name in ("BAD", "INTRP", "CR", "NO_DATA")
+    }
+    assert flagged["INTRP"] > 0
+    for name in flagged:
+        ours, theirs = (coadd.explode().mask.get(name) for coadd in (named, plain))
+        np.testing.assert_array_equal(ours, theirs)
+    used = {plane.name for plane in plain.stack.schema if plane is not None}
+    kept = {plane.name for plane in named.stack.schema if plane is not None}
+    assert used - {"BIT14"} <= kept
+    with pytest.raises(ValueError, match=r"mask_planes: plane ODD must have a bit of its own"):
+        read_lsst_cell_coadds(old, mask_planes={"ODD": 1})
+    with pytest.raises(ValueError, match=r"coadd\.fits does"):
+        read_lsst_cell_coadds(written, mask_planes={"ODD": 14})
+
+
+def test_bits_that_a_file_does_not_name_are_kept(written: Path, tmp_path: Path) -> None:
+    """As planes that say their number."""
+
+    def forget(hdus: fits.HDUList) -> None:
+        rows = hdus["MASKDEF"].data
+        hdus["MASKDEF"].data = rows[rows["MASK_NAME"] != "INTRP"]
+
+    whole = read_lsst_cell_coadds(written)
+    read = read_lsst_cell_coadds(edited(written, tmp_path / "less.fits", forget))
+    np.testing.assert_array_equal(
+        read.explode().mask.get("BIT02"), whole.explode().mask.get("INTRP")
+    )

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
+from lsst.images.cells import CellIJ
 
-from ..cell_grid import Index2D, shared_box
+from ..cell_grid import Index2D, shared_box, to_index2d
 from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
@@ -61,7 +62,7 @@ def assemble_cell_coadd(
     patch: Patch,
     *,
     settings: CoaddSettings,
-    cells: Collection[Index2D] | None = None,
+    cells: Collection[Index2D | CellIJ] | None = None,
 ) -> MultipleCellCoadd | None:
     """Add up the warps of a patch cell by cell; None if no cell has an input.
 
@@ -100,12 +101,11 @@ class CellAssembly:
     """
 
     def __init__(
-        self, patch: Patch, settings: CoaddSettings, *, cells: Collection[Index2D] | None
+        self, patch: Patch, settings: CoaddSettings, *, cells: Collection[Index2D | CellIJ] | None
     ) -> None:
-        _check_cells(cells or (), patch)
         self._patch = patch
         self._settings = settings
-        self._cells = frozenset(cells) if cells is not None else None
+        self._cells = None if cells is None else _checked_cells(cells, patch)
         self._builder: CellStackBuilder | None = None
         self._inputs: list[CoaddInput] = []
         self._rows: list[dict[str, object]] = []
@@ -261,11 +261,15 @@ class CellAssembly:
         self._builder.add(index, pixels, weight=choice.weight)
 
 
-def _check_cells(cells: Iterable[Index2D], patch: Patch) -> None:
+def _checked_cells(cells: Iterable[Index2D | CellIJ], patch: Patch) -> frozenset[Index2D]:
+    checked = set()
     for index in cells:
-        if index not in patch.grid:
+        ours = to_index2d(index)
+        if ours is None or ours not in patch.grid:
             shape = f"{patch.grid.shape.x} x {patch.grid.shape.y}"
             raise ValueError(f"Patch {patch.id} has {shape} cells, and {index} is none of them.")
+        checked.add(ours)
+    return frozenset(checked)
 
 
 def _coadd_schema(warp: Warp, settings: CoaddSettings) -> MaskSchema:

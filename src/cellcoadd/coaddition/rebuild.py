@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, rows_of_cells
+from ..products.cell_inputs import CoaddInput, renumbered, rows_of_cells
 from ..products.cell_stack import CellStack
 from ..products.identifiers import ObservationIdentifiers
 from ..skymap import Patch
@@ -72,7 +72,7 @@ def rebuild_cells(
         stack=_joined(coadd.stack.subset(kept), assembly.finish_stack()),
         inputs=inputs,
         contributions=_joined_rows(
-            _renumbered(old_rows, numbers), _renumbered(assembly.contributions(), new_numbers)
+            renumbered(old_rows, numbers), renumbered(assembly.contributions(), new_numbers)
         ),
     )
 
@@ -86,6 +86,12 @@ def _union(
 ) -> tuple[list[CoaddInput], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """All detectors, sorted, and the number there of each of the old and of the new ones."""
     known: dict[ObservationIdentifiers, CoaddInput] = {entry.observation: entry for entry in old}
+    for entry in old:
+        if entry.mean_variance_njy2 is None:
+            raise ValueError(
+                f"The coadd does not know the mean variance of {entry.observation}: it comes from "
+                "a format that does not keep it. Build all cells from the warps."
+            )
     for entry in new:
         if known.setdefault(entry.observation, entry) != entry:
             raise ValueError(
@@ -101,17 +107,13 @@ def _union(
     return inputs, numbers(old), numbers(new)
 
 
-def _renumbered(rows: npt.NDArray[np.void], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
-    result = rows.copy()
-    result["input"] = numbers[rows["input"]]
-    return result
-
-
 def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-    if old.dtype != new.dtype and len(new):
+    if not len(new):
+        return old
+    if old.dtype != new.dtype:
         raise ValueError(
             f"The record of the coadd has the columns {old.dtype.names}, that of the new cells "
             f"{new.dtype.names}."
         )
-    rows = np.concatenate([old, new.astype(old.dtype)])
+    rows = np.concatenate([old, new])
     return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]

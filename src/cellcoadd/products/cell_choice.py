@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["choose_filled", "hull_of_cells"]
+__all__ = ["check_choice", "choose_filled", "hull_of_cells"]
 
 from collections.abc import Collection, Sequence
 
 from lsst.images import Box
+from lsst.images.cells import CellIJ
 
-from ..cell_grid import BorderedCellGrid, Index2D, shared_box
+from ..cell_grid import BorderedCellGrid, Index2D, shared_box, to_index2d
 from ..errors import MissingCellError
 
 
@@ -17,7 +18,7 @@ def choose_filled(
     filled: Sequence[Index2D],
     *,
     bbox: Box | None = None,
-    cells: Collection[Index2D] | None = None,
+    cells: Collection[Index2D | CellIJ] | None = None,
 ) -> list[Index2D]:
     """Return the filled cells that are asked for, sorted.
 
@@ -36,7 +37,10 @@ def choose_filled(
     ------
     MissingCellError
         If there are none, or one that is named is not among them.
+    TypeError
+        If the box is none, or cells are not named by their indices.
     """
+    named = check_choice(bbox=bbox, cells=cells)
     chosen = [
         index
         for index in sorted(filled)
@@ -46,15 +50,45 @@ def choose_filled(
         raise MissingCellError(
             f"No filled cell has a pixel in {bbox}; they cover {hull_of_cells(grid, filled)}."
         )
-    if cells is None:
+    if named is None:
         return chosen
-    missing = sorted(set(cells) - set(chosen))
-    if missing or not cells:
+    missing = sorted(named - set(chosen))
+    if missing or not named:
+        place = "" if bbox is None else f" in {bbox}"
         raise MissingCellError(
             f"{', '.join(map(str, missing)) or 'No cell'} asked for: there are {len(chosen)} "
-            f"filled cells, from {chosen[0]} to {chosen[-1]}."
+            f"filled cells{place}, from {chosen[0]} to {chosen[-1]}."
         )
-    return sorted(set(cells))
+    return sorted(named)
+
+
+def check_choice(
+    *, bbox: Box | None, cells: Collection[Index2D | CellIJ] | None
+) -> set[Index2D] | None:
+    """Return the cells that are named, in our terms; None if all are meant.
+
+    Raises
+    ------
+    TypeError
+        If the box is none, or cells are not named by their indices.
+    """
+    if bbox is not None and not isinstance(bbox, Box):
+        raise TypeError(
+            f"A part is named by a Box of pixels of the tract, got {bbox!r}; single cells are in "
+            "the mapping 'cells'."
+        )
+    if cells is None:
+        return None
+    if isinstance(cells, Index2D | CellIJ) or not isinstance(cells, Collection):
+        raise TypeError(f"Cells are named by a list of their indices, got {cells!r}.")
+    indices = {index: to_index2d(index) for index in cells}
+    for index, ours in indices.items():
+        if ours is None:
+            raise TypeError(
+                f"A cell is named by Index2D(x=..., y=...) or by CellIJ(i=row, j=column), got "
+                f"{index!r}."
+            )
+    return {ours for ours in indices.values() if ours is not None}
 
 
 def hull_of_cells(grid: BorderedCellGrid, indices: Sequence[Index2D]) -> Box:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 __all__ = ["MultipleCellCoadd"]
 
-import os
 from collections.abc import Collection, Sequence
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -17,7 +16,7 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
-from lsst.images.cells import CellCoadd, CoaddProvenance, PatchDefinition
+from lsst.images.cells import CellCoadd, CellIJ, CoaddProvenance, PatchDefinition
 from lsst.images.describe import (
     DescribableMixin,
     DescribeOptions,
@@ -27,12 +26,13 @@ from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D
-from .cell_choice import choose_filled, hull_of_cells
-from .cell_inputs import CoaddInput, rows_of_cells, to_coadd_provenance
+from .cell_choice import check_choice, choose_filled, hull_of_cells
+from .cell_inputs import CoaddInput, renumbered, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack
 from .equality import same_array
 from .exploding import ExplodedCoadd
+from .file_reading import errors_named
 from .file_writing import write_product
 from .identifiers import PatchIdentifiers
 from .pixel_compression import CompressedCoadd, PixelCompression, compression_options
@@ -193,7 +193,7 @@ class MultipleCellCoadd(DescribableMixin):
         path: ResourcePathExpression | IO[bytes],
         *,
         bbox: Box | None = None,
-        cells: Collection[Index2D] | None = None,
+        cells: Collection[Index2D | CellIJ] | None = None,
     ) -> Self:
         """Read a coadd that `write` or the Butler wrote, whole or in part.
 
@@ -210,19 +210,21 @@ class MultipleCellCoadd(DescribableMixin):
         ------
         MissingCellError
             If no cell that is asked for is filled.
-        TypeError
-            If the file holds something else.
+        UnusableInputError
+            If the file is broken or holds something else.
         """
-        if bbox is None and cells is None:
-            with open_archive(path, cls) as reader:
-                return reader.read()
-        from .cell_coadd_storage import read_some_cells
+        check_choice(bbox=bbox, cells=cells)
+        with errors_named(path, cls):
+            if bbox is None and cells is None:
+                with open_archive(path, cls) as reader:
+                    return reader.read()
+            from .cell_coadd_storage import read_some_cells
 
-        return read_some_cells(cls, path, bbox=bbox, cells=cells)
+            return read_some_cells(cls, path, bbox=bbox, cells=cells)
 
     def write(
         self,
-        path: str | os.PathLike[str],
+        path: ResourcePathExpression,
         *,
         compression: str = PixelCompression.ROUNDED.value,
         overwrite: bool = False,
@@ -232,7 +234,8 @@ class MultipleCellCoadd(DescribableMixin):
         Parameters
         ----------
         path
-            The file, whose name ends in ``.fits``; it appears when it is complete.
+            The file, on a disk of this computer, whose name ends in ``.fits``; it appears when it
+            is complete.
         compression
             What is done with images, variances and noise: ``rounded``, ``lossless`` or
             ``uncompressed``; see `pixel_compression.PixelCompression`.
@@ -273,10 +276,28 @@ class MultipleCellCoadd(DescribableMixin):
         ------
         MissingCellError
             If none of them is filled.
+        TypeError
+            If it is no box. Single cells are in ``cells``.
         """
         return self.subset(choose_filled(self._grid, self._stack.indices, bbox=bbox))
 
-    def subset(self, cells: Collection[Index2D]) -> MultipleCellCoadd:
+    def without_idle_inputs(self) -> MultipleCellCoadd:
+        """Return the coadd with the inputs that its record speaks of, and no others."""
+        used = np.unique(self._contributions["input"])
+        numbers = np.zeros(len(self._inputs), np.int64)
+        numbers[used] = np.arange(len(used))
+        return MultipleCellCoadd(
+            identifiers=self._identifiers,
+            band=self._band,
+            patch=self._patch,
+            cell_border=self._grid.border,
+            sky_projection=self._sky_projection,
+            stack=self._stack,
+            inputs=[self._inputs[number] for number in used],
+            contributions=renumbered(self._contributions, numbers),
+        )
+
+    def subset(self, cells: Collection[Index2D | CellIJ]) -> MultipleCellCoadd:
         """Return a coadd of some of the filled cells, in the same grid.
 
         Raises

@@ -26,7 +26,7 @@ from lsst.images import (
     RegionSerializationModel,
     SkyProjectionSerializationModel,
 )
-from lsst.images.cells import PatchDefinition
+from lsst.images.cells import CellIJ, PatchDefinition
 from lsst.images.serialization import (
     InputArchive,
     InvalidParameterError,
@@ -128,7 +128,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         archive: InputArchive[Any],
         *,
         bbox: Box | None = None,
-        cells: Collection[Index2D] | None = None,
+        cells: Collection[Index2D | CellIJ] | None = None,
         **kwargs: Any,
     ) -> MultipleCellCoadd:
         """Read the coadd, or some of its cells.
@@ -278,7 +278,7 @@ def read_some_cells[C: MultipleCellCoadd](
     path: ResourcePathExpression | IO[bytes],
     *,
     bbox: Box | None = None,
-    cells: Collection[Index2D] | None = None,
+    cells: Collection[Index2D | CellIJ] | None = None,
 ) -> C:
     """Read some cells of a coadd, from a FITS file in a fifth of the time of other readers.
 

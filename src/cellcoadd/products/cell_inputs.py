@@ -7,6 +7,7 @@ __all__ = [
     "RefusalReason",
     "contribution_dtype",
     "ranges_of_cells",
+    "renumbered",
     "rows_of_cells",
     "to_coadd_provenance",
 ]
@@ -127,6 +128,15 @@ def _keys(cells: Iterable[Index2D]) -> npt.NDArray[np.int64]:
 
 def _keys_of(contributions: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     return _key(*(contributions[name].astype(np.int64) for name in ("cell_x", "cell_y")))
+
+
+def renumbered(
+    contributions: npt.NDArray[np.void], numbers: npt.NDArray[np.int64]
+) -> npt.NDArray[np.void]:
+    """Return rows that name their inputs by new numbers: input n becomes ``numbers[n]``."""
+    result = contributions.copy()
+    result["input"] = numbers[contributions["input"]]
+    return result
 
 
 def _key[T: (int, npt.NDArray[np.int64])](x: T, y: T) -> T:

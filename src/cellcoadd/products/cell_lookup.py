@@ -40,6 +40,9 @@ def cells_at(
         Columns and rows of the cells, of the shape of the positions. Both are -1 for a position
         that is in no inner region. Whether the cell is filled is not asked.
     """
+    if not sky.size:  # which AST refuses
+        nowhere = np.empty(sky.shape, np.int64)
+        return XY(x=nowhere, y=nowhere)
     pixel = sky_projection.sky_to_pixel(sky)
     # What is behind the tangent plane comes as a huge negative number, and so lies outside.
     return grid.indices_of(x=pixel.x, y=pixel.y)

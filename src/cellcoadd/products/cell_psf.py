@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image
-from lsst.images.cells import CellGridBounds, CellPointSpreadFunction
+from lsst.images.cells import CellGridBounds, CellIJ, CellPointSpreadFunction
 from lsst.images.describe import DescribeOptions, Report, ReportField
 from lsst.images.psfs import PointSpreadFunction
 
-from ..cell_grid import BorderedCellGrid, Index2D
+from ..cell_grid import BorderedCellGrid, Index2D, to_index2d
 from ..conventions import round_half_up
 from ..errors import MissingCellError
 from .stamp_shift import shift_stamp, stellar_box, translate_stamp
@@ -116,7 +116,7 @@ class CellPsf(PointSpreadFunction):
             and all(self[index] == other[index] for index in self.cells)
         )
 
-    def __getitem__(self, index: Index2D) -> Image:
+    def __getitem__(self, index: Index2D | CellIJ) -> Image:
         """Return the kernel image of a cell.
 
         Raises
@@ -124,9 +124,15 @@ class CellPsf(PointSpreadFunction):
         MissingCellError
             If the cell has none.
         """
-        if index not in self._rows:
+        ours = to_index2d(index)
+        if ours is None or ours not in self._grid:
+            raise MissingCellError(
+                f"{index!r} is no cell of a grid of {self._grid.shape.x} x {self._grid.shape.y}; "
+                "cells are named by Index2D(x=..., y=...) or CellIJ(i=row, j=column)."
+            )
+        if ours not in self._rows:
             raise MissingCellError(f"{index} has no PSF: no input covers that cell.")
-        return Image(self._stamps[self._rows[index]].astype(np.float64), bbox=self.kernel_bbox)
+        return Image(self._stamps[self._rows[ours]].astype(np.float64), bbox=self.kernel_bbox)
 
     def compute_kernel_image(self, *, x: float, y: float) -> Image:
         """Return the function at a position, centred on the middle pixel, in a box around (0, 0).

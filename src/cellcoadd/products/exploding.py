@@ -37,11 +37,6 @@ class ExplodedCoadd(DescribableMixin):
     coadd
         The coadd.
 
-    Raises
-    ------
-    ValueError
-        If the PSF images are larger than the cells.
-
     Notes
     -----
     A plane of 22 x 22 cells of 250 pixels takes 120 MB. Each is made when it is first asked for.
@@ -49,9 +44,6 @@ class ExplodedCoadd(DescribableMixin):
 
     def __init__(self, coadd: MultipleCellCoadd) -> None:
         self._coadd = coadd
-        shape, size = coadd.grid.outer_cell_shape, coadd.stack.psf.shape[1]
-        if size > min(shape):
-            raise ValueError(f"PSF images of {size} px do not fit into cells of {tuple(shape)} px.")
 
     @property
     def grid(self) -> BorderedCellGrid:
@@ -126,9 +118,20 @@ class ExplodedCoadd(DescribableMixin):
 
     @functools.cached_property
     def psf_image(self) -> Image:
-        """The PSF of each cell, in the middle of its region and 0 around it; NaN in empty ones."""
+        """The PSF of each cell, in the middle of its region and 0 around it; NaN in empty ones.
+
+        Raises
+        ------
+        ValueError
+            If the PSF images are larger than the cells.
+        """
         psf, shape = self._coadd.stack.psf, self.grid.outer_cell_shape
         size = psf.shape[1]
+        if size > min(shape):
+            raise ValueError(
+                f"PSF images of {size} px do not fit into cells of {tuple(shape)} px; "
+                "take them from coadd.psf[index]."
+            )
         margins = [((side - size) // 2, side - size - (side - size) // 2) for side in shape]
         return Image(self._side_by_side(np.pad(psf, [(0, 0), *margins]), empty=np.nan))
 

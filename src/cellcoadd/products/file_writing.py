@@ -5,23 +5,23 @@ from __future__ import annotations
 __all__ = ["whole_file", "write_product"]
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lsst.images.fits import FitsCompressionOptions
 from lsst.images.serialization import write_archive
+from lsst.resources import ResourcePath, ResourcePathExpression
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+def whole_file(path: ResourcePathExpression, *, overwrite: bool = False) -> Iterator[Path]:
     """Give the place to write a file, which becomes the file when the block ends well.
 
     Parameters
     ----------
     path
-        The file.
+        The file, on a disk of this computer.
     overwrite
         Replace a file that is there.
 
@@ -34,8 +34,17 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
     ------
     FileExistsError
         If there is such a file and it is not to be replaced.
+    FileNotFoundError
+        If its folder does not exist.
+    ValueError
+        If it is not on a disk of this computer.
     """
-    target = Path(path)
+    place = ResourcePath(path, forceAbsolute=False)
+    if not place.isLocal:
+        raise ValueError(f"{path}: files are written to disks of this computer only.")
+    target = Path(place.ospath)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target}: there is no folder {target.parent}.")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; overwrite=True replaces it.")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
@@ -46,7 +55,7 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
 
 def write_product(
     product: object,
-    path: str | os.PathLike[str],
+    path: ResourcePathExpression,
     *,
     overwrite: bool,
     compression_options: Mapping[str, FitsCompressionOptions | None],
@@ -67,7 +76,7 @@ def write_product(
     ValueError
         If the name does not end in ``.fits``.
     """
-    if not os.fspath(path).endswith(".fits"):
+    if ResourcePath(path, forceAbsolute=False).getExtension() != ".fits":
         raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
     with whole_file(path, overwrite=overwrite) as unfinished:
         write_archive(product, str(unfinished), compression_options=compression_options)

@@ -24,7 +24,7 @@ from lsst.images.describe import (
     ReportField,
 )
 
-from ..cell_grid import Index2D
+from ..cell_grid import Index2D, to_index2d
 from ..errors import MissingCellError
 from .cell_inputs import RefusalReason, rows_of_cells
 from .identifiers import ObservationIdentifiers
@@ -59,6 +59,19 @@ class CellPlanes(MaskedImage):
     def noise_realizations(self) -> Sequence[Image]:
         """Noise realizations in nJy."""
         return self._noise_realizations
+
+    def copy(self) -> CellPlanes:
+        """Return planes of their own, which can be changed without changing the coadd."""
+        projection = self.sky_projection
+        assert projection is not None, "given when built"
+        return CellPlanes(
+            self.image.copy(),
+            mask=self.mask.copy(),
+            variance=self.variance.copy(),
+            sky_projection=projection,
+            mask_fractions={name: image.copy() for name, image in self._mask_fractions.items()},
+            noise_realizations=[image.copy() for image in self._noise_realizations],
+        )
 
     def __getitem__(self, bbox: Box | EllipsisType) -> CellPlanes:
         """Return the views of a smaller box."""
@@ -154,7 +167,7 @@ class SingleCellCoadd(DescribableMixin):
         return self.index == other.index and self._alone() == other._alone()
 
     def _alone(self) -> MultipleCellCoadd:
-        return self._parent.subset([self.index])
+        return self._parent.subset([self.index]).without_idle_inputs()
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: B008
         parent, grid, index = self._parent, self._parent.grid, self.index
@@ -193,7 +206,7 @@ class FilledCells(Mapping[Index2D, SingleCellCoadd]):
         self._rows = {index: row for row, index in enumerate(parent.stack.indices)}
 
     def __getitem__(self, index: Index2D | CellIJ) -> SingleCellCoadd:
-        ours = _to_index(index)
+        ours = to_index2d(index)
         if ours is None:
             raise MissingCellError(
                 f"A cell is named by Index2D(x=..., y=...) or by CellIJ(i=row, j=column), "
@@ -209,7 +222,7 @@ class FilledCells(Mapping[Index2D, SingleCellCoadd]):
         return SingleCellCoadd(self._parent, ours, self._rows[ours])
 
     def __contains__(self, index: object) -> bool:
-        return _to_index(index) in self._rows
+        return to_index2d(index) in self._rows
 
     def __iter__(self) -> Iterator[Index2D]:
         return iter(self._rows)
@@ -220,9 +233,3 @@ class FilledCells(Mapping[Index2D, SingleCellCoadd]):
     def __repr__(self) -> str:
         shape = self._parent.grid.shape
         return f"<{len(self)} filled cells of {shape.x} x {shape.y}, by Index2D>"
-
-
-def _to_index(index: object) -> Index2D | None:
-    if isinstance(index, CellIJ):
-        return Index2D.from_cell_ij(index)
-    return index if isinstance(index, Index2D) else None

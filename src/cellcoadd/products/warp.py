@@ -10,7 +10,6 @@ from __future__ import annotations
 __all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +26,7 @@ from lsst.resources import ResourcePathExpression
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from .cell_psf import CellPsf
 from .equality import same_arrays
+from .file_reading import errors_named
 from .file_writing import write_product
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of
@@ -295,17 +295,21 @@ class Warp(DescribableMixin):
         ------
         MissingCellError
             If the warp has no pixel in the box.
+        UnusableInputError
+            If the file is broken or holds something else.
         """
         parameters: dict[str, Any] = {} if bbox is None else {"bbox": bbox}
-        return read_archive(path, cls, **parameters)
+        with errors_named(path, cls):
+            return read_archive(path, cls, **parameters)
 
-    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def write(self, path: ResourcePathExpression, *, overwrite: bool = False) -> None:
         """Write the warp to a FITS file, without loss.
 
         Parameters
         ----------
         path
-            The file, whose name ends in ``.fits``; it appears when it is complete.
+            The file, on a disk of this computer, whose name ends in ``.fits``; it appears when it
+            is complete.
         overwrite
             Replace a file that is there.
 

@@ -41,8 +41,9 @@ def read_masks(
     rows
         The rows of the cells.
     mask_planes
-        Bit numbers of the planes by name, for a file that does not say. None: the nine planes of
-        lsst.afw that never change; further bits that are set become planes ``BIT09``, ``BIT10``...
+        Bit numbers of planes by name, for a file that does not say, beside the nine planes of
+        lsst.afw that never change. Bits that are set and have no name become planes ``BIT09``,
+        ``BIT10``...
 
     Returns
     -------
@@ -54,26 +55,35 @@ def read_masks(
     Raises
     ------
     UnusableInputError
-        If a plane has no bit of its own, or there are too many planes.
+        If a plane of the file has no bit of its own, or there are too many planes.
+    ValueError
+        If a plane of ``mask_planes`` has no bit of its own, or the file names its planes itself.
     """
     stored = tables.column(CELLS, "mask", shape=shape, rows=rows)
     if stored.dtype == np.int16:
         # Files before 0.7 keep sixteen bits, of which the uppermost is not a sign.
         stored = stored.view(np.uint16)
     bits = stored.astype(np.int32, copy=False)
-    named = _read_definitions(tables) if MASKDEF in tables else mask_planes
-    if named is None:
-        used = int(np.bitwise_or.reduce(bits, axis=None))
-        named = {name: bit for bit, name in enumerate(_FIRST_PLANES)}
-        named |= {f"BIT{n:02}": n for n in range(len(_FIRST_PLANES), _BITS) if used >> n & 1}
+    if MASKDEF in tables:
+        if mask_planes:
+            raise ValueError(
+                f"mask_planes is for files that do not name their planes; {tables.path} does."
+            )
+        named = _read_definitions(tables)
+    else:
+        named = {name: bit for bit, name in enumerate(_FIRST_PLANES)} | dict(mask_planes or {})
     own: list[MaskPlane | None] = [None] * _BITS
     for name, bit in named.items():
         if not 0 <= bit < _BITS or own[bit] is not None:
-            raise tables.refused(
-                f"HDU {MASKDEF}: plane {name} must have a bit of its own in 0..{_BITS - 1}, "
-                f"got {bit}."
-            )
+            rule = f"plane {name} must have a bit of its own in 0..{_BITS - 1}, got {bit}."
+            if mask_planes and name in mask_planes:
+                raise ValueError(f"mask_planes: {rule}")
+            raise tables.refused(f"HDU {MASKDEF}: {rule}")
         own[bit] = MaskPlane(standard_name(name), _DESCRIPTION)
+    used = int(np.bitwise_or.reduce(bits, axis=None))
+    for bit in range(_BITS):
+        if own[bit] is None and used >> bit & 1:
+            own[bit] = MaskPlane(f"BIT{bit:02}", "A bit that the file sets and does not name.")
     try:
         schema = mask_schema({plane.name: plane.description for plane in own if plane is not None})
     except ValueError as error:

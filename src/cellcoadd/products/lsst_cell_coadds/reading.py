@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskSchema, SkyProjection, TractFrame
-from lsst.images.cells import CoaddProvenance, PatchDefinition
+from lsst.images.cells import CellIJ, CoaddProvenance, PatchDefinition
 
 from ...cell_grid import BorderedCellGrid, Index2D
 from ..cell_choice import choose_filled, hull_of_cells
@@ -104,7 +104,7 @@ class LsstCellCoadds:
         return to_coadd_provenance(*self._inputs)
 
     def read(
-        self, *, bbox: Box | None = None, cells: Collection[Index2D] | None = None
+        self, *, bbox: Box | None = None, cells: Collection[Index2D | CellIJ] | None = None
     ) -> MultipleCellCoadd:
         """Read the coadd, or some of its cells.
 
@@ -289,7 +289,7 @@ def read_lsst_cell_coadds(
     path: str | os.PathLike[str],
     *,
     bbox: Box | None = None,
-    cells: Collection[Index2D] | None = None,
+    cells: Collection[Index2D | CellIJ] | None = None,
     patch: PatchDefinition | None = None,
     mask_planes: Mapping[str, int] | None = None,
 ) -> MultipleCellCoadd:
@@ -306,7 +306,7 @@ def read_lsst_cell_coadds(
     patch
         The patch, for a sky map that is not built like those of Rubin. None: found from the file.
     mask_planes
-        Bit numbers of the mask planes by name, for a file before version 0.6, which does not say.
+        Bit numbers of mask planes by name, for a file before version 0.6, which does not say.
 
     Raises
     ------

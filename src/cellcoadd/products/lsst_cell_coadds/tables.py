@@ -40,11 +40,11 @@ class Tables:
 
     def __init__(self, hdus: fits.HDUList, path: Path) -> None:
         self._hdus = hdus
-        self._path = path
+        self.path = path
 
     def refused(self, reason: str) -> UnusableInputError:
         """Return the error that says why the file cannot be used."""
-        return UnusableInputError(str(self._path), reason)
+        return UnusableInputError(str(self.path), reason)
 
     def __contains__(self, table: str | int) -> bool:
         if isinstance(table, int):

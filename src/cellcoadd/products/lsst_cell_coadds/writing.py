@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __all__ = ["write_lsst_cell_coadds"]
 
-import os
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 from lsst.images import Box
+from lsst.resources import ResourcePathExpression
 
 from ..cell_coadd import MultipleCellCoadd
 from ..cell_inputs import CoaddInput, RefusalReason
@@ -30,11 +30,13 @@ from .names import (
 )
 
 _FEWEST_VERTICES = 8  # that a row has room for
+_LARGEST_DETECTOR = 2**15 - 1
+_LONGEST_FILTER = 32  # characters
 _UNSIGNED_ZERO = 2**31  # FITS has no unsigned integers: they are shifted by this
 
 
 def write_lsst_cell_coadds(
-    coadd: MultipleCellCoadd, path: str | os.PathLike[str], *, overwrite: bool = False
+    coadd: MultipleCellCoadd, path: ResourcePathExpression, *, overwrite: bool = False
 ) -> None:
     """Write a coadd in version 0.8 of the format of ``lsst.cell_coadds``.
 
@@ -52,8 +54,9 @@ def write_lsst_cell_coadds(
     FileExistsError
         If the file exists and is not to be replaced.
     ValueError
-        If the coadd has no inputs or those of several instruments, or its WCS is not a tangent
-        plane: the format has no place for these.
+        If the coadd has no inputs or those of several instruments, a detector's number or a
+        filter's name is too long, or its WCS is not a tangent plane: the format has no place for
+        these.
 
     Notes
     -----
@@ -229,6 +232,8 @@ def _summary_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
 
     Outlines end with their first vertex; the rest of a row repeats them from the beginning.
     """
+    for entry in coadd.inputs:
+        _check_fits_in(entry)
     outlines = [_closed_outline(entry) for entry in coadd.inputs]
     longest = max(_FEWEST_VERTICES, *(len(outline) for outline in outlines))
     padded = [np.resize(outline, (longest, 2)) for outline in outlines]
@@ -241,7 +246,7 @@ def _summary_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
             ),
             fits.Column(
                 name="physical_filter",
-                format="32A",
+                format=f"{_LONGEST_FILTER}A",
                 array=[entry.physical_filter for entry in observations],
             ),
             fits.Column(
@@ -259,6 +264,20 @@ def _summary_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
     )
     hdu.header["POLYVERT"] = longest
     return hdu
+
+
+def _check_fits_in(entry: CoaddInput) -> None:
+    """Refuse what the columns of VISIT_SUMMARY have no room for."""
+    observation = entry.observation
+    if observation.detector > _LARGEST_DETECTOR:
+        raise ValueError(
+            f"{observation}: the format has room for detectors up to {_LARGEST_DETECTOR}."
+        )
+    if len(observation.physical_filter) > _LONGEST_FILTER:
+        raise ValueError(
+            f"{observation}: the format has room for names of filters of {_LONGEST_FILTER} "
+            f"characters, got {observation.physical_filter!r}."
+        )
 
 
 def _closed_outline(entry: CoaddInput) -> npt.NDArray[np.float64]:
