@@ -54,7 +54,7 @@ def group_by_inputs(counts: npt.ArrayLike, values: npt.ArrayLike) -> InputColumn
         Their values; what is not finite is left out.
     """
     number = np.asarray(counts, np.int64)
-    given = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
+    given = np.asarray(values, np.float64)
     good = np.isfinite(given) & (number > 0)
     inputs = np.unique(number[good])
     return InputColumns(

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator
 
 from ..cell_grid import Index2D
+from .column_values import column_values
 from .style import VALUES_COLOURS
 
 _TICK_EVERY = 2  # cells
@@ -52,7 +53,7 @@ def cells_on_grid(cells: Table, column: str, shape: Index2D) -> npt.NDArray[np.f
     if np.unique(shape.x * y + x).size < len(cells):
         raise ValueError("A cell has two rows: a map of cells shows one patch, choose its rows.")
     on_grid = np.full((shape.y, shape.x), np.nan)
-    on_grid[y, x] = np.ma.filled(np.ma.asarray(cells[column], np.float64), np.nan)
+    on_grid[y, x] = column_values(cells, column)
     return on_grid
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ..cell_grid import Index2D
 from .by_inputs import JITTER_SEED, InputColumns, draw_columns, group_by_inputs
 from .cell_maps import cells_on_grid, draw_cell_map
+from .column_values import column_values
 from .style import new_figure, styled
 
 _PANEL_WIDTH, _HEIGHT = 5.2, 4.2  # inches
@@ -63,7 +64,7 @@ def draw_depth_against_inputs(tracts: Mapping[int, Table], *, seed: int = JITTER
     figure = new_figure(width=max(6.5, _PANEL_WIDTH * len(tracts)), height=_HEIGHT)
     panels = figure.subplots(1, len(tracts), squeeze=False, sharey=True)[0]
     for axes, (tract, cells) in zip(panels, tracts.items(), strict=True):
-        columns = group_by_inputs(cells["visit_count"], cells["depth"])
+        columns = group_by_inputs(cells["visit_count"], column_values(cells, "depth"))
         draw_columns(axes, columns, seed=seed)
         if columns.inputs.size:
             _draw_expectation(axes, columns)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
+from .column_values import column_values
 from .input_figures import colour_by_inputs
 from .panels import draw_cells, draw_flux, outline_cells
 from .style import new_figure, styled
@@ -95,6 +96,4 @@ def _in_order_of_cells(
             f"The table of cells has {len(cells)} rows of {len(rows)} cells; {coadd.identifiers} "
             f"has {len(coadd.cells)} filled cells: it is not this patch's table."
         )
-    values = np.ma.filled(np.ma.asarray(cells[column], np.float64), np.nan)
-    ordered: npt.NDArray[np.float64] = values[[rows[index] for index in coadd.cells]]
-    return ordered
+    return column_values(cells, column)[[rows[index] for index in coadd.cells]]
