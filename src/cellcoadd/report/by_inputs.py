@@ -15,6 +15,7 @@ JITTER_SEED = 137
 """Of the places of the points in their columns, so that a figure drawn twice is the same twice."""
 
 _HALF_WIDTH = 0.3  # of a column; they are 1 apart
+_INK = 3000.0  # points^2 of all points: the fewer they are, the larger
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,8 +81,8 @@ def draw_columns(axes: Axes, columns: InputColumns, *, seed: int = JITTER_SEED) 
     axes.scatter(
         number + rng.uniform(-_HALF_WIDTH, _HALF_WIDTH, values.size),
         values,
-        s=3,
-        alpha=0.35,
+        s=float(np.clip(_INK / max(values.size, 1), 3.0, 16.0)),
+        alpha=0.4,
         linewidths=0,
         color="tab:gray",
         label="cells",

@@ -17,8 +17,9 @@ from .tract_maps import draw_tract_map
 
 _ON_THE_SKY = (
     "North is up, east to the left; the red lines are the patches, each with its number. A pixel "
-    "has the mean of the cells that it touches. Colours end at the percentiles 1 and 99."
+    "has the mean of the cells that it touches."
 )
+_CUT = " Colours end at the percentiles 1 and 99."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,13 @@ def make_section(name: str, heading: str, drawings: Sequence[Drawing]) -> PageSe
     )
 
 
-def sky_drawing(data: TractData, quantity: str, label: str, meaning: str) -> Drawing:
+def sky_drawing(
+    data: TractData,
+    quantity: str,
+    label: str,
+    meaning: str,
+    limits: tuple[float, float] | None = None,
+) -> Drawing:
     """Return the map of a quantity on the sky.
 
     Parameters
@@ -71,16 +78,19 @@ def sky_drawing(data: TractData, quantity: str, label: str, meaning: str) -> Dra
         What its numbers are, and their unit.
     meaning
         The same in words, for title and caption.
+    limits
+        Values at the ends of the colours; None: percentiles 1 and 99 of the map's.
     """
     return Drawing(
         name=f"sky-{quantity.replace('_', '-')}",
         alt=f"Map of the sky: {meaning[:1].lower()}{meaning[1:]}, {data.title}.",
-        caption=f"{meaning}. {_ON_THE_SKY}",
+        caption=f"{meaning}. {_ON_THE_SKY}{_CUT if limits is None else ''}",
         draw=lambda: draw_tract_map(
             data.maps[quantity],
             label=label,
             title=f"{meaning}\n{data.title}",
             outlines=data.outlines,
+            limits=limits,
         ),
         missing="" if quantity in data.maps else f"There is no {data.coadd_name}_{quantity}_map.",
     )

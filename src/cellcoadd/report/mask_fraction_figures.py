@@ -16,7 +16,7 @@ from .input_figures import colour_by_inputs
 from .panels import draw_cells, draw_flux, outline_cells
 from .style import new_figure, styled
 
-_WIDTH, _HEIGHT = 13.0, 8.0  # inches
+_WIDTH, _HEIGHT = 13.0, 7.4  # inches
 _PLACES = {  # rows and columns of a grid of 2 x 6
     "image": (0, slice(1, 3)),
     "visit_count": (0, slice(3, 5)),
@@ -80,6 +80,9 @@ def draw_mask_fractions(coadd: MultipleCellCoadd, cells: Table) -> Figure:
         axes.set_title(_TITLES[name])
         if name == "visit_count":
             colour_by_inputs(axes)
+        if place[1].start > 1:  # the panel to its left has the same y
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
     return figure
 
 

@@ -15,6 +15,8 @@ from html import escape
 
 from .page_parts import PageColumn, PageFigure, PageLink, PageSection, PageTable, ReportPage, Value
 
+_WIDE = 850  # pixels: narrower figures stand two in a row, and are readable on a phone
+
 
 def render_page(page: ReportPage) -> str:
     """Return a page as HTML."""
@@ -49,10 +51,12 @@ def _read(name: str) -> str:
 def _render_section(section: PageSection) -> str:
     parts = [f"<h2>{escape(section.heading)}</h2>\n"]
     parts += [f"<p>{escape(text)}</p>\n" for text in section.texts]
-    parts += map(_render_figure, section.figures)
-    parts += map(_render_table, section.tables)
     if section.code:
         parts.append(f'<pre tabindex="0"><code>{escape(section.code)}</code></pre>\n')
+    if section.figures:
+        figures = "".join(map(_render_figure, section.figures))
+        parts.append(f'<div class="figures">\n{figures}</div>\n')
+    parts += map(_render_table, section.tables)
     parts += [f'<p class="left-out">{escape(text)}</p>\n' for text in section.left_out]
     return f'<section id="{escape(section.name)}">\n{"".join(parts)}</section>\n'
 
@@ -60,8 +64,10 @@ def _render_section(section: PageSection) -> str:
 def _render_figure(figure: PageFigure) -> str:
     width, height = figure.size
     data = base64.b64encode(figure.png).decode("ascii")
+    wide = ' class="wide"' if width > _WIDE else ""
     return (
-        f'<figure id="{escape(figure.name)}"><div class="picture"><img src="data:image/png;base64,{data}" '
+        f'<figure id="{escape(figure.name)}"{wide}><div class="picture">'
+        f'<img src="data:image/png;base64,{data}" '
         f'alt="{escape(figure.alt)}" width="{width}" height="{height}" loading="lazy"></div>'
         f"<figcaption>{escape(figure.caption)}</figcaption></figure>\n"
     )

@@ -17,6 +17,7 @@ from matplotlib.patheffects import withStroke
 from .style import VALUES_COLOURS, new_figure, styled
 
 _MARGIN = 0.03  # of the extent, around what is drawn
+_MAP_WIDTH, _BELOW, _ABOVE = 4.3, 0.6, 0.95  # inches: the map, its labels, its labels and title
 _PIXELS_ACROSS = 900  # raster of the map; a cell of a tract of 11 patches has four of them
 
 
@@ -66,9 +67,12 @@ def draw_tract_map(
     lat_0 = 0.5 * float(lat.min() + lat.max())
     extent = [*_widened(lon), *_widened(lat)]
     aspect = (extent[3] - extent[2]) / ((extent[1] - extent[0]) * np.cos(np.radians(lat_0)))
-    figure = new_figure(width=8.0, height=float(np.clip(6.0 * aspect + 1.2, 3.2, 9.0)))
+    height = float(np.clip(_MAP_WIDTH * aspect, 2.0, 8.0)) + _BELOW + _ABOVE
+    figure = new_figure(width=6.6, height=height)
     # skyproj lays its axes out itself; this leaves room for its labels and the colour bar.
-    grid = figure.add_gridspec(1, 1, left=0.12, right=0.9, bottom=0.12, top=0.87)
+    grid = figure.add_gridspec(
+        1, 1, left=0.13, right=0.89, bottom=_BELOW / height, top=1 - _ABOVE / height
+    )
     sky = skyproj.GnomonicSkyproj(
         ax=figure.add_subplot(grid[0]), lon_0=lon_0, lat_0=lat_0, extent=extent
     )

@@ -224,6 +224,7 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
                 f"input_fraction_{percent:03d}",
                 f"fraction of inputs masked by less than {percent} %",
                 f"Part of the cells' inputs that is masked by less than {percent} %",
+                limits=(0.0, 1.0),
             )
             for percent in (10, 5)
         ),
