@@ -12,7 +12,7 @@ from lsst.daf.butler import Butler, DatasetRef
 from lsst.resources import ResourcePath
 
 from ..report.tract_data import Provenance, TaskSetting
-from .tract_datasets import TractName, find_datasets
+from .tract_datasets import TractName, find_datasets, read_dataset
 
 _CONFIG = "_config"
 _SHOWN = (
@@ -47,7 +47,7 @@ def read_provenance(
         repository=repository,
         collections=[(info.name, info.type.name.lower()) for info in infos],
         settings=list(_read_settings(butler)),
-        packages=_read_packages(butler),
+        packages=_read_packages(butler, refs),
         files=[
             (ref.datasetType.name, _named(ref), _file_of(butler, ref, repository)) for ref in refs
         ],
@@ -60,7 +60,9 @@ def _read_settings(butler: Butler) -> Iterator[TaskSetting]:
     types = butler.registry.queryDatasetTypes(f"*{_CONFIG}")
     for kind in sorted(types, key=lambda kind: kind.name):
         for ref in find_datasets(butler, kind.name):
-            config = butler.get(ref)
+            config = read_dataset(butler, ref)
+            if config is None:
+                continue
             own = dict(_flat(type(config)().toDict()))
             for setting, value in _flat(config.toDict()):
                 default = own.get(setting, "")
@@ -83,9 +85,11 @@ def _flat(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, str
             yield f"{start}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
-def _read_packages(butler: Butler) -> dict[str, str]:
-    for ref in find_datasets(butler, "packages"):
-        return {name: str(version) for name, version in sorted(butler.get(ref).items())}
+def _read_packages(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, str]:
+    """Versions in the run of the first dataset: the coadd, if there is one."""
+    for ref in refs[:1]:
+        for packages in find_datasets(butler.clone(collections=ref.run), "packages"):
+            return {name: str(version) for name, version in sorted(butler.get(packages).items())}
     return {}
 
 

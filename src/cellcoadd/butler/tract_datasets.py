@@ -5,7 +5,7 @@ Datasets that are not there, or whose files cannot be read, become None; the rep
 
 from __future__ import annotations
 
-__all__ = ["TractName", "find_datasets", "find_tracts", "read_tract"]
+__all__ = ["TractName", "find_datasets", "find_tracts", "read_dataset", "read_tract"]
 
 import dataclasses
 import logging
@@ -114,7 +114,7 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
     maps: dict[str, HealSparseMap] = {}
     for quantity in _QUANTITIES:
         for ref in find_datasets(butler, f"{_COADD}_{quantity}_map", name.data_id):
-            if (found := _read(butler, ref)) is not None and found.valid_pixels.size:
+            if (found := read_dataset(butler, ref)) is not None and found.valid_pixels.size:
                 maps[quantity] = found
     return TractData(
         skymap=name.skymap,
@@ -142,11 +142,11 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
     )
 
 
-def _read(butler: Butler, ref: DatasetRef) -> Any:
-    """Read a dataset; None if its file cannot be read."""
+def read_dataset(butler: Butler, ref: DatasetRef) -> Any:
+    """Read a dataset; None, and a warning in the log, if its file cannot be read."""
     try:
         return butler.get(ref)
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, ImportError) as error:
         _LOG.warning("%s %s cannot be read: %s", ref.datasetType.name, ref.dataId, error)
         return None
 
@@ -167,7 +167,7 @@ def _read_sky_map(butler: Butler, name: TractName) -> SkyMap:
 
 def _read_tables(butler: Butler, dataset_type: str, name: TractName, tract: Tract) -> Table | None:
     """Read the tables of all patches, one below the other; None if there is no row."""
-    found = (_read(butler, ref) for ref in find_datasets(butler, dataset_type, name.data_id))
+    found = (read_dataset(butler, ref) for ref in find_datasets(butler, dataset_type, name.data_id))
     tables = [table for table in found if table is not None and len(table)]
     if not tables:
         return None
@@ -194,6 +194,6 @@ def _read_example(butler: Butler, name: TractName, cells: Table | None) -> Multi
         patches, numbers = np.unique(np.asarray(cells["patch"], np.int64), return_counts=True)
         counts = dict(zip(patches.tolist(), numbers.tolist(), strict=True))
     for ref in sorted(refs, key=lambda ref: -counts.get(int(ref.dataId["patch"]), 0)):
-        if (coadd := _read(butler, ref)) is not None:
+        if (coadd := read_dataset(butler, ref)) is not None:
             return coadd  # type: ignore[no-any-return]
     return None

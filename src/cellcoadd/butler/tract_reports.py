@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from lsst.daf.butler import MissingCollectionError
 
 from ..errors import RepositoryError
 from ..report.index_page import TractSummary, make_index_page
@@ -70,12 +71,18 @@ def write_reports(
     Raises
     ------
     RepositoryError
-        If there is no repository, or no coadd in the collections.
+        If there is no repository, no such collection, or no coadd in the collections.
     OSError
         If the folder cannot be written.
     """
     with open_repository(repository, writeable=False) as reader:
-        butler = reader.clone(collections=list(collections))
+        try:
+            butler = reader.clone(collections=list(collections))
+            butler.collections.query_info(collections)
+        except MissingCollectionError as error:
+            raise RepositoryError(
+                f"{repository}: {error} 'butler query-collections {repository}' lists them."
+            ) from error
         names = [
             name
             for name in find_tracts(butler)

@@ -112,8 +112,8 @@ def summary_by_inputs(cells: Table) -> PageTable:
             columns.append([_times(entry, known.get(int(entry))) for entry in inputs])
     return PageTable(
         name="by-inputs",
-        caption="Cells by their number of visits, each cell once. The variance is that of the "
-        "mean over a cell's inner region; N times it would be constant if all inputs were equal.",
+        caption="Cells by their number of visits, each cell once. The variance of a cell is "
+        "the mean over its inner region; N times it would be constant if all inputs were equal.",
         columns=heads,
         rows=list(zip(*columns, strict=True)),
     )

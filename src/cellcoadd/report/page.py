@@ -74,12 +74,11 @@ def _render_figure(figure: PageFigure) -> str:
 
 
 def _render_table(table: PageTable) -> str:
-    heads = "".join(
-        f'<th scope="col"><button type="button">{escape(column.name)}'
-        + (f" <small>({escape(column.unit)})</small>" if column.unit else "")
-        + "</button></th>"
-        for column in table.columns
-    )
+    numeric = [
+        any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        for values in zip(*table.rows, strict=True)
+    ] or [False] * len(table.columns)
+    heads = "".join(map(_render_head, table.columns, numeric))
     rows = "".join(
         "<tr>" + "".join(map(_render_value, row, table.columns)) + "</tr>\n" for row in table.rows
     )
@@ -92,6 +91,12 @@ def _render_table(table: PageTable) -> str:
     if table.folded:
         return f"<details><summary>{caption}</summary>\n{body}</details>\n"
     return f'<p class="caption">{caption}</p>\n{body}'
+
+
+def _render_head(column: PageColumn, is_numeric: bool) -> str:
+    unit = f" <small>({escape(column.unit)})</small>" if column.unit else ""
+    kind = ' class="number"' if is_numeric else ""
+    return f'<th scope="col"{kind}><button type="button">{escape(column.name)}{unit}</button></th>'
 
 
 def _render_value(value: Value, column: PageColumn) -> str:

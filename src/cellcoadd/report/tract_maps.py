@@ -18,6 +18,7 @@ from .style import VALUES_COLOURS, new_figure, styled
 
 _MARGIN = 0.03  # of the extent, around what is drawn
 _MAP_WIDTH, _BELOW, _ABOVE = 4.3, 0.6, 0.95  # inches: the map, its labels, its labels and title
+_LINES = 5  # of the grid, each way: their numbers do not touch
 _PIXELS_ACROSS = 900  # raster of the map; a cell of a tract of 11 patches has four of them
 
 
@@ -74,7 +75,12 @@ def draw_tract_map(
         1, 1, left=0.13, right=0.89, bottom=_BELOW / height, top=1 - _ABOVE / height
     )
     sky = skyproj.GnomonicSkyproj(
-        ax=figure.add_subplot(grid[0]), lon_0=lon_0, lat_0=lat_0, extent=extent
+        ax=figure.add_subplot(grid[0]),
+        lon_0=lon_0,
+        lat_0=lat_0,
+        extent=extent,
+        n_grid_lon=_LINES,
+        n_grid_lat=_LINES,
     )
     if pixels.size:
         low, high = limits or np.percentile(values[pixels], [1.0, 99.0])

@@ -141,7 +141,7 @@ def _provenance(provenance: Provenance) -> list[PageSection]:
     ]
     packages = PageTable(
         name="packages",
-        caption=f"Versions of the {len(provenance.packages)} packages that the tasks ran with.",
+        caption=f"Versions of the {len(provenance.packages)} packages in the run of the coadds.",
         columns=[PageColumn(name="package"), PageColumn(name="version")],
         rows=list(provenance.packages.items()),
         folded=True,
