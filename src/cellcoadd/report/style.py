@@ -14,7 +14,6 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 VALUES_COLOURS = "viridis"
 """Colour map of numbers: readable in grey and by the colour-blind."""
@@ -48,9 +47,7 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def new_figure(*, width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches; no window, no global state."""
     with rc_context(_STYLE):
-        # A colour bar's label must not touch the axes to its right.
-        layout = ConstrainedLayoutEngine(wspace=0.06)
-        figure = Figure(figsize=(width, height), layout=layout)
+        figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         return figure
 

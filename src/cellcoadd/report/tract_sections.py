@@ -222,7 +222,7 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
             sky_drawing(
                 data,
                 f"input_fraction_{percent:03d}",
-                f"fraction of inputs masked by less than {percent} %",
+                f"fraction of inputs, < {percent} % masked",
                 f"Part of the cells' inputs that is masked by less than {percent} %",
                 limits=(0.0, 1.0),
             )
