@@ -248,7 +248,6 @@ def test_threshold_functions_are_those_of_the_inputs(
     tables: dict[tuple[int, int], tuple[Table, Table]],
 ) -> None:
     """For a patch: the mean over its cells of the part of the inputs below the threshold."""
-    pytest.importorskip("cellcoadd.analysis.input_thresholds", reason="no tables of inputs yet")
     inputs = tables[9697, 60][1]
     functions = threshold_functions(inputs)
     assert list(functions.planes) == ["all planes", "BAD", "SAT", "CR"]

@@ -5,17 +5,14 @@ from __future__ import annotations
 __all__ = ["ThresholdFunctions", "threshold_functions"]
 
 import dataclasses
-import importlib
-import importlib.util
 from collections.abc import Mapping
 
 import numpy as np
 from astropy.table import Table
 
+from ..analysis.input_thresholds import remaining_input_fraction
+from ..analysis.mask_fractions import fraction_column, planes_of
 from ..report.threshold_figures import Curve
-
-_MODULE = "cellcoadd.analysis.input_thresholds"
-_ALL = "masked_fraction"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,12 +39,10 @@ def threshold_functions(inputs: Table | None) -> ThresholdFunctions:
     inputs
         Tables of inputs of one tract and band, one below the other; None if there are none.
     """
-    # The module that makes tables of inputs: where it is not installed there are none to read.
-    if inputs is None or _ALL not in inputs.colnames or importlib.util.find_spec(_MODULE) is None:
+    if inputs is None or fraction_column() not in inputs.colnames:
         return ThresholdFunctions(planes={}, patches={})
-    remaining_input_fraction = importlib.import_module(_MODULE).remaining_input_fraction
     planes: dict[str, Curve] = {}
-    for plane in ("all", *_planes(inputs)):
+    for plane in ("all", *planes_of(inputs.colnames)):
         found = remaining_input_fraction(inputs, plane=plane)
         mean = found.mean()
         if np.isfinite(mean).any():
@@ -59,9 +54,3 @@ def threshold_functions(inputs: Table | None) -> ThresholdFunctions:
         if np.isfinite(mean).any()
     }
     return ThresholdFunctions(planes=planes, patches=patches)
-
-
-def _planes(inputs: Table) -> list[str]:
-    """Planes with masked fractions of their own, which come for both regions of a cell."""
-    names = [name.removeprefix(f"{_ALL}_") for name in inputs.colnames if name.startswith(_ALL)]
-    return [name for name in names if f"{_ALL}_{name}_inner" in inputs.colnames]

@@ -17,6 +17,8 @@ import numpy as np
 from astropy.table import Table
 from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
 
+from ..analysis.map_quantities import MAP_QUANTITIES
+from ..analysis.tract_cells import places_in_tract
 from ..errors import RepositoryError
 from ..report.tract_data import TractData
 from ..skymap import SkyMap, Tract
@@ -30,16 +32,6 @@ if TYPE_CHECKING:
     from ..report.tract_data import Provenance
 
 _COADD = "deepCoaddCell"
-_QUANTITIES = (
-    "inputs",
-    "variance",
-    "depth",
-    "psf_fwhm",
-    "psf_ellipticity",
-    "masked_fraction",
-    "input_fraction_005",
-    "input_fraction_010",
-)
 _LOG = logging.getLogger(__name__)
 
 
@@ -112,7 +104,7 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
     coadded = [int(ref.dataId["patch"]) for ref in find_datasets(butler, _COADD, name.data_id)]
     shown = {*coadded, *(np.unique(cells["patch"]).tolist() if cells is not None else ())}
     maps: dict[str, HealSparseMap] = {}
-    for quantity in _QUANTITIES:
+    for quantity in MAP_QUANTITIES:
         for ref in find_datasets(butler, f"{_COADD}_{quantity}_map", name.data_id):
             if (found := read_dataset(butler, ref)) is not None and found.valid_pixels.size:
                 maps[quantity] = found
@@ -178,12 +170,11 @@ def _read_tables(butler: Butler, dataset_type: str, name: TractName, tract: Trac
 
 
 def _add_places(table: Table, tract: Tract) -> None:
-    """Add the places of cells in their tract, which are the same in all patches that share them."""
-    settings, across = tract.settings, tract.patch_shape.x
-    row, column = np.divmod(np.asarray(table["patch"], np.int64), across)
-    for axis, patch in (("x", column), ("y", row)):
-        first = settings.patch_inner_cells * patch - settings.patch_border_cells
-        table[f"tract_cell_{axis}"] = first + np.asarray(table[f"cell_{axis}"], np.int64)
+    """Add the places of cells in their tract, which tables of older versions do not have."""
+    places, _ = places_in_tract(
+        tract, patch=table["patch"], cell_x=table["cell_x"], cell_y=table["cell_y"]
+    )
+    table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
 
 
 def _read_example(butler: Butler, name: TractName, cells: Table | None) -> MultipleCellCoadd | None:
