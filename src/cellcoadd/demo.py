@@ -186,6 +186,10 @@ def _show(folder: Path, repository: Path, console: Console) -> DemoResult:
     console.print(f"Stitched coadd:  {', '.join(str(path) for path in coadds)}")
     console.print(f"Picture:         {', '.join(str(path) for path in figures)}")
     console.print(f"Repository:      {repository}")
+    console.print("\nA page with figures, tables and where all of it came from:", style="bold")
+    report = ["cellcoadd", "report", str(repository), "--collection", _OUTPUT]
+    line = " ".join(map(_quoted, [*report, "-o", str(folder / "report")]))
+    console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print("\nLook further, in Python:", style="bold")
     console.print(
         "  from lsst.daf.butler import Butler\n"

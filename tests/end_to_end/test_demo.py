@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,11 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     )
     assert "WARNING:" not in result.output
     assert "2 images of 2 visits" in result.output
+    (report,) = [line for line in result.output.splitlines() if line.startswith("  cellcoadd ")]
+    written = CliRunner().invoke(main, shlex.split(report)[1:])
+    assert written.exit_code == 0, written.output
+    (page,) = (folder / "report").glob("*.html")
+    assert page.stat().st_size > 100_000
     shown = result.output.split("Look further, in Python:\n")[1]
     code = "\n".join(line.strip() for line in shown.splitlines())
     names: dict[str, object] = {}

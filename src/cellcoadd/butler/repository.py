@@ -41,13 +41,15 @@ def make_repository(root: ResourcePathExpression) -> Butler:
     return Butler.from_config(place, writeable=True)
 
 
-def open_repository(repo: str) -> Butler:
-    """Open a repository for writing.
+def open_repository(repo: str, *, writeable: bool = True) -> Butler:
+    """Open a repository.
 
     Parameters
     ----------
     repo
         Folder, URI or alias of the repository.
+    writeable
+        Whether it is to be changed.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def open_repository(repo: str) -> Butler:
         If there is one that the user may not read.
     """
     try:
-        return Butler.from_config(repo, writeable=True)
+        return Butler.from_config(repo, writeable=writeable)
     except PermissionError:
         raise
     except (OSError, RuntimeError) as error:  # the latter for a file that is no configuration

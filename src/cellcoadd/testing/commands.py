@@ -1,4 +1,4 @@
-"""The commands ``butler`` and ``pipetask`` for tests: in this process, or as a user types them.
+"""The commands of a user for tests: in this process, or in one of their own.
 
 A process of its own proves that the installed command works, but takes seconds to start; most tests
 run commands in this one. Either way the outcome is what a user sees: exit code and output, the log
@@ -23,7 +23,9 @@ from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler.cli.butler import cli as butler
 from lsst.daf.butler.cli.cliLog import CliLog
 
-_PROGRAMS: dict[str, Any] = {"butler": butler, "pipetask": pipetask}
+from ..cli import main as cellcoadd
+
+_PROGRAMS: dict[str, Any] = {"butler": butler, "pipetask": pipetask, "cellcoadd": cellcoadd}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Outcome:
 
 
 def run_command(program: str, *arguments: str | Path) -> Outcome:
-    """Run ``butler`` or ``pipetask`` in this process.
+    """Run ``butler``, ``pipetask`` or ``cellcoadd`` in this process.
 
     An exception that the command lets through becomes exit code 1 and, as for a user, a traceback
     in the output.

@@ -1,0 +1,190 @@
+"""What a repository holds of a tract in a band, read for the report on it.
+
+Datasets that are not there, or whose files cannot be read, become None; the report names them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TractName", "find_datasets", "find_tracts", "read_dataset", "read_tract"]
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import astropy.table
+import numpy as np
+from astropy.table import Table
+from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
+
+from ..analysis.map_quantities import MAP_QUANTITIES
+from ..analysis.tract_cells import places_in_tract
+from ..errors import RepositoryError
+from ..report.tract_data import TractData
+from ..skymap import SkyMap, Tract
+from .threshold_functions import threshold_functions
+from .warp_variance import weighted_warp_variance
+
+if TYPE_CHECKING:
+    from healsparse import HealSparseMap
+
+    from ..products.cell_coadd import MultipleCellCoadd
+    from ..report.tract_data import Provenance
+
+_COADD = "deepCoaddCell"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, order=True)
+class TractName:
+    """A tract of a sky map, in a band."""
+
+    skymap: str
+    tract: int
+    band: str
+
+    @property
+    def data_id(self) -> dict[str, str | int]:
+        """As the Butler names it."""
+        return {"skymap": self.skymap, "tract": self.tract, "band": self.band}
+
+
+def find_tracts(butler: Butler) -> list[TractName]:
+    """Return the tracts and bands of which there is a coadd or a table of cells, sorted."""
+    names = {
+        TractName(
+            skymap=str(ref.dataId["skymap"]),
+            tract=int(ref.dataId["tract"]),
+            band=str(ref.dataId["band"]),
+        )
+        for dataset_type in (_COADD, f"{_COADD}_table")
+        for ref in find_datasets(butler, dataset_type)
+    }
+    return sorted(names)
+
+
+def find_datasets(
+    butler: Butler, dataset_type: str, data_id: Mapping[str, str | int] | None = None
+) -> list[DatasetRef]:
+    """Return the datasets of a type in the Butler's collections, sorted by data ID.
+
+    A type that the repository does not know has none.
+    """
+    try:
+        refs = butler.query_datasets(dataset_type, data_id=data_id, limit=None, explain=False)
+    except MissingDatasetTypeError:
+        return []
+    return sorted(refs, key=lambda ref: str(sorted(ref.dataId.required.items())))
+
+
+def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> TractData:
+    """Read what there is of a tract in a band.
+
+    Parameters
+    ----------
+    butler
+        With the collections to look into.
+    name
+        Which tract and band.
+    provenance
+        What is known of where it came from.
+
+    Raises
+    ------
+    RepositoryError
+        If the repository does not have the sky map.
+    """
+    tract = _read_sky_map(butler, name)[name.tract]
+    patch = tract.patch(0)
+    cells = _read_tables(butler, f"{_COADD}_table", name, tract)
+    inputs = _read_tables(butler, f"{_COADD}_inputTable", name, tract)
+    example = _read_example(butler, name, cells)
+    functions = threshold_functions(inputs)
+    side = tract.settings.cell_inner_size * tract.settings.pixel_scale_arcsec / 60.0
+    coadded = [int(ref.dataId["patch"]) for ref in find_datasets(butler, _COADD, name.data_id)]
+    shown = {*coadded, *(np.unique(cells["patch"]).tolist() if cells is not None else ())}
+    maps: dict[str, HealSparseMap] = {}
+    for quantity in MAP_QUANTITIES:
+        for ref in find_datasets(butler, f"{_COADD}_{quantity}_map", name.data_id):
+            if (found := read_dataset(butler, ref)) is not None and found.valid_pixels.size:
+                maps[quantity] = found
+    return TractData(
+        skymap=name.skymap,
+        tract=name.tract,
+        band=name.band,
+        grid_shape=patch.grid.shape,
+        outer_width=patch.grid.outer_cell_shape.x,
+        cell_area_arcmin2=side**2,
+        provenance=provenance,
+        cells=cells,
+        inputs=inputs,
+        maps=maps,
+        outlines={number: tract.patch(number).inner_region for number in sorted(shown)},
+        example=example,
+        example_warp_variance=None
+        if example is None
+        else weighted_warp_variance(
+            butler,
+            max(example.cells.values(), key=lambda cell: len(cell.inputs)),
+            example.identifiers,
+        ),
+        thresholds=functions.planes,
+        patch_thresholds=functions.patches,
+        coadd_name=_COADD,
+    )
+
+
+def read_dataset(butler: Butler, ref: DatasetRef) -> Any:
+    """Read a dataset; None, and a warning in the log, if its file cannot be read."""
+    try:
+        return butler.get(ref)
+    except (OSError, LookupError, ImportError) as error:
+        _LOG.warning("%s %s cannot be read: %s", ref.datasetType.name, ref.dataId, error)
+        return None
+
+
+def _read_sky_map(butler: Butler, name: TractName) -> SkyMap:
+    """Read the sky map, from any collection: a run of coadds does not hold it."""
+    refs: Iterable[DatasetRef] = butler.query_datasets(
+        "skyMap", "*", find_first=False, data_id={"skymap": name.skymap}, explain=False
+    )
+    for ref in refs:
+        sky_map: SkyMap = butler.get(ref)
+        return sky_map
+    raise RepositoryError(
+        f"The repository has coadds on the sky map {name.skymap!r}, but not the sky map; "
+        f"'butler register-skymap' adds it."
+    )
+
+
+def _read_tables(butler: Butler, dataset_type: str, name: TractName, tract: Tract) -> Table | None:
+    """Read the tables of all patches, one below the other; None if there is no row."""
+    found = (read_dataset(butler, ref) for ref in find_datasets(butler, dataset_type, name.data_id))
+    tables = [table for table in found if table is not None and len(table)]
+    if not tables:
+        return None
+    table = astropy.table.vstack(tables, metadata_conflicts="silent")
+    if "tract_cell_x" not in table.colnames:
+        _add_places(table, tract)
+    return table
+
+
+def _add_places(table: Table, tract: Tract) -> None:
+    """Add the places of cells in their tract, which tables of older versions do not have."""
+    places, _ = places_in_tract(
+        tract, patch=table["patch"], cell_x=table["cell_x"], cell_y=table["cell_y"]
+    )
+    table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
+
+
+def _read_example(butler: Butler, name: TractName, cells: Table | None) -> MultipleCellCoadd | None:
+    """Read the coadd of the patch with the most filled cells."""
+    refs = find_datasets(butler, _COADD, name.data_id)
+    counts: dict[int, int] = {}
+    if cells is not None:
+        patches, numbers = np.unique(np.asarray(cells["patch"], np.int64), return_counts=True)
+        counts = dict(zip(patches.tolist(), numbers.tolist(), strict=True))
+    for ref in sorted(refs, key=lambda ref: -counts.get(int(ref.dataId["patch"]), 0)):
+        if (coadd := read_dataset(butler, ref)) is not None:
+            return coadd  # type: ignore[no-any-return]
+    return None

@@ -1,0 +1,148 @@
+"""Reports on the tracts of a repository, written as pages with their figures beside them."""
+
+from __future__ import annotations
+
+__all__ = ["WrittenReport", "write_reports"]
+
+import dataclasses
+import os
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from lsst.daf.butler import MissingCollectionError
+
+from ..errors import RepositoryError
+from ..report.index_page import TractSummary, make_index_page
+from ..report.page import render_page
+from ..report.page_parts import ReportPage
+from ..report.tract_data import TractData
+from ..report.tract_page import make_tract_page
+from .coadd_provenance import read_provenance
+from .repository import open_repository
+from .tract_datasets import TractName, find_tracts, read_tract
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WrittenReport:
+    """A page that was written.
+
+    Parameters
+    ----------
+    page
+        The file.
+    figures
+        Files of its figures.
+    left_out
+        Sentences on what it does not show, and why.
+    """
+
+    page: Path
+    figures: Sequence[Path]
+    left_out: Sequence[str]
+
+
+def write_reports(
+    repository: str,
+    collections: Sequence[str],
+    folder: Path,
+    *,
+    tracts: Collection[int] = (),
+    bands: Collection[str] = (),
+) -> Iterator[WrittenReport]:
+    """Write a page for each tract and band, and one that compares them if there are several.
+
+    Parameters
+    ----------
+    repository
+        Folder, URI or alias of the repository.
+    collections
+        Where to look for coadds, tables and maps, in this order.
+    folder
+        Where the pages go; made if it does not exist. Files of the same names are replaced.
+    tracts, bands
+        Only these; all if none is given.
+
+    Yields
+    ------
+    written
+        Each page, when it is there.
+
+    Raises
+    ------
+    RepositoryError
+        If there is no repository, no such collection, or no coadd in the collections.
+    OSError
+        If the folder cannot be written.
+    """
+    with open_repository(repository, writeable=False) as reader:
+        try:
+            butler = reader.clone(collections=list(collections))
+            butler.collections.query_info(collections)
+        except MissingCollectionError as error:
+            raise RepositoryError(
+                f"{repository}: {error} 'butler query-collections {repository}' lists them."
+            ) from error
+        names = [
+            name
+            for name in find_tracts(butler)
+            if (not tracts or name.tract in tracts) and (not bands or name.band in bands)
+        ]
+        if not names:
+            raise RepositoryError(
+                f"No deepCoaddCell or deepCoaddCell_table{_asked(tracts, bands)} in "
+                f"{', '.join(collections)} of {repository}; "
+                f"'butler query-collections {repository}' lists the collections."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        summaries: list[TractSummary] = []
+        for name in names:
+            provenance = read_provenance(butler, repository, collections, name)
+            data = read_tract(butler, name, provenance)
+            stem = f"{name.skymap}_{name.tract}_{name.band}"
+            yield _write(make_tract_page(data), folder, stem)
+            summaries.append(_summary(name, data, f"{stem}.html"))
+        if len(summaries) > 1:
+            yield _write(make_index_page(summaries), folder, "index")
+
+
+def _asked(tracts: Collection[int], bands: Collection[str]) -> str:
+    parts = [f"tract {number}" for number in tracts] + [f"{band} band" for band in bands]
+    return f" of {', '.join(parts)}" if parts else ""
+
+
+def _summary(name: TractName, data: TractData, page: str) -> TractSummary:
+    known = data.cells is not None
+    return TractSummary(
+        skymap=name.skymap,
+        tract=name.tract,
+        band=name.band,
+        page=page,
+        cells=data.cells_once if known else None,
+        patches=len(np.unique(data.cells["patch"])) if data.cells is not None else 0,
+        thresholds=data.thresholds,
+        outer_width=data.outer_width,
+    )
+
+
+def _write(page: ReportPage, folder: Path, stem: str) -> WrittenReport:
+    """Write the figures, then the page: when it is there, all is."""
+    figures = [
+        _write_whole(folder / f"{stem}_{figure.name}.png", figure.png)
+        for section in page.sections
+        for figure in section.figures
+    ]
+    path = _write_whole(folder / f"{stem}.html", render_page(page).encode())
+    left_out = [text for section in page.sections for text in section.left_out]
+    return WrittenReport(page=path, figures=figures, left_out=left_out)
+
+
+def _write_whole(path: Path, content: bytes) -> Path:
+    """Write a file; one that was begun and not finished does not stay."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
