@@ -25,6 +25,7 @@ from lsst.daf.butler.cli.butler import cli as butler_command
 from lsst.daf.butler.cli.cliLog import CliLog
 from rich.console import Console
 
+from .butler.tract_reports import write_reports
 from .errors import CellCoaddError
 from .products.cell_coadd import MultipleCellCoadd
 from .report.coadd_figures import draw_coadd_and_inputs, input_counts
@@ -35,9 +36,9 @@ _SKYMAP = "hsc_rings_cells_v1"
 _TRACT = 9813
 _INPUT = "HSC/runs/demo"
 _OUTPUT = "u/demo/cell_coadds"
-_PIPELINE = "resource://cellcoadd/pipelines/cell_coadds.yaml"
+_PIPELINE = "resource://cellcoadd/pipelines/full.yaml"
 _MARK = ".cellcoadd-demo"
-_MADE = ("repo", "images", f"coadd_{_TRACT}_*.fits", f"coadd_{_TRACT}_*.png")
+_MADE = ("repo", "images", "report", f"coadd_{_TRACT}_*.fits", f"coadd_{_TRACT}_*.png")
 # Large detectors reach into neighbouring patches, which would take as long and be half empty.
 _PATCHES = {"hsc-patch": " AND patch=61"}
 _COMMANDS: dict[str, Any] = {"butler": butler_command, "pipetask": pipetask_command}
@@ -55,11 +56,14 @@ class DemoResult:
         Stitched coadds as FITS files.
     figures
         Pictures of the coadds.
+    page
+        The report: figures, tables, and where all of it came from.
     """
 
     repository: Path
     coadds: tuple[Path, ...]
     figures: tuple[Path, ...]
+    page: Path
 
 
 def run_demo(
@@ -103,15 +107,17 @@ def run_demo(
     _run(ingest, console, doing="Looking at the images ...")
     register: list[str | Path] = ["butler", "register-skymap", repository, _SKYMAP]
     _run([*register, "--overlapping", _INPUT], console, doing="Registering tracts ...")
-    console.rule("3. Warp, assemble and stitch")
+    console.rule("3. Warp, assemble, stitch, tabulate and map")
     where = f"instrument='{survey.camera.instrument}' AND skymap='{_SKYMAP}' AND tract={_TRACT}"
     where += _PATCHES.get(plan, "")
     pipetask: list[str | Path] = ["pipetask", "--log-level", "WARNING", "run", "-j", str(processes)]
     pipetask += ["--register-dataset-types", "-b", repository, "-i", _INPUT, "-o", _OUTPUT]
     pipetask += ["-p", _PIPELINE, "-d", f"{where} AND band='{survey.band}'"]
     _run(pipetask, console, doing="Warping and adding up ...")
-    console.rule("4. Look")
-    return _show(folder, repository, console)
+    console.rule("4. Report")
+    page = _report(folder, repository, console)
+    console.rule("5. Look")
+    return _show(folder, repository, page, console)
 
 
 def _prepare(folder: Path) -> None:
@@ -170,7 +176,18 @@ def _logging_restored() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _show(folder: Path, repository: Path, console: Console) -> DemoResult:
+def _report(folder: Path, repository: Path, console: Console) -> Path:
+    """Write the report as the command does that is printed."""
+    target = folder / "report"
+    command = ["cellcoadd", "report", str(repository), "--collection", _OUTPUT, "-o", str(target)]
+    line = " ".join(map(_quoted, command))
+    console.print(f"$ {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
+    with console.status("Drawing figures ..."):
+        pages = [written.page for written in write_reports(str(repository), [_OUTPUT], target)]
+    return pages[-1]
+
+
+def _show(folder: Path, repository: Path, page: Path, console: Console) -> DemoResult:
     coadds: list[Path] = []
     figures: list[Path] = []
     with Butler.from_config(str(repository), collections=_OUTPUT) as butler:
@@ -186,10 +203,7 @@ def _show(folder: Path, repository: Path, console: Console) -> DemoResult:
     console.print(f"Stitched coadd:  {', '.join(str(path) for path in coadds)}")
     console.print(f"Picture:         {', '.join(str(path) for path in figures)}")
     console.print(f"Repository:      {repository}")
-    console.print("\nA page with figures, tables and where all of it came from:", style="bold")
-    report = ["cellcoadd", "report", str(repository), "--collection", _OUTPUT]
-    line = " ".join(map(_quoted, [*report, "-o", str(folder / "report")]))
-    console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Page to look at: {page}", soft_wrap=True)
     console.print("\nLook further, in Python:", style="bold")
     console.print(
         "  from lsst.daf.butler import Butler\n"
@@ -200,7 +214,9 @@ def _show(folder: Path, repository: Path, console: Console) -> DemoResult:
         markup=False,
         soft_wrap=True,
     )
-    return DemoResult(repository=repository, coadds=tuple(coadds), figures=tuple(figures))
+    return DemoResult(
+        repository=repository, coadds=tuple(coadds), figures=tuple(figures), page=page
+    )
 
 
 def _summarize(coadd: MultipleCellCoadd, console: Console) -> None:

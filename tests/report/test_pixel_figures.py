@@ -44,6 +44,25 @@ def cells(coadd: MultipleCellCoadd) -> Table:
     return table
 
 
+@pytest.mark.parametrize("kept", ["column", "row", "cell"])
+def test_a_small_coadd_has_panels_that_can_be_seen(
+    coadd: MultipleCellCoadd, cells: Table, kept: str
+) -> None:
+    """Cells in a line, or one of one visit: where matplotlib finds no room for axes it warns."""
+    wanted = {
+        "column": [index for index in coadd.cells if index.x == 2],
+        "row": [index for index in coadd.cells if index.y == 2],
+        "cell": [Index2D(x=2, y=2)],
+    }[kept]
+    names = {(index.x, index.y) for index in wanted}
+    rows = cells[np.array([(row["cell_x"], row["cell_y"]) in names for row in cells])]
+    rows["visit_count"] = 1
+    figure = draw_mask_fractions(coadd.subset(wanted), rows)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        assert min(axes.get_position().size) > 0.0
+
+
 def test_five_panels_show_image_and_four_columns_cell_by_cell(
     coadd: MultipleCellCoadd, cells: Table
 ) -> None:

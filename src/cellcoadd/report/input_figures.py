@@ -86,4 +86,5 @@ def colour_by_inputs(axes: Axes) -> None:
     step = -(-most // _COLOURS)
     image.set_norm(BoundaryNorm(np.arange(0.5, most + step + 0.5, step), _COLOURS))
     assert image.colorbar is not None, "drawn with the map"
-    image.colorbar.set_ticks(MaxNLocator(10, integer=True).tick_values(1, most))
+    # Between 1 and 1 there is nothing to place ticks in.
+    image.colorbar.set_ticks(MaxNLocator(10, integer=True).tick_values(1, max(most, 2)))

@@ -7,6 +7,8 @@ __all__ = ["draw_mask_fractions"]
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
+from lsst.images import Box
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
@@ -17,6 +19,7 @@ from .panels import draw_cells, draw_flux, outline_cells
 from .style import new_figure, styled
 
 _WIDTH, _HEIGHT = 13.0, 7.4  # inches
+_LARGEST_RATIO = 1.5  # of the sides of a panel
 _PLACES = {  # rows and columns of a grid of 2 x 6
     "image": (0, slice(1, 3)),
     "visit_count": (0, slice(3, 5)),
@@ -69,6 +72,7 @@ def draw_mask_fractions(coadd: MultipleCellCoadd, cells: Table) -> Figure:
             outline_cells(axes, coadd, coadd.bbox)
             names = coadd.identifiers
             axes.set_title(f"Tract {names.tract}, patch {names.patch}, {coadd.band} band")
+            _leave_room(axes, coadd.bbox)
             continue
         draw_cells(
             axes,
@@ -78,12 +82,21 @@ def draw_mask_fractions(coadd: MultipleCellCoadd, cells: Table) -> Figure:
             limits=(0.0, 1.0) if name.startswith("input_fraction") else None,
         )
         axes.set_title(_TITLES[name])
+        _leave_room(axes, coadd.bbox)
         if name == "visit_count":
             colour_by_inputs(axes)
         if place[1].start > 1:  # the panel to its left has the same y
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
     return figure
+
+
+def _leave_room(axes: Axes, box: Box) -> None:
+    """Leave room beside a narrow or flat coadd: a panel of no width has no place for its axes."""
+    least = max(box.y.size, box.x.size) / _LARGEST_RATIO
+    for side, set_limits in ((box.x, axes.set_xlim), (box.y, axes.set_ylim)):
+        margin = 0.5 * max(least - side.size, 0.0) + 0.5
+        set_limits(side.min - margin, side.max + margin)
 
 
 def _in_order_of_cells(
