@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
-from cellcoadd.recipes import coadd_images
+from cellcoadd.recipes import coadd_files, coadd_images
+from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
+from cellcoadd.skymap import named_sky_map
+from cellcoadd.surveys.rubin import read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.testing.same_cells import assert_same_cell
 from cellcoadd.warping.direct import make_direct_warp
@@ -101,3 +105,54 @@ def test_more_noise_than_is_made_is_refused() -> None:
             warp_settings=WarpSettings(number_of_noise_realizations=1),
             coadd_settings=CoaddSettings(num_noise_realizations=2),
         )  # fmt: skip
+
+
+def test_files_make_the_coadd_of_their_images(tmp_path: Path) -> None:
+    """Bit for bit, in any order; a file that is none and a second copy are named and left out."""
+    plan = survey_plan(
+        "tests",
+        camera=Camera(columns=2, rows=1, width=420, height=420),
+        visits=(
+            VisitPlan(visit=1228, sequence=1),
+            VisitPlan(visit=1230, sequence=2, dither_east=3000.0),  # lands nowhere near
+            VisitPlan(visit=1232, sequence=3, rotation=90.0),
+        ),
+    )
+    files = list(write_survey(plan, tmp_path / "images").images)
+    copied, text = tmp_path / "zzz.fits", tmp_path / "text.fits"
+    copied.write_bytes(files[0].read_bytes())
+    text.write_text("no image")
+    patch = named_sky_map("hsc_rings_cells_v1")[9813].patch(61)
+    settings = WarpSettings(do_pre_warp_interpolation=True)
+    counts: list[tuple[int, int]] = []
+    made = coadd_files(
+        [text, copied, *reversed(files)], patch, warp_settings=settings,
+        progress=lambda done, total: counts.append((done, total)),
+    )  # fmt: skip
+    expected = coadd_images(
+        [read_visit_image(path).calibrated_image for path in files], patch, warp_settings=settings
+    )
+    assert expected is not None
+    assert made.coadd == expected
+    assert [Path(error.source).name for error in made.refused] == ["text.fits", "zzz.fits"]
+    assert "which" in made.refused[1].reason
+    assert counts[-1] == (8, 8)
+
+
+def test_files_of_several_bands_are_refused(tmp_path: Path) -> None:
+    """Before any pixel is read."""
+    camera = Camera(columns=1, rows=1, width=60, height=60)
+    visits = (VisitPlan(visit=1228, sequence=1),)
+    files = [
+        path
+        for number, band in enumerate("ri")
+        for path in write_survey(
+            survey_plan(
+                "tests", camera=camera, band=band, physical_filter=f"HSC-{band.upper()}",
+                visits=(dataclasses.replace(visits[0], visit=1228 + 2 * number),), sky=None,
+            ),
+            tmp_path / band,
+        ).images
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"the images are of \['i', 'r'\]"):
+        coadd_files(files, PATCH)

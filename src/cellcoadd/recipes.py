@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["coadd_images"]
+__all__ = ["FilesCoadd", "coadd_files", "coadd_images"]
 
+import dataclasses
+import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from .cell_grid import Index2D
 from .coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from .coaddition.settings import CoaddSettings
+from .errors import UnusableInputError
 from .products.calibrated_image import CalibratedImage
 from .products.cell_coadd import MultipleCellCoadd
+from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
-from .warping.direct import make_direct_warp
+from .surveys import Reader, SurveyHeader, reader_for
+from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
+
+_LOG = logging.getLogger(__name__)
 
 
 def coadd_images(
@@ -54,23 +62,11 @@ def coadd_images(
     -----
     The result is the same, bit for bit, as that of the pipeline tasks with the same settings.
     """
-    warp_settings = warp_settings or WarpSettings()
-    coadd_settings = coadd_settings or CoaddSettings()
-    wanted, made = (
-        coadd_settings.num_noise_realizations,
-        warp_settings.number_of_noise_realizations,
-    )
-    if wanted > made:
-        raise ValueError(
-            f"num_noise_realizations = {wanted} asks for more than the "
-            f"number_of_noise_realizations = {made} that are warped."
-        )
+    warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
     visits: dict[tuple[str, int], list[CalibratedImage]] = defaultdict(list)
     for image in images:
         visits[image.observation.instrument, image.observation.visit].append(image)
-    bands = sorted({image.observation.band for group in visits.values() for image in group})
-    if len(bands) > 1:
-        raise ValueError(f"One coadd is of one band, the images are of {bands}.")
+    _check_bands(image.observation for group in visits.values() for image in group)
 
     def warps() -> Iterable[VisitOnPatch]:
         for _, group in sorted(visits.items()):
@@ -79,3 +75,139 @@ def coadd_images(
                 yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
     return assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FilesCoadd:
+    """A coadd of files, and those that could not be used.
+
+    Parameters
+    ----------
+    coadd
+        None if no cell that was asked for is covered.
+    refused
+        A file and the reason for each file that was left out as a whole. Detectors that fail the
+        cuts of the selection are in the log.
+    """
+
+    coadd: MultipleCellCoadd | None
+    refused: Sequence[UnusableInputError]
+
+
+def coadd_files(
+    paths: Iterable[Path | str],
+    patch: Patch,
+    *,
+    warp_settings: WarpSettings | None = None,
+    coadd_settings: CoaddSettings | None = None,
+    cells: Collection[Index2D] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FilesCoadd:
+    """Make the cell-based coadd of a patch from files of calibrated images of one band.
+
+    Parameters
+    ----------
+    paths
+        Files that one of the `surveys` reads, in any order.
+    patch, warp_settings, coadd_settings, cells
+        As for `coadd_images`.
+    progress
+        Called after each file with the number of files done and that of all.
+
+    Raises
+    ------
+    ValueError
+        For the reasons of `coadd_images`.
+
+    Notes
+    -----
+    One detector is in memory at a time, and pixels are read only of those that land on the patch. A
+    file that cannot be used is left out with its reason. The result is the same, bit for bit, as
+    that of `coadd_images` and of the pipeline tasks.
+    """
+    warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
+    refused: list[UnusableInputError] = []
+    files = _by_visit(paths, refused)
+    _check_bands(file.header.observation for group in files.values() for file in group)
+    total = sum(len(group) for group in files.values()) + len(refused)
+    done = len(refused)
+
+    def warps() -> Iterator[VisitOnPatch]:
+        nonlocal done
+        for _, group in sorted(files.items()):
+            warper = VisitWarper(patch, settings=warp_settings)
+            for file in sorted(group, key=lambda file: file.header.observation):
+                try:
+                    _add_file(warper, file)
+                except UnusableInputError as error:
+                    refused.append(error)
+                    _LOG.warning("Left out: %s", error)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            result = warper.finish()
+            if result is not None:
+                yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
+
+    coadd = assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)
+    return FilesCoadd(coadd=coadd, refused=refused)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _File:
+    reader: Reader
+    header: SurveyHeader
+
+
+def _by_visit(
+    paths: Iterable[Path | str], refused: list[UnusableInputError]
+) -> dict[tuple[str, int], list[_File]]:
+    """Read the headers; files that cannot be read, or say the same as another, are refused."""
+    visits: dict[tuple[str, int], list[_File]] = defaultdict(list)
+    known: dict[ObservationIdentifiers, Path] = {}
+    for path in sorted(map(Path, paths)):
+        try:
+            reader = reader_for(path)
+            header = reader.read_header(path)
+            observation = header.observation
+            if observation in known:
+                raise UnusableInputError(
+                    str(path), f"it is {observation}, which {known[observation]} is already."
+                )
+        except UnusableInputError as error:
+            refused.append(error)
+            _LOG.warning("Left out: %s", error)
+            continue
+        known[observation] = path
+        visits[observation.instrument, observation.visit].append(
+            _File(reader=reader, header=header)
+        )
+    return visits
+
+
+def _add_file(warper: VisitWarper, file: _File) -> None:
+    header = file.header
+    if warper.reaches(header.observation, header.bbox, header.sky_projection):
+        warper.add(file.reader.read(header.source).calibrated_image)
+
+
+def _settings(
+    warp_settings: WarpSettings | None, coadd_settings: CoaddSettings | None
+) -> tuple[WarpSettings, CoaddSettings, int]:
+    """Return both with their defaults, and the number of noise realizations to add up."""
+    warp_settings = warp_settings or WarpSettings()
+    coadd_settings = coadd_settings or CoaddSettings()
+    wanted = coadd_settings.num_noise_realizations
+    made = warp_settings.number_of_noise_realizations
+    if wanted > made:
+        raise ValueError(
+            f"num_noise_realizations = {wanted} asks for more than the "
+            f"number_of_noise_realizations = {made} that are warped."
+        )
+    return warp_settings, coadd_settings, wanted
+
+
+def _check_bands(observations: Iterable[ObservationIdentifiers]) -> None:
+    bands = sorted({observation.band for observation in observations})
+    if len(bands) > 1:
+        raise ValueError(f"One coadd is of one band, the images are of {bands}.")

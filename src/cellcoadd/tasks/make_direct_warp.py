@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MakeDirectWarpConfig", "MakeDirectWarpConnections", "MakeDirectWarpTask"]
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lsst.pex.config import ConfigField, Field, RangeField
@@ -24,7 +24,7 @@ from ..conventions import MAX_NOISE_REALIZATIONS
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..skymap import Patch, SkyMap
-from ..warping.direct import make_direct_warp
+from ..warping.direct import VisitWarper
 from ..warping.settings import WarpSettings
 from ._configs import (
     InterpolationConfig,
@@ -194,13 +194,13 @@ class MakeDirectWarpTask(PipelineTask):
         images = self._load(butlerQC, refs)
         butlerQC.put(self.run(images=images, patch=patch), outputRefs)
 
-    def run(self, *, images: Sequence[CalibratedImage], patch: Patch) -> Struct:
+    def run(self, *, images: Iterable[CalibratedImage], patch: Patch) -> Struct:
         """Warp one visit.
 
         Parameters
         ----------
         images
-            The detectors of one visit.
+            The detectors of one visit, sorted. They may be loaded one at a time: none is kept.
         patch
             The target.
 
@@ -214,7 +214,10 @@ class MakeDirectWarpTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no usable image lands on the patch.
         """
-        result = make_direct_warp(images, patch, settings=self.config.to_settings())
+        warper = VisitWarper(patch, settings=self.config.to_settings())
+        for image in images:
+            warper.add(image)
+        result = warper.finish()
         if result is None:
             raise NoWorkFound(
                 f"No usable image lands on tract {patch.tract}, patch {patch.id} of {patch.skymap}."
@@ -226,12 +229,13 @@ class MakeDirectWarpTask(PipelineTask):
             outputs[f"noise_warp{number}"] = noise
         return Struct(**outputs)
 
-    def _load(self, context: QuantumContext, refs: Sequence[Any]) -> list[CalibratedImage]:
+    def _load(self, context: QuantumContext, refs: Sequence[Any]) -> Iterator[CalibratedImage]:
         """Read the images that can be used; the others are logged with the reason."""
-        images: list[CalibratedImage] = []
         for ref in refs:
             try:
-                images.append(load_image(context.get(ref)))
+                image = load_image(context.get(ref))
             except UnusableInputError as err:
                 self.log.warning("Left out: %s", err)
-        return images
+            else:
+                yield image
+                del image  # before the next one is read

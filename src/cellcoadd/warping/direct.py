@@ -7,10 +7,11 @@ __all__ = ["DirectWarp", "VisitWarper", "make_direct_warp"]
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskedImage
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
@@ -20,7 +21,7 @@ from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
-from .project import LandedDetector, Placement, place_image, project_image
+from .project import LandedDetector, Placement, place_detector, project_image
 from .select import Refusal, select_images
 from .settings import WarpSettings
 from .warped_cells import warp_cells
@@ -118,7 +119,7 @@ class VisitWarper:
                 return
         self._absent -= set(image.masked_image.mask.schema.names)
         try:
-            placement = place_image(image, box=self._box, tract=self._patch.sky_projection)
+            placement = self._place(image.observation, image.bbox, image.sky_projection)
             if placement is None:
                 return
             prepared = prepare_image(image, settings=settings)
@@ -135,6 +136,29 @@ class VisitWarper:
             LandedDetector.from_image(
                 image, placement=placement, mean_variance_njy2=prepared.mean_variance_njy2
             )
+        )
+
+    def reaches(
+        self, observation: ObservationIdentifiers, bbox: Box, sky_projection: SkyProjection[Any]
+    ) -> bool:
+        """Return whether a detector lands on the patch, so that its pixels need be read.
+
+        Raises
+        ------
+        UnusableInputError
+            If the detector's WCS fails on its own pixels.
+        """
+        return self._place(observation, bbox, sky_projection) is not None
+
+    def _place(
+        self, observation: ObservationIdentifiers, bbox: Box, sky_projection: SkyProjection[Any]
+    ) -> Placement | None:
+        return place_detector(
+            bbox,
+            sky_projection,
+            box=self._box,
+            tract=self._patch.sky_projection,
+            source=str(observation),
         )
 
     def finish(self) -> DirectWarp | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LandedDetector", "Placement", "ProjectedImage", "place_image", "project_image"]
+__all__ = ["LandedDetector", "Placement", "ProjectedImage", "place_detector", "project_image"]
 
 import dataclasses
 import math
@@ -98,20 +98,34 @@ class ProjectedImage:
     coverage: npt.NDArray[np.bool_]
 
 
-def place_image(
-    image: CalibratedImage, *, box: Box, tract: SkyProjection[TractFrame]
+def place_detector(
+    bbox: Box,
+    sky_projection: SkyProjection[Any],
+    *,
+    box: Box,
+    tract: SkyProjection[TractFrame],
+    source: str,
 ) -> Placement | None:
     """Find where a detector lands in a region of a tract; None if it does not.
+
+    Parameters
+    ----------
+    bbox, sky_projection
+        The detector's pixels, and from them to the sky.
+    box
+        The region.
+    tract
+        The tract's pixels to the sky.
+    source
+        What the user knows the detector as.
 
     Raises
     ------
     UnusableInputError
         If the detector's WCS fails on its own pixels.
     """
-    transform = TractToDetector(
-        tract=tract, detector=image.sky_projection, source=str(image.observation)
-    )
-    footprint = transform.footprint(image.bbox)
+    transform = TractToDetector(tract=tract, detector=sky_projection, source=source)
+    footprint = transform.footprint(bbox)
     region = _pixels_inside(footprint, box) if footprint is not None else None
     if footprint is None or region is None:
         return None
