@@ -127,6 +127,16 @@ def test_a_cell_of_which_an_input_is_unknown_does_not_count() -> None:
     assert np.isnan(unknown.by_patch()[0, 0]).all()
 
 
+def test_a_plane_that_only_some_patches_have_is_unknown_in_the_others() -> None:
+    """Tables put together are masked there; a masked number is not a fraction of 0."""
+    with_plane = inputs(*of_cell(0, 0.3, masked_fraction_BAD=0.2))
+    table = vstack([with_plane, inputs(*of_cell(1, 0.3))])
+    assert table["masked_fraction_BAD"].mask.tolist() == [False, True]
+    found = remaining_input_fraction(table, thresholds=[0.1, 0.25], plane="BAD")
+    np.testing.assert_array_equal(found.fractions, [[0.0, 1.0], [np.nan, np.nan]])
+    assert found.mean().tolist() == [0.0, 1.0]
+
+
 def test_a_plane_and_a_region_have_columns_of_their_own() -> None:
     """All planes together is not the sum of them."""
     row = {

@@ -153,8 +153,11 @@ def test_what_is_not_known_stays_unknown() -> None:
     patch = TRACT.patch(4)
     some = [Index2D(x=1, y=1), Index2D(x=3, y=2)]
     table = invent_cell_table(patch, cells=some, columns={"depth": [np.nan, 26.0]})
-    cells = gather_cells([table[:0], table], TRACT, columns=["depth"])
-    np.testing.assert_array_equal(cells.values, [[np.nan, 26.0]])
+    masked = Table(table, masked=True)
+    masked["depth"].mask = [False, True]
+    for given, expected in ((table, [[np.nan, 26.0]]), (masked, [[np.nan, np.nan]])):
+        cells = gather_cells([table[:0], given], TRACT, columns=["depth"])
+        np.testing.assert_array_equal(cells.values, expected)
     assert cells.band == "i"
     nothing = gather_cells([table[:0]], TRACT, columns=["depth"])
     assert len(nothing) == 0

@@ -114,3 +114,18 @@ def test_figure_is_written_whole_or_not_at_all(
     with pytest.raises(OSError, match="disk full"):
         write_figure(figure, tmp_path / "other.png")
     assert [entry.name for entry in tmp_path.iterdir()] == ["coadd.png"]
+
+
+def test_more_visits_than_colours_are_drawn(
+    coadd: MultipleCellCoadd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten years of Rubin put hundreds into a cell; empty cells stay blank."""
+    monkeypatch.setattr(
+        "cellcoadd.report.coadd_figures.input_counts", lambda coadd: 300 * input_counts(coadd)
+    )
+    figure = draw_coadd_and_inputs(coadd)
+    figure.canvas.draw()
+    right = next(axes for axes in figure.axes if axes.get_title() == "Inputs of each cell")
+    assert {text.get_text() for text in right.texts} == {"300", "600"}
+    bar = next(axes for axes in figure.axes if axes.get_ylabel() == "number of visits")
+    assert 2 <= len(bar.get_yticks()) <= 12

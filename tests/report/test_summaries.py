@@ -9,8 +9,8 @@ import pytest
 from astropy.table import Table, vstack
 
 from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.column_values import column_values, known_values
 from cellcoadd.report.cell_summaries import summary_by_inputs, summary_by_patch
-from cellcoadd.report.column_values import column_values, known_values
 from cellcoadd.report.input_summaries import (
     REFUSALS,
     refusals_by_detector,
@@ -76,6 +76,7 @@ def five_inputs() -> Table:
     """Two visits, one of two detectors; three inputs were refused."""
     return Table(
         {
+            "instrument": ["HSC"] * 5,
             "visit": [1230, 1228, 1228, 1230, 1230],
             "detector": [4, 7, 7, 5, 5],
             "day_obs": [20240829, 20240827, 20240827, 20240829, 20240829],
@@ -147,3 +148,26 @@ def test_cells_that_patches_share_count_once(cells: Table) -> None:
     kept = list(zip(once["tract_cell_x"], once["tract_cell_y"], strict=True))
     assert kept == list(dict.fromkeys(places))
     assert len(kept) < len(places)
+
+
+def test_visits_of_two_cameras_are_two(five_inputs: Table) -> None:
+    """Nobody keeps cameras from counting alike; with one camera there is no column for it."""
+    other = five_inputs.copy()
+    other["instrument"] = ["LSSTCam"] * len(other)
+    table = summary_by_visit(vstack([five_inputs, other]))
+    assert column(table, "camera") == ["HSC", "HSC", "LSSTCam", "LSSTCam"]
+    assert column(table, "visit") == [1228, 1230, 1228, 1230]
+    assert column(table, "accepted by cells") == 2 * column(
+        summary_by_visit(five_inputs), "accepted by cells"
+    )
+    refused = refusals_by_detector(vstack([five_inputs, other]))
+    assert set(column(refused, "camera")) == {"HSC", "LSSTCam"}
+
+
+def test_a_table_of_many_visits_is_cut_and_says_so(five_inputs: Table) -> None:
+    """The rows are sorted by number, so the newest ones are not there."""
+    many = vstack([five_inputs] * 100)
+    many["visit"] = np.arange(len(many))
+    table = summary_by_visit(many)
+    assert len(table.rows) == 400
+    assert table.caption.endswith("The first 400 of 500.")

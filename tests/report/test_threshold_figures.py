@@ -59,7 +59,7 @@ def test_the_line_is_four_pixels_over_the_width_of_a_cell(width: int, step: str)
     assert step_of(axes) == pytest.approx(4 / width)
     (text,) = axes.texts
     assert text.get_text() == (
-        f"{step} = 4/{width}: a bad column\n4 px wide through a cell of {width} px"
+        f"{step} = 4/{width}: bad columns,\n4 px wide through a cell of {width} px"
     )
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
+from ..products.column_values import column_values
 from .mask_fractions import fraction_column, planes_of
 
 type _Floats = npt.NDArray[np.float64]
@@ -133,7 +134,7 @@ def remaining_input_fraction(
     _, places, _ = _distinct([np.asarray(cells[name]) for name in _PLACE])
     first = np.zeros(len(cells), np.bool_)
     first[places] = True
-    values = np.asarray(input_table[column], np.float64)[used]
+    values = column_values(input_table, column)[used]
     return RemainingInputs(
         thresholds=limits,
         cells=cells,

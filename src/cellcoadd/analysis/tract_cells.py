@@ -17,6 +17,7 @@ import numpy.typing as npt
 from astropy.table import Table
 from lsst.images import XY
 
+from ..products.column_values import column_values
 from ..skymap import Tract
 
 _OWNER = -1  # comes before the id of any patch
@@ -154,7 +155,7 @@ def gather_cells(tables: Iterable[Table], tract: Tract, *, columns: Sequence[str
         order = order[source[order] < taken_from[y[order], x[order]]]
         taken_from[y[order], x[order]] = source[order]
         for plane, column in zip(values, columns, strict=True):
-            plane[y[order], x[order]] = np.asarray(table[column], np.float64)[order]
+            plane[y[order], x[order]] = column_values(table, column)[order]
     y, x = np.nonzero(taken_from < _NOBODY)
     return TractCells(
         x=x - border, y=y - border, values=values[:, y, x], units=units or (), band=band

@@ -7,11 +7,11 @@ __all__ = ["draw_coadd_and_inputs", "input_counts"]
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
+from .input_figures import colour_by_inputs
 from .panels import draw_flux, extent_of, label_pixels, outline_cells
 from .style import VALUES_COLOURS, new_figure
 
@@ -50,16 +50,12 @@ def draw_coadd_and_inputs(coadd: MultipleCellCoadd) -> Figure:
     first = coadd.grid.index_of(x=box.x.start, y=box.y.start)
     last = coadd.grid.index_of(x=box.x.max, y=box.y.max)
     visible = counts[first.y : last.y + 1, first.x : last.x + 1]
-    edges = np.arange(0.5, counts.max() + 1.5)
     drawn = right.imshow(
-        np.ma.masked_equal(visible, 0),
-        extent=extent_of(box),
-        origin="lower",
-        cmap=VALUES_COLOURS,
-        norm=BoundaryNorm(edges, 256),
+        np.ma.masked_equal(visible, 0), extent=extent_of(box), origin="lower", cmap=VALUES_COLOURS
     )
-    bar = figure.colorbar(drawn, ax=right, shrink=0.8, ticks=range(1, int(counts.max()) + 1))
+    bar = figure.colorbar(drawn, ax=right, shrink=0.8)
     bar.set_label("number of visits")
+    colour_by_inputs(right)
     right.set_title("Inputs of each cell")
     _number_cells(right, coadd, visible, first)
     outline_cells(right, coadd, box)
@@ -72,6 +68,8 @@ def _number_cells(
 ) -> None:
     middle = 0.5 * (counts.max() + 1)
     for (row, column), count in np.ndenumerate(counts):
+        if not count:
+            continue
         centre = coadd.grid.centre_of(Index2D(x=first.x + column, y=first.y + row))
         axes.text(
             centre.x,
@@ -80,6 +78,6 @@ def _number_cells(
             ha="center",
             va="center",
             fontsize=7,
-            # On the dark half of the colours white; cells without input are left blank.
-            color="white" if 0 < count < middle else "black",
+            # On the dark half of the colours white.
+            color="white" if count < middle else "black",
         )

@@ -7,6 +7,7 @@ __all__ = ["REFUSALS", "refusals_by_detector", "refusals_by_reason", "summary_by
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 from astropy.table import Table
 
 from .page_parts import PageColumn, PageTable, Value
@@ -31,14 +32,17 @@ def summary_by_visit(inputs: Table) -> PageTable:
     inputs
         Tables of inputs of all patches.
     """
-    visits, groups = np.unique(np.asarray(inputs["visit"], np.int64), return_inverse=True)
+    cameras = np.asarray(inputs["instrument"], np.str_)
+    several = len(np.unique(cameras)) > 1
+    groups, firsts = _groups(cameras, inputs["visit"])
     rows: list[list[Value]] = []
-    for number, visit in enumerate(visits):
+    for number, first in enumerate(firsts):
         here = inputs[groups == number]
         accepted = int(np.asarray(here["accepted"], np.bool_).sum())
         rows.append(
             [
-                int(visit),
+                *([str(cameras[first])] if several else []),
+                int(inputs["visit"][first]),
                 str(here["day_obs"][0]),
                 str(here["physical_filter"][0]),
                 len(np.unique(here["detector"])),
@@ -46,11 +50,13 @@ def summary_by_visit(inputs: Table) -> PageTable:
                 len(here) - accepted,
             ]
         )
+    cut = "" if len(rows) <= _LONGEST else f" The first {_LONGEST} of {len(rows):,}."
     return PageTable(
         name="visits",
         caption="Visits: how often a detector of theirs was added to a cell or refused, over all "
-        "patches.",
+        f"patches.{cut}",
         columns=[
+            *_camera_column(several),
             PageColumn(name="visit", grouped=False),
             PageColumn(name="night"),
             PageColumn(name="filter"),
@@ -61,6 +67,21 @@ def summary_by_visit(inputs: Table) -> PageTable:
         rows=rows[:_LONGEST],
         folded=True,
     )
+
+
+def _groups(*columns: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the group of each row by the values in some columns, and a row of each group.
+
+    Groups are sorted by the columns, the first one first.
+    """
+    codes = [np.unique(np.asarray(column), return_inverse=True)[1] for column in columns]
+    _, firsts, groups = np.unique(np.stack(codes), axis=1, return_index=True, return_inverse=True)
+    return groups.ravel(), firsts
+
+
+def _camera_column(several: bool) -> list[PageColumn]:
+    """Visits of several cameras can have the same number."""
+    return [PageColumn(name="camera")] if several else []
 
 
 def refusals_by_reason(inputs: Table) -> PageTable:
@@ -94,20 +115,20 @@ def refusals_by_reason(inputs: Table) -> PageTable:
 def refusals_by_detector(inputs: Table) -> PageTable:
     """Return one row a detector of a visit that a cell refused, the most refused first."""
     refused = inputs[~np.asarray(inputs["accepted"], np.bool_)]
-    pairs = np.stack([np.asarray(refused[name], np.int64) for name in ("visit", "detector")])
-    unique, groups = np.unique(pairs, axis=1, return_inverse=True)
+    cameras = np.asarray(refused["instrument"], np.str_)
+    several = len(np.unique(np.asarray(inputs["instrument"], np.str_))) > 1
+    groups, firsts = _groups(cameras, refused["visit"], refused["detector"])
     reasons = np.asarray(refused["reason"], np.str_)
     found = [name for name in REFUSALS if name in set(reasons.tolist())]
-    counts = {
-        name: np.bincount(groups[reasons == name], minlength=unique.shape[1]) for name in found
-    }
-    total = np.bincount(groups, minlength=unique.shape[1])
+    counts = {name: np.bincount(groups[reasons == name], minlength=len(firsts)) for name in found}
+    total = np.bincount(groups, minlength=len(firsts))
     order = np.argsort(-total, kind="stable")[:_LONGEST]
     cut = "" if len(total) <= _LONGEST else f" The {_LONGEST} most refused of {len(total):,}."
     return PageTable(
         name="refused",
         caption=f"Refused inputs: how many cells refused a detector, and why.{cut}",
         columns=[
+            *_camera_column(several),
             PageColumn(name="visit", grouped=False),
             PageColumn(name="detector", grouped=False),
             PageColumn(name="refused by cells"),
@@ -115,8 +136,9 @@ def refusals_by_detector(inputs: Table) -> PageTable:
         ],
         rows=[
             [
-                int(unique[0, row]),
-                int(unique[1, row]),
+                *([str(cameras[firsts[row]])] if several else []),
+                int(refused["visit"][firsts[row]]),
+                int(refused["detector"][firsts[row]]),
                 int(total[row]),
                 *(int(counts[name][row]) for name in found),
             ]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from .column_values import column_values
+from ..products.column_values import column_values
 from .input_figures import colour_by_inputs
 from .panels import draw_cells, draw_flux, outline_cells
 from .style import new_figure, styled

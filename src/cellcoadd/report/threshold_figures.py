@@ -27,7 +27,7 @@ from .style import new_figure, styled
 type Curve = tuple[npt.ArrayLike, npt.ArrayLike]
 """Thresholds, and the mean fraction of inputs that remain at each."""
 
-_DEFECT_WIDTH = 4  # pixels: a bad column grown by the interpolation kernel
+_DEFECT_WIDTH = 4  # pixels: the bands of bad columns of Hyper Suprime-Cam
 _OUTER_WIDTH = 250  # pixels of a cell of the Rubin sky maps
 _COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink")
 _MARKERS = "osD^vP"
@@ -167,7 +167,7 @@ def _finish(axes: Axes, cell_width: int, *, explained: bool = True) -> None:
     axes.axvline(step, color="tab:red", alpha=0.6, linewidth=1.0)
     if explained:
         axes.annotate(
-            f"{step:.3f} = {_DEFECT_WIDTH}/{cell_width}: a bad column\n"
+            f"{step:.3f} = {_DEFECT_WIDTH}/{cell_width}: bad columns,\n"
             f"{_DEFECT_WIDTH} px wide through a cell of {cell_width} px",
             (step, 0.03),
             xycoords=("data", "axes fraction"),

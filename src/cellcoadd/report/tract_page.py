@@ -8,8 +8,8 @@ import importlib.metadata
 
 import numpy as np
 
+from ..products.column_values import known_values
 from .cell_summaries import summary_by_inputs, summary_by_patch
-from .column_values import known_values
 from .drawings import capital
 from .input_summaries import refusals_by_detector, refusals_by_reason, summary_by_visit
 from .page_parts import PageColumn, PageSection, PageTable, ReportPage

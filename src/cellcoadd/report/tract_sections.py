@@ -187,9 +187,9 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
             alt=f"Fraction of the inputs of {data.title} that remain, against the threshold.",
             caption="If a cell took only inputs whose masked fraction is below the threshold, this "
             "part of its inputs would remain, as a mean over the cells, each once; for all planes "
-            "together and for each alone. The red line is the masked fraction of an input with one "
-            f"bad column that interpolation makes 4 pixels wide: 4/{width} = {4 / width:.3f}. "
-            "Many inputs have just that, so that the curves step up there.",
+            "together and for each alone. The red line is the masked fraction of an input that a "
+            f"band of four bad columns crosses: 4/{width} = {4 / width:.3f}. Where detectors have "
+            "such bands and lie along the cells, the curves step up there.",
             draw=lambda: draw_threshold_function(
                 data.thresholds, title=capital(data.title), cell_width=width
             ),

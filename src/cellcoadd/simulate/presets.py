@@ -19,7 +19,7 @@ def survey_plan(name: str, **changes: Any) -> SurveyPlan:
     Parameters
     ----------
     name
-        ``tests``: three visits of four small detectors, in seconds; 17 cells have one to three
+        ``tests``: three visits of four small detectors, in seconds; 16 cells have two or three
         inputs. ``demo``: six visits of four detectors, with gaps, dithers and rotations; 75 cells
         have one to five inputs. ``hsc-tests``, ``hsc-patch``, ``hsc-tract``: surveys like Hyper
         Suprime-Cam's, see `hsc_presets`; 24 images of 640 x 900 pixels in seconds, 48 and 64 of
