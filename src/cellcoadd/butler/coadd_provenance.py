@@ -44,7 +44,7 @@ def read_provenance(
     infos = butler.collections.query_info(collections, flatten_chains=True, include_chains=True)
     types = sorted(kind.name for kind in butler.registry.queryDatasetTypes("deepCoaddCell_*_map"))
     refs = [ref for kind in (*_SHOWN, *types) for ref in find_datasets(butler, kind, name.data_id)]
-    names = [_named(ref) for ref in refs]
+    names = [NamedDataset.of(ref.datasetType.name, ref.dataId.mapping) for ref in refs]
     return Provenance(
         repository=repository,
         collections=[(info.name, info.type.name.lower()) for info in infos],
@@ -96,16 +96,6 @@ def _read_packages(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, str]
         for packages in find_datasets(butler.clone(collections=ref.run), "packages"):
             return {name: str(version) for name, version in sorted(butler.get(packages).items())}
     return {}
-
-
-def _named(ref: DatasetRef) -> NamedDataset:
-    where = ref.dataId
-    return NamedDataset(
-        kind=ref.datasetType.name,
-        tract=int(where["tract"]),
-        band=str(where["band"]),
-        patch=int(where["patch"]) if "patch" in where else None,
-    )
 
 
 def _file_of(butler: Butler, ref: DatasetRef, repository: str) -> str:

@@ -6,6 +6,7 @@ __all__ = ["NamedDataset", "code_to_get"]
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,17 @@ class NamedDataset:
     tract: int
     band: str
     patch: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, data_id: Mapping[str, Any]) -> Self:
+        """Return the dataset of a type with a data ID; ``patch`` need not be in it."""
+        patch = data_id.get("patch")
+        return cls(
+            kind=kind,
+            tract=int(data_id["tract"]),
+            band=str(data_id["band"]),
+            patch=None if patch is None else int(patch),
+        )
 
     @property
     def title(self) -> str:
