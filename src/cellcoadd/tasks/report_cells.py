@@ -166,6 +166,7 @@ class ReportCellsTask(PipelineTask):
         """Return what a task knows: it sees datasets and their runs, and no repository."""
         named = [NamedDataset.of(ref.datasetType.name, ref.dataId.mapping) for ref in refs]
         runs = list(dict.fromkeys([page.run, *(ref.run for ref in refs)]))
+        searched = " ".join(f"--collection {run}" for run in runs)
         return Provenance(
             packages=dict(sorted(_installed())),
             packages_of="the process that made this page",
@@ -182,8 +183,7 @@ class ReportCellsTask(PipelineTask):
             ),
             left_out=[
                 "Left out: settings of the tasks that ran before, files, and the variance of the "
-                f"warps. 'cellcoadd report REPO --collection {page.run} -o FOLDER' writes a page "
-                "with them."
+                f"warps. 'cellcoadd report REPO {searched} -o FOLDER' writes a page with them."
             ],
         )
 
