@@ -112,7 +112,9 @@ def run_demo(
     where += _PATCHES.get(plan, "")
     pipetask: list[str | Path] = ["pipetask", "--log-level", "WARNING", "run", "-j", str(processes)]
     pipetask += ["--register-dataset-types", "-b", repository, "-i", _INPUT, "-o", _OUTPUT]
-    pipetask += ["-p", _PIPELINE, "-d", f"{where} AND band='{survey.band}'"]
+    # Its report would be drawn twice: that of the command has the settings of the tasks, too.
+    pipetask += ["-p", _PIPELINE, "--delete", "reportCells"]
+    pipetask += ["-d", f"{where} AND band='{survey.band}'"]
     _run(pipetask, console, doing="Warping and adding up ...")
     console.rule("4. Report")
     page = _report(folder, repository, console)

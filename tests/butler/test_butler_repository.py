@@ -29,6 +29,7 @@ OURS = {
     "CellCoaddContributions",
     "CellCoaddWarp",
     "BorderedCellCoadd",
+    "CellReport",
 }
 
 

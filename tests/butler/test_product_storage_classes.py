@@ -303,3 +303,16 @@ def test_corrections_and_backgrounds_of_an_image_can_be_read_alone(
     backgrounds = butler.get("image.backgrounds", WHERE, collections="products")
     assert backgrounds["sky"].field == field
     assert backgrounds.subtracted.name == "sky"
+
+
+def test_a_report_is_an_html_file_with_its_very_text(butler: Butler, small: Patch) -> None:
+    """A browser opens it as it is; accents, units and ends of lines come back as they were."""
+    page = "<!DOCTYPE html>\n<p>1.2 arcmin\u00b2, \N{EN DASH}, nJy\r\n</p>"
+    where = {"skymap": "small", "tract": 0, "band": "i"}
+    put(butler, "page", "CellReport", page, **where)
+    file = butler.getURI("page", where, collections="products")
+    assert file.getExtension() == ".html"
+    assert file.read() == page.encode("utf-8")
+    found = butler.get("page", where, collections="products")
+    assert type(found) is str
+    assert found == page

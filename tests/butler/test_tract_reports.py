@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from lsst.daf.butler import Butler, DatasetType
 
 from cellcoadd.butler.coadd_provenance import read_provenance
-from cellcoadd.butler.threshold_functions import threshold_functions
 from cellcoadd.butler.tract_datasets import TractName, find_datasets, find_tracts, read_tract
 from cellcoadd.butler.tract_reports import write_reports
 from cellcoadd.cli import main
@@ -23,6 +22,7 @@ from cellcoadd.report.tract_data import Provenance, each_cell_once
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.example_tables import example_cells, example_inputs, example_map
 from cellcoadd.testing.repositories import template_repository
+from cellcoadd.tract_report.threshold_functions import threshold_functions
 
 SKYMAP = "hsc_rings_cells_v1"
 TRACTS = {9813: (60, 61), 9697: (60,)}

@@ -1,7 +1,11 @@
-"""Maps of a tract in a repository: from made-up tables, and from images by the whole pipeline."""
+"""Maps and the report of a tract: from made-up tables, and from images by the whole pipeline."""
 
 from __future__ import annotations
 
+import contextlib
+import html
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +161,8 @@ def test_a_table_without_the_column_is_refused_by_name(tabulated: Path) -> None:
     assert "patch 50 has no column ['depth']; make it again with tabulateCells" in done.output
 
 
-def test_the_whole_pipeline_goes_from_images_to_maps(single: Path) -> None:
-    """What the table says of a cell is found on the map at its position."""
+def test_the_whole_pipeline_goes_from_images_to_the_report(single: Path) -> None:
+    """What the table says of a cell is found on the map at its position, and on the page."""
     done = run_command(
         "pipetask", "run", "-b", single, "-i", INPUT, "-o", "u/full", "-p", PIPELINE,
         "-d", f"instrument='HSC' AND {WHERE}", "--register-dataset-types",
@@ -184,3 +188,61 @@ def test_the_whole_pipeline_goes_from_images_to_maps(single: Path) -> None:
             assert value == table[column][0]
             assert made.metadata["UNIT"] == str(table[column].unit or "")
             assert made.metadata["BAND"] == "i"
+        page = butler.get("deepCoaddCell_report", TRACT)
+        (made_in,) = {
+            row.run for kind in made_types for row in butler.query_datasets(kind, limit=None)
+        }
+        file = Path(butler.getURI("deepCoaddCell_report", TRACT).ospath)
+    assert file.suffix == ".html"
+    assert file.read_text(encoding="utf-8") == page
+    assert headings_of(page) >= {"The coadd", "Depth", "Masked pixels", "Refused inputs", "Numbers"}
+    assert f"<dd>{table['depth'][0]:.2f} AB mag</dd>" in page
+    assert f"<dd>{table['psf_fwhm'][0]:.2f} arcsec</dd>" in page
+    assert 'id="coadd"' in page
+    assert 'id="sky-depth"' in page
+    with code_on(page, single) as names:
+        assert names["coadd"].identifiers.patch == table["patch"][0]
+        assert list(names["depth_map"].valid_pixels)
+    assert f"cellcoadd report REPO --collection {made_in} -o FOLDER" in page
+
+
+def test_a_page_of_tables_alone_names_what_is_missing(tabulated: Path, tmp_path: Path) -> None:
+    """Coadds that were removed, maps and tables of inputs that were never made.
+
+    The page can be copied out of the repository as it is.
+    """
+    done = run_command(
+        "pipetask", "run", "-b", tabulated, "-i", "tables,skymaps", "-o", "u/page",
+        "-p", f"{PIPELINE}#reportCells", "-d", WHERE, "--register-dataset-types",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with Butler.from_config(tabulated, collections=["u/page"]) as butler:
+        page = butler.get("deepCoaddCell_report", TRACT)
+    assert {"Depth", "Numbers"} <= headings_of(page)
+    assert "There is no deepCoaddCell." in page
+    assert "There is no deepCoaddCell_inputTable." in page
+    for quantity in MAP_QUANTITIES:
+        assert f"There is no deepCoaddCell_{quantity}_map." in page
+    with code_on(page, tabulated) as names:
+        assert isinstance(names["table"], Table)
+    copied = run_command(
+        "butler", "retrieve-artifacts", tabulated, f"{tmp_path}/pages/",
+        "-d", "deepCoaddCell_report", "--collections", "u/page",
+    )  # fmt: skip
+    assert copied.exit_code == 0, copied.output
+    (file,) = (tmp_path / "pages").rglob("*.html")
+    assert file.read_text(encoding="utf-8") == page
+
+
+def headings_of(page: str) -> set[str]:
+    return set(re.findall("<h2>(.*?)</h2>", page))
+
+
+@contextlib.contextmanager
+def code_on(page: str, root: Path) -> Iterator[dict[str, Any]]:
+    """Run the Python on a page, in the repository, and give its names."""
+    (code,) = re.findall("<pre.*?><code>(.*?)</code></pre>", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(html.unescape(code).replace("'REPO'", repr(str(root))), names)
+    with names["butler"]:
+        yield names

@@ -98,6 +98,35 @@ def test_provenance_says_what_was_changed_and_where_the_data_are(page: ReportPag
     assert [table.name for table in data.tables] == ["collections", "files"]
 
 
+def test_who_knows_runs_and_no_files_says_so(tract_data: TractData) -> None:
+    """A task sees datasets and their runs; what it does not see is one sentence on the page."""
+    provenance = Provenance(
+        packages={"astropy": "7.1", "numpy": "2.3.1"},
+        packages_of="the process that made this page",
+        runs=[("deepCoaddCell", "tract 0, patch 24, band i", "u/me/run")],
+        left_out=["Left out: settings."],
+    )
+    page = make_tract_page(
+        dataclasses.replace(  # without figures, which take their time
+            tract_data,
+            provenance=provenance,
+            cells=None,
+            inputs=None,
+            maps={},
+            example=None,
+            thresholds={},
+            patch_thresholds={},
+        )
+    )
+    (runs,) = section_of(page, "data").tables
+    assert (runs.name, runs.rows) == ("runs", provenance.runs)
+    made = section_of(page, "provenance")
+    assert made.left_out == ["Left out: settings."]
+    assert made.tables[0].caption == (
+        "Versions of the 2 packages in the process that made this page."
+    )
+
+
 def test_refused_inputs_are_on_the_page(page: ReportPage) -> None:
     """By reason, by visit, by detector."""
     names = [table.name for table in section_of(page, "refused").tables]

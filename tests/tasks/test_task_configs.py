@@ -23,6 +23,8 @@ from cellcoadd.tasks import (
     MakeDirectWarpTask,
     MapCellsConfig,
     MapCellsTask,
+    ReportCellsConfig,
+    ReportCellsTask,
     StitchCellCoaddConfig,
     StitchCellCoaddTask,
     TabulateCellsConfig,
@@ -101,6 +103,7 @@ CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
     TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
     MapCellsConfig: MAP_DEFAULTS,
+    ReportCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
 }
 
 ROWS = [(kind, name, value) for kind, names in CONFIGS.items() for name, value in names.items()]
@@ -186,7 +189,7 @@ def test_there_is_no_other_name() -> None:
     """A name that is not in the table has not been thought about."""
     added_by_middleware = {"saveLogOutput"}
     for kind, names in CONFIGS.items():
-        if kind in (StitchCellCoaddConfig, TabulateCellsConfig):
+        if kind in (StitchCellCoaddConfig, TabulateCellsConfig, ReportCellsConfig):
             continue
         config: Any = kind()
         ours = {name.split(".")[0] for name in names}
@@ -334,12 +337,15 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     maps = make(MapCellsConfig)
     maps.quantities = ["depth", "input_fraction_005"]
     maps.connections.outputCoaddSuffix = "Cells"
+    page = make(ReportCellsConfig)
+    page.connections.outputCoaddSuffix = "Cells"
     graph = PipelineGraph()
     graph.add_task("makeDirectWarp", MakeDirectWarpTask, warp)
     graph.add_task("assembleCellCoadd", AssembleCellCoaddTask, coadd)
     graph.add_task("stitchCellCoadd", StitchCellCoaddTask, stitch)
     graph.add_task("tabulateCells", TabulateCellsTask, table)
     graph.add_task("mapCells", MapCellsTask, maps)
+    graph.add_task("reportCells", ReportCellsTask, page)
     inputs = {
         label: {edge.parent_dataset_type_name for edge in node.inputs.values()}
         for label, node in graph.tasks.items()
@@ -374,16 +380,30 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         "deepCoaddCells_depth_map",
         "deepCoaddCells_input_fraction_005_map",
     }
+    assert inputs["reportCells"] == {
+        "deepCoaddCells",
+        "deepCoaddCells_table",
+        "deepCoaddCells_inputTable",
+        "skyMap",
+        *(f"deepCoaddCells_{name}_map" for name in MAP_QUANTITIES),
+    }
+    assert outputs["reportCells"] == {"deepCoaddCells_report"}
 
 
 def test_every_quantity_has_its_dataset() -> None:
-    """Those that can be mapped and those that the task declares are the same."""
+    """Those that can be mapped, those that are mapped, and those that are reported are the same."""
     graph = PipelineGraph()
     graph.add_task("mapCells", MapCellsTask, make(MapCellsConfig))
-    edges = graph.tasks["mapCells"].outputs.values()
-    assert {edge.parent_dataset_type_name for edge in edges} == {
-        f"deepCoaddCell_{name}_map" for name in MAP_QUANTITIES
-    }
+    graph.add_task("reportCells", ReportCellsTask, make(ReportCellsConfig))
+    mapped = graph.tasks["mapCells"].outputs.values()
+    reported = graph.tasks["reportCells"].inputs.values()
+    names = {f"deepCoaddCell_{name}_map" for name in MAP_QUANTITIES}
+    assert {edge.parent_dataset_type_name for edge in mapped} == names
+    assert {
+        edge.parent_dataset_type_name
+        for edge in reported
+        if edge.parent_dataset_type_name.endswith("_map")
+    } == names
 
 
 @pytest.mark.parametrize(

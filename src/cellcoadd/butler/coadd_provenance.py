@@ -12,6 +12,7 @@ from lsst.daf.butler import Butler, DatasetRef
 from lsst.resources import ResourcePath
 
 from ..report.tract_data import Provenance, TaskSetting
+from ..tract_report.code_to_get import NamedDataset, code_to_get
 from .tract_datasets import TractName, find_datasets, read_dataset
 
 _CONFIG = "_config"
@@ -43,15 +44,19 @@ def read_provenance(
     infos = butler.collections.query_info(collections, flatten_chains=True, include_chains=True)
     types = sorted(kind.name for kind in butler.registry.queryDatasetTypes("deepCoaddCell_*_map"))
     refs = [ref for kind in (*_SHOWN, *types) for ref in find_datasets(butler, kind, name.data_id)]
+    names = [NamedDataset.of(ref.datasetType.name, ref.dataId.mapping) for ref in refs]
     return Provenance(
         repository=repository,
         collections=[(info.name, info.type.name.lower()) for info in infos],
         settings=list(_read_settings(butler)),
         packages=_read_packages(butler, refs),
         files=[
-            (ref.datasetType.name, _named(ref), _file_of(butler, ref, repository)) for ref in refs
+            (dataset.kind, dataset.title, _file_of(butler, ref, repository))
+            for dataset, ref in zip(names, refs, strict=True)
         ],
-        code=_code(repository, collections, refs, name),
+        code=code_to_get(
+            names, repository=repository, collections=collections, data_id=name.data_id
+        ),
     )
 
 
@@ -93,11 +98,6 @@ def _read_packages(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, str]
     return {}
 
 
-def _named(ref: DatasetRef) -> str:
-    parts = {key: ref.dataId[key] for key in ("tract", "patch", "band") if key in ref.dataId}
-    return ", ".join(f"{key} {value}" for key, value in parts.items())
-
-
 def _file_of(butler: Butler, ref: DatasetRef, repository: str) -> str:
     """The path of a dataset's file in the repository, or its address elsewhere."""
     try:
@@ -106,24 +106,3 @@ def _file_of(butler: Butler, ref: DatasetRef, repository: str) -> str:
         return "not one file"
     inside = address.relative_to(ResourcePath(repository, forceDirectory=True))
     return inside or str(address)
-
-
-def _code(
-    repository: str, collections: Sequence[str], refs: Sequence[DatasetRef], name: TractName
-) -> str:
-    """Python that gets one dataset of each type."""
-    searched = repr(collections[0] if len(collections) == 1 else list(collections))
-    first = {ref.datasetType.name: ref for ref in reversed(refs)}
-    where = {**name.data_id}
-    lines = [
-        "from lsst.daf.butler import Butler",
-        "",
-        f"butler = Butler.from_config({repository!r}, collections={searched})",
-        f"where = {where!r}",
-    ]
-    for kind in dict.fromkeys(ref.datasetType.name for ref in refs):
-        ref = first[kind]
-        patch = f", patch={ref.dataId['patch']}" if "patch" in ref.dataId else ""
-        variable = kind.removeprefix("deepCoaddCell").strip("_") or "coadd"
-        lines.append(f"{variable} = butler.get({kind!r}, where{patch})")
-    return "\n".join(lines)

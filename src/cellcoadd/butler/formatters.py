@@ -2,7 +2,8 @@
 
 The Butler calls these with the name of a temporary file beside the final one and renames it when
 the write has succeeded, so an interrupted write leaves nothing behind. Nothing is pickled: sky maps
-are YAML that a person can read, HealSparse maps are the FITS files that healsparse reads anywhere.
+are YAML that a person can read, HealSparse maps are the FITS files that healsparse reads anywhere,
+reports are HTML for a browser.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 __all__ = [
     "CellCoaddFormatter",
     "HealSparseMapFormatter",
+    "ReportFormatter",
     "SkyMapFormatter",
     "VisitImageFileFormatter",
     "WarpFormatter",
@@ -164,3 +166,20 @@ class HealSparseMapFormatter(FormatterV2):
             pixels=parameters.get("pixels"),
             degrade_nside=parameters.get("degrade_nside"),
         )
+
+
+class ReportFormatter(FormatterV2):
+    """The text of a page as an HTML file in UTF-8, which browsers open as it is."""
+
+    default_extension = ".html"
+    can_read_from_uri = True
+
+    def write_local_file(self, in_memory_dataset: str, uri: ResourcePath) -> None:
+        """Write the text."""
+        uri.write(in_memory_dataset.encode())
+
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> str:
+        """Read the text."""
+        return uri.read().decode()

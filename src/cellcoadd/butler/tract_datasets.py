@@ -12,17 +12,14 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import astropy.table
-import numpy as np
 from astropy.table import Table
 from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
 
 from ..analysis.map_quantities import MAP_QUANTITIES
-from ..analysis.tract_cells import places_in_tract
 from ..errors import RepositoryError
 from ..report.tract_data import TractData
 from ..skymap import SkyMap, Tract
-from .threshold_functions import threshold_functions
+from ..tract_report.gather import fullest_first, gather_tract_data, stack_tables
 from .warp_variance import weighted_warp_variance
 
 if TYPE_CHECKING:
@@ -95,31 +92,22 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
         If the repository does not have the sky map.
     """
     tract = _read_sky_map(butler, name)[name.tract]
-    patch = tract.patch(0)
     cells = _read_tables(butler, f"{_COADD}_table", name, tract)
-    inputs = _read_tables(butler, f"{_COADD}_inputTable", name, tract)
-    example = _read_example(butler, name, cells)
-    functions = threshold_functions(inputs)
-    side = tract.settings.cell_inner_size * tract.settings.pixel_scale_arcsec / 60.0
-    coadded = [int(ref.dataId["patch"]) for ref in find_datasets(butler, _COADD, name.data_id)]
-    shown = {*coadded, *(np.unique(cells["patch"]).tolist() if cells is not None else ())}
+    coadds = {int(ref.dataId["patch"]): ref for ref in find_datasets(butler, _COADD, name.data_id)}
+    example = _read_example(butler, coadds, cells)
     maps: dict[str, HealSparseMap] = {}
     for quantity in MAP_QUANTITIES:
         for ref in find_datasets(butler, f"{_COADD}_{quantity}_map", name.data_id):
-            if (found := read_dataset(butler, ref)) is not None and found.valid_pixels.size:
+            if (found := read_dataset(butler, ref)) is not None:
                 maps[quantity] = found
-    return TractData(
-        skymap=name.skymap,
-        tract=name.tract,
-        band=name.band,
-        grid_shape=patch.grid.shape,
-        outer_width=patch.grid.outer_cell_shape.x,
-        cell_area_arcmin2=side**2,
+    return gather_tract_data(
+        tract,
+        name.band,
         provenance=provenance,
         cells=cells,
-        inputs=inputs,
+        inputs=_read_tables(butler, f"{_COADD}_inputTable", name, tract),
         maps=maps,
-        outlines={number: tract.patch(number).inner_region for number in sorted(shown)},
+        coadded=coadds,
         example=example,
         example_warp_variance=None
         if example is None
@@ -128,8 +116,6 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
             max(example.cells.values(), key=lambda cell: len(cell.inputs)),
             example.identifiers,
         ),
-        thresholds=functions.planes,
-        patch_thresholds=functions.patches,
         coadd_name=_COADD,
     )
 
@@ -160,31 +146,14 @@ def _read_sky_map(butler: Butler, name: TractName) -> SkyMap:
 def _read_tables(butler: Butler, dataset_type: str, name: TractName, tract: Tract) -> Table | None:
     """Read the tables of all patches, one below the other; None if there is no row."""
     found = (read_dataset(butler, ref) for ref in find_datasets(butler, dataset_type, name.data_id))
-    tables = [table for table in found if table is not None and len(table)]
-    if not tables:
-        return None
-    table = astropy.table.vstack(tables, metadata_conflicts="silent")
-    if "tract_cell_x" not in table.colnames:
-        _add_places(table, tract)
-    return table
+    return stack_tables((table for table in found if table is not None), tract)
 
 
-def _add_places(table: Table, tract: Tract) -> None:
-    """Add the places of cells in their tract, which tables of older versions do not have."""
-    places, _ = places_in_tract(
-        tract, patch=table["patch"], cell_x=table["cell_x"], cell_y=table["cell_y"]
-    )
-    table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
-
-
-def _read_example(butler: Butler, name: TractName, cells: Table | None) -> MultipleCellCoadd | None:
-    """Read the coadd of the patch with the most filled cells."""
-    refs = find_datasets(butler, _COADD, name.data_id)
-    counts: dict[int, int] = {}
-    if cells is not None:
-        patches, numbers = np.unique(np.asarray(cells["patch"], np.int64), return_counts=True)
-        counts = dict(zip(patches.tolist(), numbers.tolist(), strict=True))
-    for ref in sorted(refs, key=lambda ref: -counts.get(int(ref.dataId["patch"]), 0)):
-        if (coadd := read_dataset(butler, ref)) is not None:
+def _read_example(
+    butler: Butler, coadds: Mapping[int, DatasetRef], cells: Table | None
+) -> MultipleCellCoadd | None:
+    """Read the coadd of the patch with the most filled cells of those that can be read."""
+    for patch in fullest_first(coadds, cells):
+        if (coadd := read_dataset(butler, coadds[patch])) is not None:
             return coadd  # type: ignore[no-any-return]
     return None

@@ -42,25 +42,34 @@ class Provenance:
     Parameters
     ----------
     repository
-        Folder or address.
+        Folder or address; empty if it is not known.
     collections
         Name and kind of each collection that was searched, in that order.
     settings
         Of all tasks.
     packages
         Versions by package.
+    packages_of
+        Where these versions were found.
     files
         Dataset type, data ID and file of each dataset that the report is about.
+    runs
+        Dataset type, data ID and run of each, for who does not know files.
     code
         Python that gets them.
+    left_out
+        What is not known, and who knows it, a sentence each.
     """
 
-    repository: str
+    repository: str = ""
     collections: Sequence[tuple[str, str]] = ()
     settings: Sequence[TaskSetting] = ()
     packages: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    packages_of: str = "the run of the coadds"
     files: Sequence[tuple[str, str, str]] = ()
+    runs: Sequence[tuple[str, str, str]] = ()
     code: str = ""
+    left_out: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ from .page_parts import PageColumn, PageSection, PageTable, ReportPage
 from .tract_data import Provenance, TractData
 from .tract_sections import draw_sections
 
+_NO_RECORD = "Left out: settings and versions. The collections hold no record of them."
+
 
 def make_tract_page(data: TractData) -> ReportPage:
     """Return the page of a tract in a band."""
@@ -123,6 +125,17 @@ def _provenance(provenance: Provenance) -> list[PageSection]:
         rows=provenance.files,
         folded=True,
     )
+    runs = PageTable(
+        name="runs",
+        caption="Datasets, and the runs that hold them.",
+        columns=[
+            PageColumn(name="dataset type"),
+            PageColumn(name="data ID"),
+            PageColumn(name="run"),
+        ],
+        rows=provenance.runs,
+        folded=True,
+    )
     changed = [entry for entry in provenance.settings if entry.value != entry.default]
     heads = [PageColumn(name=name) for name in ("task", "setting", "value", "value if not set")]
     settings = [
@@ -141,7 +154,7 @@ def _provenance(provenance: Provenance) -> list[PageSection]:
     ]
     packages = PageTable(
         name="packages",
-        caption=f"Versions of the {len(provenance.packages)} packages in the run of the coadds.",
+        caption=f"Versions of the {len(provenance.packages)} packages in {provenance.packages_of}.",
         columns=[PageColumn(name="package"), PageColumn(name="version")],
         rows=list(provenance.packages.items()),
         folded=True,
@@ -156,14 +169,16 @@ def _provenance(provenance: Provenance) -> list[PageSection]:
             tables=[
                 *([collections] if provenance.collections else []),
                 *([files] if provenance.files else []),
+                *([runs] if provenance.runs else []),
             ],
         ),
         PageSection(
             name="provenance",
             heading="How it was made",
             tables=made,
-            left_out=[]
-            if made
-            else ["Left out: settings and versions. The collections hold no record of them."],
+            left_out=[
+                *provenance.left_out,
+                *([] if made or provenance.left_out else [_NO_RECORD]),
+            ],
         ),
     ]

@@ -9,6 +9,8 @@ __all__ = [
     "MakeDirectWarpTask",
     "MapCellsConfig",
     "MapCellsTask",
+    "ReportCellsConfig",
+    "ReportCellsTask",
     "StitchCellCoaddConfig",
     "StitchCellCoaddTask",
     "TabulateCellsConfig",
@@ -19,6 +21,7 @@ from ._log_filters import install_log_filters
 from .assemble_cell_coadd import AssembleCellCoaddConfig, AssembleCellCoaddTask
 from .make_direct_warp import MakeDirectWarpConfig, MakeDirectWarpTask
 from .map_cells import MapCellsConfig, MapCellsTask
+from .report_cells import ReportCellsConfig, ReportCellsTask
 from .stitch_cell_coadd import StitchCellCoaddConfig, StitchCellCoaddTask
 from .tabulate_cells import TabulateCellsConfig, TabulateCellsTask
 

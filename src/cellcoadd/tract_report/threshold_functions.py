@@ -1,4 +1,4 @@
-"""The threshold functions of a tract, from the tables of inputs that a repository holds."""
+"""The threshold functions of a tract, from its tables of inputs."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""From the datasets of a tract to what its report shows, however they were read."""

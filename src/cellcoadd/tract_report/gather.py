@@ -1,0 +1,121 @@
+"""The data of a report out of tables, maps and a coadd of a tract that somebody has read."""
+
+from __future__ import annotations
+
+__all__ = ["fullest_first", "gather_tract_data", "stack_tables"]
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import astropy.table
+import numpy as np
+from astropy.table import Table
+from lsst.images import Image
+
+from ..analysis.tract_cells import places_in_tract
+from ..products.cell_coadd import MultipleCellCoadd
+from ..report.tract_data import Provenance, TractData
+from ..skymap import Tract
+from .threshold_functions import threshold_functions
+
+if TYPE_CHECKING:
+    from healsparse import HealSparseMap
+
+
+def gather_tract_data(
+    tract: Tract,
+    band: str,
+    *,
+    provenance: Provenance,
+    cells: Table | None = None,
+    inputs: Table | None = None,
+    maps: Mapping[str, HealSparseMap] | None = None,
+    coadded: Collection[int] = (),
+    example: MultipleCellCoadd | None = None,
+    example_warp_variance: Image | None = None,
+    coadd_name: str = "deepCoaddCell",
+) -> TractData:
+    """Return what a report on a tract in a band shows.
+
+    Parameters
+    ----------
+    tract, band
+        Which.
+    provenance
+        What is known of where it came from.
+    cells, inputs
+        The tables of all patches, each as `stack_tables` returns them.
+    maps
+        HealSparse maps by quantity; those without a pixel are left out.
+    coadded
+        Ids of the patches of which there is a coadd; they are outlined, with those of the table.
+    example
+        The coadd of one patch: the first of `fullest_first` that can be read.
+    example_warp_variance
+        Of its cell with the most inputs, see `TractData`.
+    coadd_name
+        Dataset type of the coadd.
+    """
+    grid = tract.patch(0).grid
+    side = tract.settings.cell_inner_size * tract.settings.pixel_scale_arcsec / 60.0
+    shown = {*coadded, *(np.unique(cells["patch"]).tolist() if cells is not None else ())}
+    functions = threshold_functions(inputs)
+    return TractData(
+        skymap=tract.skymap,
+        tract=tract.id,
+        band=band,
+        grid_shape=grid.shape,
+        outer_width=grid.outer_cell_shape.x,
+        cell_area_arcmin2=side**2,
+        provenance=provenance,
+        cells=cells,
+        inputs=inputs,
+        maps={name: made for name, made in (maps or {}).items() if made.valid_pixels.size},
+        outlines={number: tract.patch(number).inner_region for number in sorted(shown)},
+        example=example,
+        example_warp_variance=example_warp_variance,
+        thresholds=functions.planes,
+        patch_thresholds=functions.patches,
+        coadd_name=coadd_name,
+    )
+
+
+def stack_tables(tables: Iterable[Table], tract: Tract) -> Table | None:
+    """Return the tables of all patches, one below the other; None if there is no row.
+
+    Tables of older versions do not have the places of cells in their tract: they get them.
+
+    Parameters
+    ----------
+    tables
+        Tables of cells, or of inputs, of patches of one tract.
+    tract
+        The tract.
+    """
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        return None
+    table = astropy.table.vstack(filled, metadata_conflicts="silent")
+    if "tract_cell_x" not in table.colnames:
+        places, _ = places_in_tract(
+            tract, patch=table["patch"], cell_x=table["cell_x"], cell_y=table["cell_y"]
+        )
+        table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
+    return table
+
+
+def fullest_first(patches: Iterable[int], cells: Table | None) -> list[int]:
+    """Return ids of patches, that with the most filled cells first.
+
+    Parameters
+    ----------
+    patches
+        Their ids; equally full ones stay in this order.
+    cells
+        Table of the cells of all patches; None leaves the order as it is.
+    """
+    counts: dict[int, int] = {}
+    if cells is not None:
+        found, numbers = np.unique(np.asarray(cells["patch"], np.int64), return_counts=True)
+        counts = dict(zip(found.tolist(), numbers.tolist(), strict=True))
+    return sorted(patches, key=lambda patch: -counts.get(patch, 0))
