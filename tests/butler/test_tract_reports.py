@@ -134,14 +134,19 @@ def test_tables_without_places_in_the_tract_get_them(
     assert len(each_cell_once(old.cells)) < len(old.cells)
 
 
-def test_a_file_that_is_gone_is_left_out(
-    filled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_file_that_cannot_be_read_is_left_out(
+    filled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     """The other patch's table is read; the log says what is missing."""
     root = Path(shutil.copytree(filled, tmp_path / "repo"))
     with Butler.from_config(root, collections=RUN) as butler:
         (gone,) = butler.query_datasets("deepCoaddCell_table", where="tract=9813 AND patch=60")
-        Path(butler.getURI(gone).ospath).unlink()
+        path = Path(butler.getURI(gone).ospath)
+        if damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:500])
         data = read_tract(butler, NAME, NOWHERE)
     assert data.cells is not None
     assert set(data.cells["patch"]) == {61}
@@ -202,6 +207,10 @@ def test_one_tract_can_be_asked_for(filled: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--collection", RUN, "--tract", "1", "--band", "r"], "of tract 1, r band in u/me/tables"),
+        (
+            ["--collection", RUN, "--tract", "9697", "--tract", "1", "--band", "i"],
+            "1: there is no such tract or band in u/me/tables",
+        ),
         (["--collection", "skymaps"], "No deepCoaddCell or deepCoaddCell_table in skymaps"),
         (["--collection", "u/nobody"], "No collection with name 'u/nobody' found. 'butler"),
     ],

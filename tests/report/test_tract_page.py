@@ -175,6 +175,25 @@ def test_a_table_without_a_column_leaves_out_its_figures_only(
     assert "Median depth, 5 sigma" not in dict(page.key_numbers)
 
 
+def test_a_table_that_is_not_that_of_the_coadd_is_not_shown_beside_it(
+    tract_data: TractData,
+) -> None:
+    """The table of another patch alone, or an old one; the page says what does not fit."""
+    assert tract_data.example is not None
+    assert tract_data.cells is not None
+    patch = tract_data.example.identifiers.patch
+    elsewhere = tract_data.cells[np.asarray(tract_data.cells["patch"]) != patch]
+    mine = tract_data.cells[np.asarray(tract_data.cells["patch"]) == patch]
+    for cells, reason in (
+        (elsewhere, f"has no cell of patch {patch}"), (mine[1:], "make the table anew"),
+    ):  # fmt: skip
+        page = make_tract_page(dataclasses.replace(tract_data, cells=cells))
+        assert any(reason in text for text in left_out(page))
+        names = [name for figures in figures_of(page).values() for name in figures]
+        assert "mask-fractions" not in names
+        assert "input-histogram" in names
+
+
 def test_without_a_coadd_the_patch_with_the_most_cells_is_shown(
     tract_data: TractData, coadd: MultipleCellCoadd
 ) -> None:

@@ -94,7 +94,8 @@ def _read_packages(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, str]
     """Versions in the run of the first dataset: the coadd, if there is one."""
     for ref in refs[:1]:
         for packages in find_datasets(butler.clone(collections=ref.run), "packages"):
-            return {name: str(version) for name, version in sorted(butler.get(packages).items())}
+            found = read_dataset(butler, packages) or {}
+            return {name: str(version) for name, version in sorted(found.items())}
     return {}
 
 

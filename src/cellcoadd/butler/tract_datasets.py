@@ -124,7 +124,7 @@ def read_dataset(butler: Butler, ref: DatasetRef) -> Any:
     """Read a dataset; None, and a warning in the log, if its file cannot be read."""
     try:
         return butler.get(ref)
-    except (OSError, LookupError, ImportError) as error:
+    except Exception as error:  # each kind of file breaks in its own way
         _LOG.warning("%s %s cannot be read: %s", ref.datasetType.name, ref.dataId, error)
         return None
 

@@ -6,6 +6,7 @@ __all__ = ["WrittenReport", "write_reports"]
 
 import dataclasses
 import os
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def write_reports(
     Raises
     ------
     RepositoryError
-        If there is no repository, no such collection, or no coadd in the collections.
+        If there is no repository, no such collection, no coadd in the collections, or no tract or
+        band of those that are asked for.
     OSError
         If the folder cannot be written.
     """
@@ -94,12 +96,22 @@ def write_reports(
                 f"{', '.join(collections)} of {repository}; "
                 f"'butler query-collections {repository}' lists the collections."
             )
+        missing = sorted({*map(str, tracts)} - {str(name.tract) for name in names}) + sorted(
+            set(bands) - {name.band for name in names}
+        )
+        if missing:
+            there = ", ".join(f"{name.tract} {name.band}" for name in find_tracts(butler))
+            raise RepositoryError(
+                f"{', '.join(missing)}: there is no such tract or band in "
+                f"{', '.join(collections)} of {repository}; there are {there}."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         summaries: list[TractSummary] = []
         for name in names:
             provenance = read_provenance(butler, repository, collections, name)
             data = read_tract(butler, name, provenance)
-            stem = f"{name.skymap}_{name.tract}_{name.band}"
+            # Names of sky maps may hold what names of files and addresses cannot.
+            stem = re.sub(r"[^\w.-]", "-", f"{name.skymap}_{name.tract}_{name.band}")
             yield _write(make_tract_page(data), folder, stem)
             summaries.append(_summary(name, data, f"{stem}.html"))
         if len(summaries) > 1:

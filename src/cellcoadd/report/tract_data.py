@@ -185,6 +185,27 @@ class TractData:
         missing = [name for name in columns if name not in self.cells.colnames]
         return f"{table} has no {', '.join(missing)}." if missing else ""
 
+    def lacks_patch(self, *columns: str) -> str:
+        """Return a sentence on what is missing of the table of the example's patch."""
+        missing = self.lacks_columns(*columns)
+        if missing or len(self.example_cells):
+            return missing
+        return f"{self.coadd_name}_table has no cell of patch {self.example_patch}."
+
+    def lacks_example_rows(self, *columns: str) -> str:
+        """Return a sentence on what is missing if table and coadd of a patch are wanted."""
+        missing = self.lacks_example() or self.lacks_patch(*columns)
+        if missing or self.example is None:
+            return missing
+        rows = self.example_cells
+        named = {(int(row["cell_x"]), int(row["cell_y"])) for row in rows}
+        if len(rows) == len(named) and named == {(i.x, i.y) for i in self.example.cells}:
+            return ""
+        return (
+            f"The rows of patch {self.example_patch} in {self.coadd_name}_table are not those of "
+            f"its {self.coadd_name}: make the table anew."
+        )
+
     def lacks_example(self) -> str:
         """Return a sentence that says so if there is no coadd, else nothing."""
         return "" if self.example is not None else f"There is no {self.coadd_name}."

@@ -92,7 +92,7 @@ def _input_drawings(data: TractData) -> list[Drawing]:
             draw=lambda: draw_input_map(
                 data.example_cells, data.grid_shape, title=capital(data.example_title)
             ),
-            missing=data.lacks_columns("visit_count"),
+            missing=data.lacks_patch("visit_count"),
         ),
         sky_drawing(data, "inputs", "number of visits", "Number of visits that the cells add up"),
     ]
@@ -108,7 +108,7 @@ def _variance_drawings(data: TractData) -> list[Drawing]:
             draw=lambda: draw_variance_map(
                 data.example_cells, data.grid_shape, title=capital(data.example_title)
             ),
-            missing=data.lacks_columns("variance_mean", "variance_median"),
+            missing=data.lacks_patch("variance_mean", "variance_median"),
         ),
         Drawing(
             name="variance-inputs",
@@ -138,7 +138,7 @@ def _depth_drawings(data: TractData) -> list[Drawing]:
             draw=lambda: draw_depth_map(
                 data.example_cells, data.grid_shape, title=capital(data.example_title)
             ),
-            missing=data.lacks_columns("depth"),
+            missing=data.lacks_patch("depth"),
         ),
         Drawing(
             name="depth-inputs",
@@ -180,7 +180,7 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
             "their weights. The two last panels show which part of a cell's inputs is masked by "
             "less than 10 % and less than 5 %.",
             draw=lambda: draw_mask_fractions(_given(data.example), data.example_cells),
-            missing=data.lacks_example() or data.lacks_columns(*five),
+            missing=data.lacks_example_rows(*five),
         ),
         Drawing(
             name="thresholds",
