@@ -17,7 +17,7 @@ help: ## show this list
 
 env: $(READY) ## make the environment in .venv (PYTHON=... chooses the interpreter)
 
-demo: $(READY) ## simulate a small survey and coadd it; results in demo/
+demo: $(READY) ## simulate a small survey, coadd it and write a report; results in demo/
 	$(BIN)/cellcoadd demo demo/
 
 notebooks: $(READY) ## run docs/notebooks on what `make demo` left; results in demo/notebooks/
