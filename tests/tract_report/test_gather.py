@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from cellcoadd.report.tract_data import Provenance
+from cellcoadd.analysis.tract_cells import places_in_tract
+from cellcoadd.report.tract_data import Provenance, each_cell_once
 from cellcoadd.testing.example_tables import example_cells, example_inputs, example_map
 from cellcoadd.testing.images import small_tract
 from cellcoadd.tract_report.gather import fullest_first, gather_tract_data, stack_tables
@@ -59,7 +60,10 @@ def test_a_map_without_a_pixel_is_no_map(cells: Table) -> None:
 
 
 def test_tables_are_stacked_with_the_places_of_cells(cells: Table) -> None:
-    """Also those of older versions that have no places; empty ones are nothing."""
+    """Also those of older versions that have no places; empty ones are nothing.
+
+    Of a cell that two patches have, the row of the one that it belongs to comes first.
+    """
     parts = [cells[cells["patch"] == patch] for patch in (16, 17)]
     old = [part.copy() for part in parts]
     for part in old:
@@ -67,9 +71,18 @@ def test_tables_are_stacked_with_the_places_of_cells(cells: Table) -> None:
     for given in (parts, old):
         stacked = stack_tables([*given, cells[:0]], small_tract())
         assert stacked is not None
-        for name in ("patch", "tract_cell_x", "tract_cell_y"):
-            expected = np.concatenate([np.asarray(part[name]) for part in parts])
-            np.testing.assert_array_equal(stacked[name], expected)
+        names = ["patch", "tract_cell_x", "tract_cell_y"]
+        whole = [tuple(row) for part in parts for row in part[names]]
+        assert sorted(tuple(row) for row in stacked[names]) == sorted(whole)
+        firsts = each_cell_once(stacked)
+        inside = (firsts["cell_x"] >= 1) & (firsts["cell_x"] <= 3)
+        inside &= (firsts["cell_y"] >= 1) & (firsts["cell_y"] <= 3)
+        owned = {(row["tract_cell_x"], row["tract_cell_y"]) for row in firsts[inside]}
+        places, own = places_in_tract(
+            small_tract(), patch=stacked["patch"], cell_x=stacked["cell_x"],
+            cell_y=stacked["cell_y"],
+        )  # fmt: skip
+        assert owned == set(zip(places.x[own].tolist(), places.y[own].tolist(), strict=True))
     assert stack_tables([cells[:0]], small_tract()) is None
     assert stack_tables([], small_tract()) is None
 

@@ -83,7 +83,9 @@ def gather_tract_data(
 def stack_tables(tables: Iterable[Table], tract: Tract) -> Table | None:
     """Return the tables of all patches, one below the other; None if there is no row.
 
-    Tables of older versions do not have the places of cells in their tract: they get them.
+    First come the rows of cells that belong to their patch, then those that it shares; by patch. So
+    the first row of a cell is the one that maps of the tract take too. Tables of older versions do
+    not have the places of cells in their tract: they get them.
 
     Parameters
     ----------
@@ -96,12 +98,13 @@ def stack_tables(tables: Iterable[Table], tract: Tract) -> Table | None:
     if not filled:
         return None
     table = astropy.table.vstack(filled, metadata_conflicts="silent")
+    patch = np.asarray(table["patch"], np.int64)
+    places, owned = places_in_tract(
+        tract, patch=patch, cell_x=table["cell_x"], cell_y=table["cell_y"]
+    )
     if "tract_cell_x" not in table.colnames:
-        places, _ = places_in_tract(
-            tract, patch=table["patch"], cell_x=table["cell_x"], cell_y=table["cell_y"]
-        )
         table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
-    return table
+    return table[np.lexsort((patch, ~owned))]
 
 
 def fullest_first(patches: Iterable[int], cells: Table | None) -> list[int]:
