@@ -44,12 +44,7 @@ def with_everything(coadd: MultipleCellCoadd) -> MultipleCellCoadd:
 
 
 def with_stack(coadd: MultipleCellCoadd, **changes: Any) -> MultipleCellCoadd:
-    return MultipleCellCoadd(
-        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
-        cell_border=coadd.grid.border, sky_projection=coadd.sky_projection,
-        stack=dataclasses.replace(coadd.stack, **changes),
-        inputs=coadd.inputs, contributions=coadd.contributions,
-    )  # fmt: skip
+    return coadd.replaced(stack=dataclasses.replace(coadd.stack, **changes))
 
 
 def scattered(coadd: MultipleCellCoadd) -> list[Index2D]:

@@ -17,7 +17,6 @@ from cellcoadd.cell_grid import Index2D
 from cellcoadd.errors import MissingCellError
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.lsst_cell_coadds import (
     open_lsst_cell_coadds,
     read_lsst_cell_coadds,
@@ -96,7 +95,7 @@ def coadd(cell_coadd: MultipleCellCoadd) -> MultipleCellCoadd:
     stack = dataclasses.replace(
         cell_coadd.stack, aperture_corrections={CORRECTION: values, f"{CORRECTION}Err": errors}
     )
-    return with_stack(cell_coadd, stack)
+    return cell_coadd.replaced(stack=stack)
 
 
 @pytest.fixture(scope="module")
@@ -105,20 +104,6 @@ def written(coadd: MultipleCellCoadd, tmp_path_factory: pytest.TempPathFactory) 
     path: Path = tmp_path_factory.mktemp("written") / "coadd.fits"
     write_lsst_cell_coadds(coadd, path)
     return path
-
-
-def with_stack(coadd: MultipleCellCoadd, stack: CellStack, **changes: Any) -> MultipleCellCoadd:
-    parts: dict[str, Any] = {
-        "identifiers": coadd.identifiers,
-        "band": coadd.band,
-        "patch": coadd.patch,
-        "cell_border": coadd.grid.border,
-        "sky_projection": coadd.sky_projection,
-        "stack": stack,
-        "inputs": coadd.inputs,
-        "contributions": coadd.contributions,
-    }
-    return MultipleCellCoadd(**(parts | changes))
 
 
 def accepted(coadd: MultipleCellCoadd) -> npt.NDArray[np.void]:
@@ -324,11 +309,7 @@ def test_what_the_format_has_no_room_for_is_refused(
         dataclasses.replace(entry, observation=dataclasses.replace(entry.observation, **changes))
         for entry in coadd.inputs[:1]
     ]
-    odd = MultipleCellCoadd(
-        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
-        cell_border=coadd.grid.border, sky_projection=coadd.sky_projection, stack=coadd.stack,
-        inputs=[*entries, *coadd.inputs[1:]], contributions=coadd.contributions,
-    )  # fmt: skip
+    odd = coadd.replaced(inputs=[*entries, *coadd.inputs[1:]])
     with pytest.raises(ValueError, match=reason):
         write_lsst_cell_coadds(odd, tmp_path / "odd.fits")
     assert not list(tmp_path.iterdir())
@@ -373,15 +354,20 @@ def test_what_the_format_has_no_place_for_is_refused(
     other = dataclasses.replace(
         first, observation=dataclasses.replace(first.observation, instrument="Other")
     )
-    several = with_stack(coadd, coadd.stack, inputs=[other, *coadd.inputs[1:]])
+    several = coadd.replaced(inputs=[other, *coadd.inputs[1:]])
     with pytest.raises(ValueError, match=r"one instrument, the inputs are of \['Cam', 'Other'\]"):
         write_lsst_cell_coadds(several, path)
-    without = with_stack(coadd, coadd.stack, contributions=coadd.contributions[:0])
+    without = coadd.replaced(contributions=coadd.contributions[:0])
     with pytest.raises(ValueError, match="no cell says what it adds up"):
         write_lsst_cell_coadds(without, path)
     wcs = astropy.wcs.WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt = ["RA---SIN", "DEC--SIN"], [1, 2], [-1e-4, 1e-4]
     sine = SkyProjection.from_fits_wcs(wcs, coadd.sky_projection.pixel_frame)
+    projected = MultipleCellCoadd(
+        identifiers=coadd.identifiers, band=coadd.band, patch=coadd.patch,
+        cell_border=coadd.grid.border, sky_projection=sine, stack=coadd.stack,
+        inputs=coadd.inputs, contributions=coadd.contributions,
+    )  # fmt: skip
     with pytest.raises(ValueError, match="not a tangent plane"):
-        write_lsst_cell_coadds(with_stack(coadd, coadd.stack, sky_projection=sine), path)
+        write_lsst_cell_coadds(projected, path)
     assert not path.exists()

@@ -12,7 +12,6 @@ from lsst.images.cells import CellCoadd, CellIJ
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.mask_planes import ALL_PLANES
-from cellcoadd.testing.images import with_stack
 
 
 def test_stitched_pixels_are_the_inner_regions(cell_coadd: MultipleCellCoadd) -> None:
@@ -85,7 +84,7 @@ def test_stitched_coadd_keeps_the_aperture_corrections(
         cell_coadd.stack, aperture_corrections={"full_flux": values, "other_flux": lacking}
     )
     path = tmp_path / "stitched.fits"
-    with_stack(cell_coadd, stack).stitch().write(str(path))
+    cell_coadd.replaced(stack=stack).stitch().write(str(path))
     fields = CellCoadd.read(str(path)).aperture_corrections
     assert set(fields) == {"full_flux", "other_flux"}
     for row, index in enumerate(stack.indices):

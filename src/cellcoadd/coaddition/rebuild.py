@@ -63,12 +63,7 @@ def rebuild_cells(
     kept = [row for row, index in enumerate(coadd.stack.indices) if index not in anew]
     inputs, numbers, new_numbers = _union(coadd.inputs, assembly.inputs)
     old_rows = rows_of_cells(coadd.contributions, [i for i in coadd.grid if i not in anew])
-    return MultipleCellCoadd(
-        identifiers=coadd.identifiers,
-        band=coadd.band,
-        patch=coadd.patch,
-        cell_border=coadd.grid.border,
-        sky_projection=coadd.sky_projection,
+    return coadd.replaced(
         stack=_joined(coadd.stack.subset(kept), assembly.finish_stack()),
         inputs=inputs,
         contributions=_joined_rows(

@@ -286,13 +286,7 @@ class MultipleCellCoadd(DescribableMixin):
         used = np.unique(self._contributions["input"])
         numbers = np.zeros(len(self._inputs), np.int64)
         numbers[used] = np.arange(len(used))
-        return MultipleCellCoadd(
-            identifiers=self._identifiers,
-            band=self._band,
-            patch=self._patch,
-            cell_border=self._grid.border,
-            sky_projection=self._sky_projection,
-            stack=self._stack,
+        return self.replaced(
             inputs=[self._inputs[number] for number in used],
             contributions=renumbered(self._contributions, numbers),
         )
@@ -307,15 +301,34 @@ class MultipleCellCoadd(DescribableMixin):
         """
         chosen = choose_filled(self._grid, self._stack.indices, cells=cells)
         rows = [self._stack.indices.index(index) for index in chosen]
+        return self.replaced(
+            stack=self._stack.subset(rows),
+            contributions=rows_of_cells(self._contributions, chosen),
+        )
+
+    def replaced(
+        self,
+        *,
+        stack: CellStack | None = None,
+        inputs: Sequence[CoaddInput] | None = None,
+        contributions: npt.NDArray[np.void] | None = None,
+    ) -> MultipleCellCoadd:
+        """Return a coadd of the same patch and band in which some parts are others.
+
+        Raises
+        ------
+        ValueError
+            If the cells have another size, or there are none.
+        """
         return MultipleCellCoadd(
             identifiers=self._identifiers,
             band=self._band,
             patch=self._patch,
             cell_border=self._grid.border,
             sky_projection=self._sky_projection,
-            stack=self._stack.subset(rows),
-            inputs=self._inputs,
-            contributions=rows_of_cells(self._contributions, chosen),
+            stack=self._stack if stack is None else stack,
+            inputs=self._inputs if inputs is None else inputs,
+            contributions=self._contributions if contributions is None else contributions,
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -24,6 +24,18 @@ from lsst.images.cells import CoaddProvenance
 from ..cell_grid import Index2D
 from .identifiers import ObservationIdentifiers
 
+PROVENANCE_COLUMNS = (
+    "overlaps_center",
+    "overlap_fraction",
+    "unmasked_fraction",
+    "weight",
+    "psf_shape_xx",
+    "psf_shape_yy",
+    "psf_shape_xy",
+    "psf_shape_flag",
+)
+"""Columns of a contribution that `lsst.images.cells.CoaddProvenance` has too, by these names."""
+
 
 class RefusalReason(enum.IntEnum):
     """Why an input was left out of a cell; ``ACCEPTED`` if it was not."""
@@ -162,15 +174,6 @@ def to_coadd_provenance(
     for column in ("instrument", "visit", "detector"):
         values = [getattr(entry.observation, column) for entry in inputs]
         table[column] = np.array(values, dtype=table[column].dtype)[accepted["input"]]
-    for column in (
-        "overlaps_center",
-        "overlap_fraction",
-        "unmasked_fraction",
-        "weight",
-        "psf_shape_xx",
-        "psf_shape_yy",
-        "psf_shape_xy",
-        "psf_shape_flag",
-    ):
+    for column in PROVENANCE_COLUMNS:
         table[column][:] = accepted[column]
     return CoaddProvenance(inputs=input_table, contributions=table)

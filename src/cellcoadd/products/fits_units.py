@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FitsUnit", "axes_of", "units_of"]
+__all__ = ["BLOCK", "FitsUnit", "axes_of", "units_of"]
 
 import dataclasses
 import math
@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-_BLOCK = 2880  # bytes; all that is in a FITS file takes whole ones
+BLOCK = 2880
+"""Bytes; all that is in a FITS file takes whole ones."""
+
 _CARD_LENGTH = 80
 _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
@@ -50,7 +52,7 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
         axes = axes_of(header, "NAXIS")
         elements = header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0)
         size = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * elements
-        address = unit.address + size + -size % _BLOCK
+        address = unit.address + size + -size % BLOCK
 
 
 def axes_of(header: Header, keyword: str) -> list[int]:
@@ -62,10 +64,10 @@ def _read_header(stream: IO[bytes]) -> Header:
     """Read a header; astropy's parser takes ten times as long."""
     values: Header = {}
     while True:
-        block = stream.read(_BLOCK).decode("ascii")
-        if len(block) < _BLOCK:
+        block = stream.read(BLOCK).decode("ascii")
+        if len(block) < BLOCK:
             raise OSError("The FITS file ends within a header; it is broken.")
-        for start in range(0, _BLOCK, _CARD_LENGTH):
+        for start in range(0, BLOCK, _CARD_LENGTH):
             card = block[start : start + _CARD_LENGTH]
             if card.startswith("END "):
                 return values

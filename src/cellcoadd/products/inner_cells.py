@@ -23,23 +23,11 @@ from lsst.images.serialization import read_archive
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import UnusableInputError
 from .cell_coadd import MultipleCellCoadd
-from .cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from .cell_inputs import PROVENANCE_COLUMNS, CoaddInput, RefusalReason, contribution_dtype
 from .cell_psf import CellPsf
 from .cell_stack import CellStack, unknown_noise_covariance
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .mask_planes import bits_of, plane_array, standard_name, to_standard_planes
-
-_TOLD = (
-    "overlaps_center",
-    "overlap_fraction",
-    "unmasked_fraction",
-    "weight",
-    "psf_shape_xx",
-    "psf_shape_yy",
-    "psf_shape_xy",
-    "psf_shape_flag",
-)
-"""Columns of a contribution that both tables have."""
 
 
 def read_inner_cells(path: str | os.PathLike[str]) -> MultipleCellCoadd:
@@ -215,7 +203,7 @@ def _contributions(
     )
     rows["input"] = [numbers[key] for key in keys]
     rows["reason"] = RefusalReason.ACCEPTED
-    for name in _TOLD:
+    for name in PROVENANCE_COLUMNS:
         rows[name] = chosen[name]
     rows["masked_fraction"] = rows["masked_fraction_inner"] = np.nan
     return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]

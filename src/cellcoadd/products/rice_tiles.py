@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
+from .fits_units import BLOCK
+
 RICE_SETTINGS: Mapping[str, int] = {"BLOCKSIZE": 32, "BYTEPIX": 4}
 """Settings of the tiles: what every writer takes for images of 32 bits a pixel."""
 
-_BLOCK = 2880  # bytes; all that is in a FITS file takes whole ones
 _TABLE = {"XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "GCOUNT": 1}
 
 
@@ -39,7 +40,7 @@ def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.
         **{f"ZVAL{n}": value for n, value in enumerate(RICE_SETTINGS.values(), 1)},
     }  # fmt: skip
     first = _header({"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"})
-    padding = b"\0" * (-(places.nbytes + header["PCOUNT"]) % _BLOCK)
+    padding = b"\0" * (-(places.nbytes + header["PCOUNT"]) % BLOCK)
     file = b"".join([first, _header(header), places.tobytes(), *tiles, padding])
     with fits.open(io.BytesIO(file)) as hdus:
         decoded: npt.NDArray[np.int32] = hdus[1].data
@@ -49,4 +50,4 @@ def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.
 def _header(values: Mapping[str, object]) -> bytes:
     cards = [f"{keyword:8}= {value!s:>20}".ljust(80) for keyword, value in values.items()]
     text = "".join([*cards, "END".ljust(80)])
-    return text.ljust(len(text) + -len(text) % _BLOCK).encode()
+    return text.ljust(len(text) + -len(text) % BLOCK).encode()

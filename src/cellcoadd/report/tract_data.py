@@ -126,11 +126,6 @@ class TractData:
     coadd_name: str = "deepCoaddCell"
 
     @property
-    def name(self) -> str:
-        """Short name, for files: ``9813_i``."""
-        return f"{self.tract}_{self.band}"
-
-    @property
     def title(self) -> str:
         """Name for people: ``tract 9813, i band``."""
         return f"tract {self.tract}, {self.band} band"

@@ -6,7 +6,7 @@ go through the warping, or warps (`make_warp`) whose every pixel the test writes
 
 from __future__ import annotations
 
-__all__ = ["make_coadd", "make_detector", "make_warp", "small_patch", "small_tract", "with_stack"]
+__all__ = ["make_coadd", "make_detector", "make_warp", "small_patch", "small_tract"]
 
 import functools
 import math
@@ -24,7 +24,6 @@ from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.settings import CoaddSettings
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_stack import CellStack
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.mask_planes import bits_of, mask_schema, plane_array
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
@@ -238,20 +237,6 @@ def make_coadd(*visits: VisitOnPatch | Warp, **settings: Any) -> MultipleCellCoa
     if coadd is None:
         raise ValueError("No cell has an input.")
     return coadd
-
-
-def with_stack(coadd: MultipleCellCoadd, stack: CellStack) -> MultipleCellCoadd:
-    """Return the same coadd with other pixels."""
-    return MultipleCellCoadd(
-        identifiers=coadd.identifiers,
-        band=coadd.band,
-        patch=coadd.patch,
-        cell_border=coadd.grid.border,
-        sky_projection=coadd.sky_projection,
-        stack=stack,
-        inputs=coadd.inputs,
-        contributions=coadd.contributions,
-    )
 
 
 def _observation(*, visit: int, detector: int, band: str = "i") -> ObservationIdentifiers:
