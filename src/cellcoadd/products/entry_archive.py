@@ -1,25 +1,29 @@
-"""Reading a few entries of the stacks and a few rows of the tables that an archive holds.
+"""Reading planes, a few entries of the stacks and a few rows of the tables that an archive holds.
 
 The archives of lsst.images build astropy's objects of everything that they touch, 3 to 5 ms each:
-little for a whole plane, most of the time for a cell. `EntryArchive` is such an archive that finds
-single entries by itself (`fits_entries`). Any other archive gives the same, more slowly.
+most of the time for a cell; and they read a file of whole planes twice over. `EntryArchive` is such
+an archive that finds single entries and rows of planes by itself (`fits_entries`). Any other
+archive gives the same, more slowly.
 """
 
 from __future__ import annotations
 
 __all__ = ["EntryArchive", "StoredArray", "read_entries", "read_rows"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import EllipsisType
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy.io import fits
 from lsst.images.fits import ExtensionKey, FitsInputArchive
 from lsst.images.serialization import (
     ArrayReferenceModel,
     InlineArrayModel,
     InputArchive,
     TableModel,
+    no_header_updates,
 )
 
 from .fits_entries import FitsEntries, runs_of
@@ -29,7 +33,9 @@ type StoredArray = ArrayReferenceModel | InlineArrayModel
 
 
 class EntryArchive(FitsInputArchive):
-    """An open FITS file of which single entries are read quickly; see `open_tree`.
+    """An open FITS file of which planes and single entries are read quickly; see `open_tree`.
+
+    Headers of planes that are read quickly are not kept for files written from what was read.
 
     Parameters
     ----------
@@ -40,6 +46,23 @@ class EntryArchive(FitsInputArchive):
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(stream)
         self._entries = FitsEntries(stream)
+
+    def get_array(
+        self,
+        model: StoredArray,
+        *,
+        slices: tuple[slice, ...] | EllipsisType = ...,
+        strip_header: Callable[[fits.Header], None] = no_header_updates,
+    ) -> npt.NDArray[Any]:
+        """Read an array or a part of it, as any archive does."""
+        whole = tuple(slice(0, length) for length in model.shape)
+        rows, *others = whole if slices is ... else slices
+        if rows.step in (None, 1):
+            first, stop, _ = rows.indices(model.shape[0])
+            found = self._entries.read_rows(_unit(model), first, stop)
+            if found is not None:
+                return found[:, *others]
+        return super().get_array(model, slices=slices, strip_header=strip_header)
 
     def read_entries(
         self, models: Mapping[str, StoredArray], rows: Sequence[int]

@@ -11,6 +11,7 @@ __all__ = [
     "ALL_PLANES",
     "DP2_NAMES",
     "STANDARD_PLANES",
+    "bit_changes",
     "bits_of",
     "mask_schema",
     "plane_array",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,28 +98,39 @@ def to_standard_planes(mask: Mask) -> Mask:
     schema = mask_schema({standard_name(plane.name): plane.description for plane in planes})
     result = Mask(0, schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
     bits = plane_array(result)
-    for number, table in enumerate(_byte_tables(mask.schema, schema)):
+    for number, table in enumerate(_digit_tables(mask.schema, schema)):
         if table.any():
-            bits |= table[_byte_of_pixels(mask, number)]
+            digits = _digit_of_pixels(mask, number)
+            if digits is not None:
+                bits |= table[digits]
     return result
 
 
-def _byte_of_pixels(mask: Mask, number: int) -> npt.NDArray[np.uint8]:
-    """Return one byte of every pixel's bits, the lowest first."""
-    integer, byte = divmod(number, mask.array.itemsize)
-    pixels = mask.array[:, :, integer]
-    if mask.array.itemsize == 1:
-        return pixels.view(np.uint8)
-    shifted: npt.NDArray[np.uint8] = ((pixels >> (8 * byte)) & 0xFF).astype(np.uint8)
-    return shifted
+def _digit_of_pixels(mask: Mask, number: int) -> npt.NDArray[Any] | None:
+    """Return 8 bits of every pixel, of larger integers 16, the lowest first; None if all are 0."""
+    integers = mask.array
+    if integers.itemsize == 1:
+        return integers[:, :, number].view(np.uint8)
+    if number % 2 and integers.shape[2] == 1 and 0 <= integers.min() <= integers.max() < 1 << 16:
+        return None
+    return integers.astype("<i4", copy=False).view("<u2")[:, :, number]
+
+
+def _digit_tables(theirs: MaskSchema, ours: MaskSchema) -> list[npt.NDArray[np.int32]]:
+    """For each digit of a pixel's bits, what its values are in our bits.
+
+    A mask is translated digit by digit: plane by plane takes as many times as long as there are
+    planes in a digit.
+    """
+    tables = _byte_tables(theirs, ours)
+    if np.dtype(theirs.dtype).itemsize == 1:
+        return tables
+    pairs = zip(tables[0::2], tables[1::2], strict=True)
+    return [(low | high[:, np.newaxis]).ravel() for low, high in pairs]
 
 
 def _byte_tables(theirs: MaskSchema, ours: MaskSchema) -> list[npt.NDArray[np.int32]]:
-    """For each byte of a pixel's bits, what its 256 values are in our bits.
-
-    A mask is translated byte by byte: plane by plane takes as many times as long as there are
-    planes in a byte.
-    """
+    """For each byte of a pixel's bits, what its 256 values are in our bits."""
     size = np.dtype(theirs.dtype).itemsize
     tables = [np.zeros(256, np.int32) for _ in range(size * theirs.mask_size)]
     values = np.arange(256)
@@ -138,18 +151,35 @@ def translated_bits(
 
     Planes that the target does not have end here. The result is a copy.
     """
-    result = np.zeros_like(bits)
-    same = 0
+    kept, changed, new = bit_changes(own, target)
+    result = bits & np.int32(kept)
+    for mine, theirs in zip(changed, new, strict=True):
+        result[(bits & mine) != 0] |= theirs
+    return result
+
+
+def bit_changes(
+    own: MaskSchema, target: MaskSchema
+) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return what becomes of the bits of one schema of ours in another one.
+
+    Returns
+    -------
+    kept
+        Bits that stay.
+    changed, new : int32 (n,)
+        Single bits that change their place, and that place. All others end.
+    """
+    kept, changed = 0, {}
     for plane in own:
         if plane is None or plane.name not in target:
             continue
         mine, theirs = bits_of(own, [plane.name]), bits_of(target, [plane.name])
         if mine == theirs:
-            same |= mine
+            kept |= mine
         else:
-            result[(bits & mine) != 0] |= theirs
-    result |= bits & np.int32(same)
-    return result
+            changed[mine] = theirs
+    return kept, np.array(list(changed), np.int32), np.array(list(changed.values()), np.int32)
 
 
 def bits_of(schema: MaskSchema, planes: Iterable[str], *, ignore_missing: bool = False) -> int:

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, SkyProjection
+from lsst.images import Box, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
@@ -21,6 +21,7 @@ from ..products.mask_planes import bits_of, plane_array
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 5  # positions a side at which the WCS is tried
 _WITHOUT_VALUE = ("BAD", "NO_DATA")
+_ROWS = 16  # that are looked at before all are
 
 
 def check_usable(image: CalibratedImage, source: str) -> None:
@@ -83,20 +84,30 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
 
 def _check_pixels(image: CalibratedImage, source: str) -> None:
     planes = image.masked_image
-    variance = planes.variance.array
-    if variance.size == 0:
+    if image.bbox.area == 0:
         raise UnusableInputError(source, "it has no pixels.")
-    positive = np.isfinite(variance) & (variance > 0)
-    if not positive.any():
-        raise UnusableInputError(source, "no pixel has a variance that is positive and finite.")
-    usable = positive & np.isfinite(planes.image.array)
+    middle = planes.variance.array.shape[0] // 2
+    # Nearly always a few rows tell that all is well.
+    if _reason_against(planes, slice(middle, middle + _ROWS)) is None:
+        return
+    if (reason := _reason_against(planes, slice(None))) is not None:
+        raise UnusableInputError(source, reason)
+
+
+def _reason_against(planes: MaskedImage, rows: slice) -> str | None:
+    """Say what is the matter with all pixels of some rows; None if one of them is good."""
+    variance = planes.variance.array[rows]
+    usable = np.isfinite(variance) & (variance > 0)
     if not usable.any():
-        raise UnusableInputError(source, "no pixel with a positive variance has a finite value.")
-    bits = plane_array(planes.mask)
+        return "no pixel has a variance that is positive and finite."
+    usable &= np.isfinite(planes.image.array[rows])
+    if not usable.any():
+        return "no pixel with a positive variance has a finite value."
+    bits = plane_array(planes.mask)[rows]
     usable &= (bits & bits_of(planes.mask.schema, _WITHOUT_VALUE)) == 0
     if not usable.any():
-        names = " or ".join(_WITHOUT_VALUE)
-        raise UnusableInputError(source, f"every pixel is flagged {names} or has no variance.")
+        return f"every pixel is flagged {' or '.join(_WITHOUT_VALUE)} or has no variance."
+    return None
 
 
 def _check_psf(image: CalibratedImage, source: str) -> None:

@@ -36,7 +36,7 @@ from lsst.images import (
     VisitImageSerializationModel,
 )
 from lsst.images.psfs import PointSpreadFunction
-from lsst.images.serialization import ArchiveReadError, Reader, open_archive
+from lsst.images.serialization import ArchiveReadError, Reader
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage, ImageQuality
@@ -47,6 +47,7 @@ from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .checks import check_projection, check_usable
 from .fits_files import is_cut_off
 from .visit_image_backgrounds import backgrounds_in_counts
+from .visit_image_files import open_visit_image
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _MEDIAN_SAMPLE = 500  # pixels a side that are enough to know the median variance
@@ -67,7 +68,7 @@ class RubinReader:
 
     def read_header(self, path: Path) -> SurveyHeader:
         """Read all but the pixels and the PSF."""
-        with _open(path, partial=True) as reader:
+        with _open(path) as reader:
             return _read_header(reader, path)
 
     def read(self, path: Path) -> SurveyImage:
@@ -83,7 +84,7 @@ def read_visit_image(path: Path) -> SurveyImage:
     UnusableInputError
         If the file is missing, broken or holds something else, or the image is not usable.
     """
-    with _open(path, partial=False) as reader:
+    with _open(path) as reader:
         header = _read_header(reader, path)
         visit_image = reader.read()
     return SurveyImage(
@@ -186,11 +187,11 @@ def details_from_obs_info(
 
 
 @contextlib.contextmanager
-def _open(path: Path, *, partial: bool) -> Iterator[Reader[VisitImage]]:
+def _open(path: Path) -> Iterator[Reader[VisitImage]]:
     if not path.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
     try:
-        with open_archive(str(path), VisitImage, partial=partial) as reader:
+        with open_visit_image(path) as reader:
             yield reader
     except UnusableInputError:
         raise

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from lsst.images import Box, MaskSchema
 
 from ..cell_grid import shared_box
-from ..products.mask_planes import bits_of, mask_schema, translated_bits
+from ..kernels.merge import merge_planes
+from ..products.mask_planes import bit_changes, bits_of, mask_schema, translated_bits
 from ..products.warp import NO_OWNER
 from .project import ProjectedImage
 
@@ -88,23 +89,15 @@ class MergedPlanes:
         self._extend_schema(image.schema)
         place = image.bbox.slice_within(self.bbox)
         window = (place.y, place.x)
-        mask = translated_bits(image.mask, image.schema, self.schema)
-        no_data = bits_of(self.schema, ["NO_DATA"])
-        good = (mask & no_data) == 0
-        for mine, theirs in (
-            (self.values, image.values),
-            (self.variances, image.variances),
-        ):
-            np.copyto(mine[:, *window], theirs, where=good)
-        np.copyto(self.mask[window], mask, where=good)
-        owner = self.owner[window]
-        unclaimed = image.coverage & (owner == NO_OWNER)
+        kept, changed, new = bit_changes(image.schema, self.schema)
         # The fraction's kernel is smaller, so it reaches a little farther than the image's; but
         # where another detector has an image, the fraction is also that detector's.
-        free = good | (owner == NO_OWNER)
-        known = np.isfinite(image.fractions)
-        np.copyto(self.fractions[:, *window], image.fractions, where=known & free)
-        owner[good | unclaimed] = number
+        merge_planes(
+            image.values, image.variances, image.mask, image.fractions, image.coverage,
+            bits_of(image.schema, ["NO_DATA"]), kept, changed, new, number, NO_OWNER,
+            self.values[:, *window], self.variances[:, *window], self.mask[window],
+            self.fractions[:, *window], self.owner[window],
+        )  # fmt: skip
 
     def _extend_schema(self, schema: MaskSchema) -> None:
         """Take in the planes of a detector; a survey's own ones may change their bits."""

@@ -69,23 +69,28 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     image = exchange_background(image, settings=settings)
     masked_image = image.masked_image
     schema = masked_image.mask.schema
-    mask = plane_array(masked_image.mask).copy()
+    interpolate = settings.do_pre_warp_interpolation
+    scale = np.float32(image.nanojansky_per_count)
+    # What is not changed below need not be copied.
+    mask = plane_array(masked_image.mask)
+    mask = mask.copy() if interpolate else mask
     pixels = masked_image.image.array.astype(np.float32, copy=False)
-    variance = masked_image.variance.array.astype(np.float32, copy=True)
+    variance = masked_image.variance.array.astype(np.float32, copy=interpolate or scale != 1.0)
     planes = settings.masked_fraction_planes
     plane_bits = np.array([bits_of(schema, [p], ignore_missing=True) for p in planes], np.int32)
     invalid, bad = np.empty(mask.shape, np.bool_), np.empty(mask.shape, np.uint16)
+    n_noise = settings.number_of_noise_realizations
+    values = np.empty((1 + n_noise, *pixels.shape), np.float32)
     # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
-    count_invalid = settings.do_pre_warp_interpolation
-    if flag_pixels(pixels, variance, mask, plane_bits, count_invalid, invalid, bad) == mask.size:
+    n_invalid = flag_pixels(
+        pixels, variance, mask, plane_bits, interpolate, invalid, bad, values[0]
+    )
+    if n_invalid == mask.size:
         raise UnusableInputError(
             str(image.observation), "no pixel has a finite value and a positive, finite variance"
         )
     no_data_bit = bits_of(schema, ["NO_DATA"])
-    n_noise = settings.number_of_noise_realizations
-    values = np.empty((1 + n_noise, *pixels.shape), np.float32)
-    values[0] = pixels
-    if n_noise or settings.do_pre_warp_interpolation:
+    if n_noise or interpolate:
         bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
         flagged, missing = (mask & bad_bits) != 0, (mask & no_data_bit) != 0
         typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged | missing)
@@ -101,7 +106,7 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         )
         values[1 + realization] = draw_noise(noise_variance, generator)
 
-    if settings.do_pre_warp_interpolation:
+    if interpolate:
         to_replace = (flagged | invalid) & ~missing
         # A pixel without data tells nothing about its neighbours either.
         unusable = to_replace | missing
@@ -117,11 +122,8 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         # the kernel needs one, the coadd must leave it out.
         mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
         variance[invalid] = typical_variance
-    else:
-        values[0, invalid] = np.nan
 
     variances = np.stack([variance, noise_variance]) if n_noise else variance[np.newaxis]
-    scale = np.float32(image.nanojansky_per_count)
     if scale != 1.0:
         values *= scale
         variances *= scale * scale
