@@ -197,6 +197,9 @@ def _settings(
     """Return both with their defaults, and the number of noise realizations to add up."""
     warp_settings = warp_settings or WarpSettings()
     coadd_settings = coadd_settings or CoaddSettings()
+    if not coadd_settings.do_calculate_weight_from_warp:
+        # No cell reaches into the border, which files of warps have; the weight from a warp does.
+        warp_settings = dataclasses.replace(warp_settings, border=0)
     wanted = coadd_settings.num_noise_realizations
     made = warp_settings.number_of_noise_realizations
     if wanted > made:

@@ -8,15 +8,18 @@ same standard form (FITS 4.0, section 10), GZIP_1 or GZIP_2.
 
 from __future__ import annotations
 
-__all__ = ["deflated"]
+__all__ = ["deflated", "gzip_tile", "table_of_tiles"]
 
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 from lsst.images.fits import PrecompressedImage
+
+from .rice_tiles import RICE_SETTINGS
 
 _BITPIX = {"u1": 8, "i4": 32, "f4": -32}
 _GZIP = 31  # what zlib calls this container
@@ -47,17 +50,64 @@ def deflated(
         if shuffled:
             pixels = pixels.reshape(-1, stored.itemsize).T
         tiles.append(np.frombuffer(_gzip(pixels.tobytes()), np.uint8))
+    return table_of_tiles(
+        plane,
+        algorithm="GZIP_2" if shuffled else "GZIP_1",
+        columns={"COMPRESSED_DATA": tiles},
+        entries_per_tile=entries_per_tile,
+    )
+
+
+def gzip_tile(entry: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Compress the pixels of a tile as they are."""
+    pixels = np.ascontiguousarray(entry, entry.dtype.newbyteorder(">"))
+    return np.frombuffer(_gzip(pixels.tobytes()), np.uint8)
+
+
+def table_of_tiles(
+    plane: npt.NDArray[Any],
+    *,
+    algorithm: str,
+    columns: Mapping[str, Sequence[npt.NDArray[np.uint8]]],
+    scales: Sequence[float] | None = None,
+    entries_per_tile: int = 1,
+) -> PrecompressedImage:
+    """Put compressed tiles into the table that the FITS standard wants (4.0, section 10.1).
+
+    Parameters
+    ----------
+    plane
+        What was compressed.
+    algorithm
+        Value of ``ZCMPTYPE``.
+    columns
+        Tiles by the name of the column; those that are elsewhere are empty.
+    scales
+        By which the integers of each tile are to be multiplied, if it was rounded.
+    entries_per_tile
+        How many entries of the first axis a tile holds.
+    """
     axes = plane.shape[::-1]
     header = fits.Header(
         {
-            "ZIMAGE": True, "ZCMPTYPE": "GZIP_2" if shuffled else "GZIP_1",
+            "ZIMAGE": True, "ZCMPTYPE": algorithm,
             "ZBITPIX": _BITPIX[plane.dtype.str[1:]], "ZNAXIS": len(axes),
             **{f"ZNAXIS{n}": length for n, length in enumerate(axes, 1)},
             **{f"ZTILE{n}": length for n, length in enumerate([*axes[:-1], entries_per_tile], 1)},
         }
     )  # fmt: skip
-    column = fits.Column("COMPRESSED_DATA", "1PB()", array=np.array([*tiles, None], object)[:-1])
-    return PrecompressedImage(header=header, data=fits.BinTableHDU.from_columns([column]).data)
+    stored = [
+        fits.Column(name, "1PB()", array=np.array([*tiles, None], object)[:-1])
+        for name, tiles in columns.items()
+    ]
+    if algorithm == "RICE_1":
+        for number, (name, value) in enumerate(RICE_SETTINGS.items(), 1):
+            header[f"ZNAME{number}"], header[f"ZVAL{number}"] = name, value
+    if scales is not None:
+        header["ZQUANTIZ"] = "NO_DITHER"
+        stored.append(fits.Column("ZSCALE", "1D", array=np.array(scales)))
+        stored.append(fits.Column("ZZERO", "1D", array=np.zeros(len(scales))))
+    return PrecompressedImage(header=header, data=fits.BinTableHDU.from_columns(stored).data)
 
 
 def _gzip(data: bytes) -> bytes:

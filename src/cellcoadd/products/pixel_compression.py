@@ -12,33 +12,19 @@ __all__ = ["CompressedCoadd", "PixelCompression", "compression_options"]
 import enum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
-from lsst.images.fits import (
-    FitsCompressionAlgorithm,
-    FitsCompressionOptions,
-    FitsDitherAlgorithm,
-    FitsOpaqueMetadata,
-    FitsQuantizationOptions,
-)
+from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 
 from ..conventions import MAX_NOISE_REALIZATIONS
 from .deflated_planes import deflated
+from .rounded_planes import rounded
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
 
     from .cell_coadd import MultipleCellCoadd
     from .cell_coadd_storage import CellCoaddModel
-
-_STEPS = 1024.0  # in the standard deviation that FITS measures between neighbouring pixels
-
-_ROUNDED = FitsCompressionOptions(
-    algorithm=FitsCompressionAlgorithm.RICE_1,
-    # Without dither equal pixels stay equal, wherever in a file their cell is.
-    quantization=FitsQuantizationOptions(
-        dither=FitsDitherAlgorithm.NO_DITHER, level=_STEPS, seed=1
-    ),
-)
 
 
 class PixelCompression(enum.StrEnum):
@@ -47,7 +33,7 @@ class PixelCompression(enum.StrEnum):
     ROUNDED = "rounded"
     """Each cell's pixels are rounded to 1/1024 of the standard deviation from pixel to pixel in
     that cell, so that no value is off by more than 1/2048 of it, and compressed (RICE). Two fifths
-    of the size. Cells with infinite values, and those that are constant, are kept to the bit."""
+    of the size. Cells with infinite values, and those without noise, are kept to the bit."""
     LOSSLESS = "lossless"
     """To the bit, compressed (GZIP): four fifths of the size."""
     UNCOMPRESSED = "uncompressed"
@@ -57,21 +43,13 @@ class PixelCompression(enum.StrEnum):
 def compression_options(choice: PixelCompression) -> dict[str, FitsCompressionOptions | None]:
     """Return options by the name of a plane, as `lsst.images` archives take them.
 
-    Those of `CompressedCoadd` are not among them.
-
-    Notes
-    -----
-    Rounding is that of the FITS standard's tile compression (Pence et al. 2010, PASP 122, 1065),
-    which every FITS library undoes.
+    Planes that a `CompressedCoadd` compresses are not among them.
     """
     # Stamps take a few MB; a single one is found more quickly when it is not compressed.
     options: dict[str, FitsCompressionOptions | None] = {"psf": None, "noise_covariance": None}
-    noisy = ("image", "variance", *(f"noise/{n}" for n in range(MAX_NOISE_REALIZATIONS)))
-    match choice:
-        case PixelCompression.ROUNDED:
-            options |= dict.fromkeys(noisy, _ROUNDED)
-        case PixelCompression.UNCOMPRESSED:
-            options |= dict.fromkeys(noisy)
+    if choice is PixelCompression.UNCOMPRESSED:
+        noisy = ("image", "variance", *(f"noise/{n}" for n in range(MAX_NOISE_REALIZATIONS)))
+        options |= dict.fromkeys(noisy)
     return options
 
 
@@ -89,23 +67,23 @@ class CompressedCoadd:
     def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
         self._coadd = coadd
         stack = coadd.stack
-        planes: dict[str, npt.NDArray[Any]] = {
+        exact: dict[str, npt.NDArray[Any]] = {
             "mask": stack.mask,
             **{f"mask_fractions/{name}": plane for name, plane in stack.mask_fractions.items()},
         }
-        noisy: dict[str, npt.NDArray[Any]] = {}
+        noisy: dict[str, npt.NDArray[np.float32]] = {
+            "image": stack.image,
+            "variance": stack.variance,
+            **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
+        }
+        compressed = {name: deflated(plane, shuffled=False) for name, plane in exact.items()}
         if choice is PixelCompression.LOSSLESS:
-            noisy = {
-                "image": stack.image,
-                "variance": stack.variance,
-                **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
-            }
+            compressed |= {name: deflated(plane, shuffled=True) for name, plane in noisy.items()}
+        elif choice is PixelCompression.ROUNDED:
+            compressed |= {name: rounded(plane) for name, plane in noisy.items()}
         # Writers of lsst.images look for an attribute of this name.
         self._opaque_metadata = FitsOpaqueMetadata(
-            precompressed={
-                name.upper(): deflated(plane, shuffled=name in noisy)
-                for name, plane in (planes | noisy).items()
-            }
+            precompressed={name.upper(): plane for name, plane in compressed.items()}
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:

@@ -1,12 +1,13 @@
-"""Decoding of single RICE tiles, by astropy.
+"""Encoding and decoding of single RICE tiles, by astropy.
 
-Its decoder is private, and its objects of a compressed image take 3 ms each. All tiles that are
-wanted are therefore put together as one small FITS file in memory, as which astropy reads them.
+Its encoder and decoder are private, and its objects of a compressed image take 3 ms each. All tiles
+that are wanted are therefore put together as one small FITS file in memory, which astropy reads or
+writes.
 """
 
 from __future__ import annotations
 
-__all__ = ["RICE_SETTINGS", "decode_rice"]
+__all__ = ["RICE_SETTINGS", "decode_rice", "encode_rice"]
 
 import io
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,18 @@ RICE_SETTINGS: Mapping[str, int] = {"BLOCKSIZE": 32, "BYTEPIX": 4}
 """Settings of the tiles: what every writer takes for images of 32 bits a pixel."""
 
 _TABLE = {"XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "GCOUNT": 1}
+
+
+def encode_rice(integers: npt.NDArray[np.int32]) -> list[npt.NDArray[np.uint8]]:
+    """Return one tile for each entry of a stack of integers (n, ...)."""
+    hdu = fits.CompImageHDU(
+        integers, compression_type="RICE_1", tile_shape=(1, *integers.shape[1:])
+    )
+    file = io.BytesIO()
+    hdu.writeto(file)
+    file.seek(0)
+    with fits.open(file, disable_image_compression=True) as hdus:
+        return [np.array(tile) for tile in hdus[1].data["COMPRESSED_DATA"]]
 
 
 def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.int32]:
