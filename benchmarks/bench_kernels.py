@@ -14,7 +14,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cellcoadd.kernels.accumulate import add_input, empty_sums, finish_cell
+from cellcoadd.kernels.accumulate import (
+    InputPlanes,
+    StackRules,
+    add_input,
+    empty_sums,
+    finish_sums,
+)
 from cellcoadd.kernels.fill import fill_no_data
 from cellcoadd.kernels.moments import adaptive_moments
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
@@ -79,28 +85,37 @@ def bench_cell(size: int) -> None:
     variance = np.ones(shape, np.float32)
     mask = np.where(rng.random(shape) < 0.01, 256, 0).astype(np.int32)
     planes = np.zeros((4, *shape), np.float32)
-    bad, weighed = 1 | 2 | 256 | 512, np.array([2], np.int32)
-    causes = np.array([-1, 1, 2, 8], np.int32)
+    none = np.empty(0, np.int32)
+    rules = StackRules(
+        kept_bits=-1,
+        bad_bits=1 | 2 | 256 | 512,
+        no_data_bit=256,
+        inexact_psf_bit=512,
+        weighed=np.array([2], np.int32),
+        thresholds=np.array([0.1]),
+        left_out_from=none,
+        left_out_to=none,
+        fraction_bits=np.array([-1, 1, 2, 8], np.int32),
+    )
+    visit = InputPlanes(
+        image=image, variance=variance, mask=mask, owner=np.zeros(shape, np.uint8),
+        noise=planes[:1], fractions=planes,
+    )  # fmt: skip
     sums = empty_sums(
         height=size, width=size, n_noise=1, n_fractions=4, n_weighed=1, error_from_scatter=False
     )
     out = [np.empty(shape, np.float32) for _ in range(2)]
-    out_mask, none = np.empty(shape, np.int32), np.empty(0, np.int32)
+    out_mask = np.empty(shape, np.int32)
     report(
         "add_input: image, variance, mask, 1 noise, 4 fractions",
         size * size,
-        lambda: add_input(
-            sums, image, variance, mask, planes[:1], planes, 0.1, bad, weighed, causes
-        ),
+        lambda: add_input(sums, visit, rules, 0, 0, 0, 0.1),
     )
     report(
-        "finish_cell",
+        "finish_sums",
         size * size,
-        lambda: finish_cell(
-            sums, weighed, np.full(1, 0.1), none, none, 256, 512, out[0], out[1], out_mask,
-            planes[:1], planes,
-        ),
-    )  # fmt: skip
+        lambda: finish_sums(sums, rules, out[0], out[1], out_mask, planes[:1], planes),
+    )
     report(
         "fill_no_data: image and 1 noise, 1 % missing",
         size * size,

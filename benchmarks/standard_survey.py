@@ -2,8 +2,8 @@
 
 Each visit is six detectors of 2048 x 4176 pixels around the patch, turned by one of eight angles,
 with TAN-SIP distortion; each detector has four bands of bad columns, four pixels wide, about twelve
-saturated stars with bleeds and 120 cosmic rays. Files are written once into a folder and found there
-the next time:
+saturated stars with bleeds and 120 cosmic rays. Files are written once into a folder and found
+there the next time:
 
 ``visit_image/``
     `lsst.images.VisitImage`, uncompressed, as SWarp's inputs are.
@@ -84,7 +84,7 @@ def images_of(
     n_visits: int,
     *,
     compressed: bool = False,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], object] = print,
 ) -> list[Path]:
     """Return the visit images of the first visits, made where they are missing."""
     plan = standard_plan(n_visits)
@@ -104,7 +104,7 @@ def images_of(
     return paths
 
 
-def _compressed(source: Path, path: Path, progress: Callable[[str], None]) -> Path:
+def _compressed(source: Path, path: Path, progress: Callable[[str], object]) -> Path:
     if not path.exists():
         progress(f"compress {path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _compressed(source: Path, path: Path, progress: Callable[[str], None]) -> Pa
 
 
 def swarp_images_of(
-    folder: Path, n_visits: int, *, progress: Callable[[str], None] = lambda text: None
+    folder: Path, n_visits: int, *, progress: Callable[[str], object] = print
 ) -> list[Path]:
     """Return images for SWarp, each with its weight beside it (``.weight.fits``)."""
     plan = standard_plan(n_visits)

@@ -19,7 +19,8 @@ from lsst.images.cells import CellGrid
 
 from cellcoadd.cell_grid import BorderedCellGrid, Index2D
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.coaddition.stack import CellPixels, CellStackBuilder, StackLayout
+from cellcoadd.coaddition.stack import CellStackBuilder, InputInCell, StackLayout
+from cellcoadd.kernels.accumulate import InputPlanes
 from cellcoadd.products.cell_stack import CellStack
 from cellcoadd.products.mask_planes import ALL_PLANES, STANDARD_PLANES, bits_of, mask_schema
 
@@ -89,6 +90,17 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
         planes = np.load(folder / warp["file"])
         warps[warp["visit"]] = {name: planes[name] for name in planes}
     names = description["mask_planes"]
+    owned = {
+        visit: InputPlanes(
+            image=planes["image"],
+            variance=planes["variance"],
+            mask=_translated(planes["mask"], names),
+            owner=np.zeros(planes["image"].shape, np.uint8),
+            noise=planes["noise0_image"][np.newaxis],
+            fractions=planes["masked_fraction"][np.newaxis],
+        )
+        for visit, planes in warps.items()
+    }
     bad = np.int32(sum(1 << names[plane] for plane in settings.bad_mask_planes))
     noise_follows = {}
     psf = np.full((35, 35), 1 / 35**2, np.float32)
@@ -102,18 +114,15 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
             planes = {
                 name: plane[window.y, window.x] for name, plane in warps[entry["visit"]].items()
             }
-            mask = _translated(planes["mask"], names)
             noise_follows[index] &= ((planes["mask"] ^ planes["noise0_mask"]) & bad) == 0
-            pixels = CellPixels(
-                image=planes["image"],
-                variance=planes["variance"],
-                mask=mask,
-                noise=planes["noise0_image"][np.newaxis],
-                fractions=planes["masked_fraction"][np.newaxis],
-                psf=psf,
-                noise_covariance=psf,
+            builder.add(
+                owned[entry["visit"]],
+                {index: InputInCell(psf=psf, noise_covariance=psf)},
+                start=YX(y=patch.y.start, x=patch.x.start),
+                kept_bits=-1,
+                number=0,
+                weight=entry["weight"],
             )
-            builder.add(index, pixels, weight=entry["weight"])
     ours = builder.finish()
     assert ours is not None
     return Case(

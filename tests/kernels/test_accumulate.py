@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellcoadd.kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
+from cellcoadd.kernels.accumulate import (
+    CellSums,
+    InputPlanes,
+    StackRules,
+    add_input,
+    empty_sums,
+    finish_sums,
+)
 
 BAD, SAT, CR, NO_DATA, REJECTED, INEXACT_PSF = 1, 2, 8, 256, 4096, 16384
 BAD_PLANES = np.array([BAD, SAT, NO_DATA], np.int32)
@@ -29,24 +36,32 @@ def _stack(
     inexact_psf_bit: int = INEXACT_PSF,
 ) -> tuple[CellSums, _Planes]:
     """Add up inputs, each a dictionary of planes or single numbers."""
-    fraction_bits = np.array([-1, SAT], np.int32)
+    table = np.array(rules, np.int32).reshape(-1, 2)
+    stack_rules = StackRules(
+        kept_bits=-1,
+        bad_bits=int(bad_planes.sum()),
+        no_data_bit=no_data_bit,
+        inexact_psf_bit=inexact_psf_bit,
+        weighed=bad_planes,
+        thresholds=np.array(thresholds, float),
+        left_out_from=table[:, 0].copy(),
+        left_out_to=table[:, 1].copy(),
+        fraction_bits=np.array([-1, SAT], np.int32),
+    )
     sums = empty_sums(
         height=shape[0], width=shape[1], n_noise=1, n_fractions=2, n_weighed=bad_planes.size,
         error_from_scatter=scatter,
     )  # fmt: skip
     for planes in inputs:
-        add_input(
-            sums,
-            np.full(shape, planes["image"], np.float32),
-            np.full(shape, planes.get("variance", 1.0), np.float32),
-            np.full(shape, planes.get("mask", 0), np.int32),
-            np.full((1, *shape), planes.get("noise", planes["image"]), np.float32),
-            np.full((2, *shape), planes.get("fraction", 0.0), np.float32),
-            planes.get("weight", 1.0),
-            int(bad_planes.sum()),
-            bad_planes,
-            fraction_bits,
+        visit = InputPlanes(
+            image=np.full(shape, planes["image"], np.float32),
+            variance=np.full(shape, planes.get("variance", 1.0), np.float32),
+            mask=np.full(shape, planes.get("mask", 0), np.int32),
+            owner=np.zeros(shape, np.uint8),
+            noise=np.full((1, *shape), planes.get("noise", planes["image"]), np.float32),
+            fractions=np.full((2, *shape), planes.get("fraction", 0.0), np.float32),
         )
+        add_input(sums, visit, stack_rules, 0, 0, 0, planes.get("weight", 1.0))
     out: dict[str, Any] = {
         "image": np.empty(shape, np.float32),
         "variance": np.empty(shape, np.float32),
@@ -54,11 +69,7 @@ def _stack(
         "noise": np.empty((1, *shape), np.float32),
         "fractions": np.empty((2, *shape), np.float32),
     }
-    table = np.array(rules, np.int32).reshape(-1, 2)
-    finish_cell(
-        sums, bad_planes, np.array(thresholds, float), table[:, 0].copy(),
-        table[:, 1].copy(), no_data_bit, inexact_psf_bit, *out.values(),
-    )  # fmt: skip
+    finish_sums(sums, stack_rules, *out.values())
     return sums, out
 
 

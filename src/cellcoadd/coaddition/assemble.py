@@ -6,21 +6,24 @@ __all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd"]
 
 import dataclasses
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Mask, MaskedImage, MaskSchema
+from lsst.images import YX, Mask, MaskedImage, MaskSchema
 from lsst.images.cells import CellIJ
 
 from ..cell_grid import Index2D, shared_box, to_index2d
-from ..kernels.moments import adaptive_moments
+from ..kernels.accumulate import InputPlanes
+from ..kernels.cell_pixels import find_rejected
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
 from ..products.cell_stack import CellStack
 from ..products.identifiers import PatchIdentifiers
 from ..products.mask_planes import (
     ALL_PLANES,
+    bit_changes,
     bits_of,
     mask_schema,
     plane_array,
@@ -29,9 +32,10 @@ from ..products.mask_planes import (
 from ..products.warp import Warp
 from ..skymap import Patch
 from .cell_selection import CellChoice, choose_cells
+from .choice_records import describe_choices
 from .noise_covariance import input_noise_covariance
 from .settings import CoaddSettings
-from .stack import CellPixels, CellStackBuilder, StackLayout
+from .stack import CellStackBuilder, InputInCell, StackLayout
 from .weights import compute_weight
 
 _LOG = logging.getLogger(__name__)
@@ -157,15 +161,19 @@ class CellAssembly:
                 f"Visit {warp.visit} carries the masked fractions {list(warp.mask_fractions)}, "
                 f"the others {list(layout.fraction_names)}: warp all with the same settings."
             )
-        mask = _coadd_mask(visit, layout.schema, settings)
-        image, variance = warp.image.array, warp.variance.array
+        planes, kept_bits = _planes_of(visit, layout)
         bad_bits = bits_of(layout.schema, (*settings.bad_mask_planes, "REJECTED"))
-        rejected = ((mask & bad_bits) != 0) | ~(np.isfinite(image) & np.isfinite(variance))
-        first = len(self._inputs)
-        weights = self._weights(warp)
+        rejected = np.empty(planes.mask.shape, np.bool_)
+        find_rejected(planes.image, planes.variance, planes.mask, bad_bits & kept_bits, rejected)
         choices = choose_cells(
-            warp, rejected=rejected, weights=weights, settings=settings, cells=self._cells
+            warp,
+            rejected=rejected,
+            weights=self._weights(warp),
+            settings=settings,
+            cells=self._cells,
         )
+        first_row = len(self._rows)
+        self._rows += describe_choices(warp, choices, first_input=len(self._inputs))
         self._inputs += [
             CoaddInput(
                 observation=entry.observation,
@@ -174,8 +182,18 @@ class CellAssembly:
             )
             for entry in warp.inputs
         ]
-        for choice in choices:
-            self._add_choice(visit, choice, mask=mask, first=first)
+        for number, chosen in self._taken(choices, first_row).items():
+            self._builder.add(
+                planes,
+                {
+                    choice.index: _input_in_cell(warp, choice, rejected=rejected, layout=layout)
+                    for choice in chosen
+                },
+                start=YX(y=warp.bbox.y.start, x=warp.bbox.x.start),
+                kept_bits=kept_bits,
+                number=number,
+                weight=chosen[0].weight,
+            )
 
     def finish(self) -> MultipleCellCoadd | None:
         """Return the coadd, None if no cell has an input. Nothing can be added after it."""
@@ -240,25 +258,29 @@ class CellAssembly:
             return [compute_weight(warp.masked_image)] * len(warp.inputs)
         return [entry.weight for entry in warp.inputs]
 
-    def _add_choice(
-        self, visit: VisitOnPatch, choice: CellChoice, *, mask: npt.NDArray[np.int32], first: int
-    ) -> None:
-        assert self._builder is not None, "made by the first visit"
-        warp, index = visit.warp, choice.index
-        box = warp.grid.outer_bbox_of(index)
-        self._rows.append(_describe_choice(warp, choice, box, number=first + choice.input_row))
-        if not choice.usable:
-            return
-        if choice.reason is RefusalReason.MASKED:
-            if index in self._filled:
-                return
-            self._fallbacks.setdefault(index, []).append(len(self._rows) - 1)
-        elif index not in self._filled:
-            self._filled.add(index)
-            if self._fallbacks.pop(index, None):
-                self._builder.drop(index)
-        pixels = _cut_out(visit, choice, box, mask=mask, layout=self._builder.layout)
-        self._builder.add(index, pixels, weight=choice.weight)
+    def _taken(self, choices: Sequence[CellChoice], first_row: int) -> dict[int, list[CellChoice]]:
+        """Return the choices that are to be added up, by detector.
+
+        A cell that has only heavily masked inputs loses them when a good one comes.
+        """
+        assert self._builder is not None, "made before"
+        taken: dict[int, dict[Index2D, CellChoice]] = defaultdict(dict)
+        for row, choice in enumerate(choices, first_row):
+            index = choice.index
+            if not choice.usable:
+                continue
+            if choice.reason is RefusalReason.MASKED:
+                if index in self._filled:
+                    continue
+                self._fallbacks.setdefault(index, []).append(row)
+            elif index not in self._filled:
+                self._filled.add(index)
+                if self._fallbacks.pop(index, None):
+                    self._builder.drop(index)
+                    for others in taken.values():
+                        others.pop(index, None)
+            taken[choice.input_row][index] = choice
+        return {number: list(cells.values()) for number, cells in sorted(taken.items()) if cells}
 
 
 def _checked_cells(cells: Iterable[Index2D | CellIJ], patch: Patch) -> frozenset[Index2D]:
@@ -282,83 +304,68 @@ def _coadd_schema(warp: Warp, settings: CoaddSettings) -> MaskSchema:
     return mask_schema({plane: meanings.get(plane, "A survey's own plane.") for plane in named})
 
 
-def _coadd_mask(
-    visit: VisitOnPatch, schema: MaskSchema, settings: CoaddSettings
-) -> npt.NDArray[np.int32]:
-    """The mask of a warp in the planes of the coadd, artifacts added, removed planes cleared."""
-    own = visit.warp.mask.schema
-    mask = translated_bits(plane_array(visit.warp.mask), own, schema)
-    mask &= ~np.int32(bits_of(schema, settings.remove_mask_planes, ignore_missing=True))
-    if settings.do_use_artifact_mask and visit.artifact_mask is not None:
-        artifacts = visit.artifact_mask
-        shared = shared_box(artifacts.bbox, visit.warp.bbox)
-        if shared is not None:
-            place = shared.slice_within(visit.warp.bbox)
-            clipped = artifacts[shared].get("CLIPPED")
-            mask[place.y, place.x][clipped] |= bits_of(schema, ["CLIPPED"])
-    return mask
+def _planes_of(visit: VisitOnPatch, layout: StackLayout) -> tuple[InputPlanes, int]:
+    """The planes of a warp, the mask in the planes of the coadd, and its bits that count."""
+    warp, settings = visit.warp, layout.settings
+    mask, own = plane_array(warp.mask), warp.mask.schema
+    kept, changed, _ = bit_changes(own, layout.schema)
+    artifacts = visit.artifact_mask if settings.do_use_artifact_mask else None
+    shared = None if artifacts is None else shared_box(artifacts.bbox, warp.bbox)
+    if len(changed) or shared is not None:
+        mask, kept = translated_bits(mask, own, layout.schema), -1
+    if artifacts is not None and shared is not None:
+        place = shared.slice_within(warp.bbox)
+        clipped = artifacts[shared].get("CLIPPED")
+        mask[place.y, place.x][clipped] |= bits_of(layout.schema, ["CLIPPED"])
+    kept &= ~bits_of(layout.schema, settings.remove_mask_planes, ignore_missing=True)
+    planes = InputPlanes(
+        image=warp.image.array,
+        variance=warp.variance.array,
+        mask=mask,
+        owner=warp.owner,
+        noise=_stacked([noise.image.array for noise in visit.noise], mask.shape),
+        fractions=_stacked([image.array for image in warp.mask_fractions.values()], mask.shape),
+    )
+    return planes, kept
 
 
-def _cut_out(
-    visit: VisitOnPatch,
-    choice: CellChoice,
-    box: Box,
-    *,
-    mask: npt.NDArray[np.int32],
-    layout: StackLayout,
-) -> CellPixels:
-    """The planes of a cell; pixels that are not this detector's have no data."""
-    warp = visit.warp
-    no_data = np.int32(bits_of(layout.schema, ["NO_DATA"]))
-    shared = shared_box(box, warp.bbox)
-    assert shared is not None, "a usable input has pixels in the cell"
-    source = shared.slice_within(warp.bbox)
-    window = (source.y, source.x)
-    planes = [warp.image.array, warp.variance.array]
-    planes += [noise.image.array for noise in visit.noise]
-    planes += [image.array for image in warp.mask_fractions.values()]
-    bits = mask[window]
-    foreign = warp.owner[window] != choice.input_row
-    if shared == box:
-        cut = [plane[window] for plane in planes]
-    else:
-        target = shared.slice_within(box)
-        cut = [np.full(tuple(box.shape), np.nan, np.float32) for _ in planes]
-        for padded, plane in zip(cut, planes, strict=True):
-            padded[target.y, target.x] = plane[window]
-        whole = np.full(tuple(box.shape), no_data, np.int32)
-        whole[target.y, target.x] = bits
-        outside = np.ones(tuple(box.shape), np.bool_)
-        outside[target.y, target.x] = foreign
-        bits, foreign = whole, outside
-    if foreign.any():
-        bits = np.where(foreign, no_data, bits)
-    n_noise, size = len(visit.noise), layout.settings.psf_dimensions
-    inner = layout.inner_window
-    return CellPixels(
-        image=cut[0],
-        variance=cut[1],
-        mask=bits,
-        noise=_stacked(cut[2 : 2 + n_noise], box),
-        fractions=_stacked(cut[2 + n_noise :], box),
-        psf=_fitted(warp.stamps[choice.stamp], size),
+def _stacked(
+    planes: Sequence[npt.NDArray[np.float32]], shape: tuple[int, ...]
+) -> npt.NDArray[np.float32]:
+    if len(planes) == 1:
+        return planes[0][np.newaxis]
+    return np.stack(planes) if planes else np.empty((0, *shape), np.float32)
+
+
+def _input_in_cell(
+    warp: Warp, choice: CellChoice, *, rejected: npt.NDArray[np.bool_], layout: StackLayout
+) -> InputInCell:
+    size, row = layout.settings.psf_dimensions, choice.stamp
+    inner = layout.grid.inner_bbox_of(choice.index)
+    variance = np.full(tuple(inner.shape), np.nan, np.float32)
+    good = np.zeros(variance.shape, np.bool_)
+    shared = shared_box(inner, warp.bbox)
+    if shared is not None:
+        target, source = shared.slice_within(inner), shared.slice_within(warp.bbox)
+        window = (source.y, source.x)
+        mine = warp.owner[window] == choice.input_row
+        variance[target.y, target.x] = warp.variance.array[window]
+        good[target.y, target.x] = mine & ~rejected[window]
+    return InputInCell(
+        psf=_fitted(warp.stamps[row], size),
         noise_covariance=_fitted(
             input_noise_covariance(
-                warp.noise_covariances[choice.stamp],
-                cut[1][inner],
-                (bits[inner] & layout.bad_bits) == 0,
+                warp.noise_covariances[row],
+                variance,
+                good,
                 stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
             ),
             size,
         ),
         aperture_corrections={
-            name: float(values[choice.stamp]) for name, values in warp.aperture_corrections.items()
+            name: float(values[row]) for name, values in warp.aperture_corrections.items()
         },
     )
-
-
-def _stacked(planes: Sequence[npt.NDArray[np.float32]], box: Box) -> npt.NDArray[np.float32]:
-    return np.stack(planes) if planes else np.empty((0, *box.shape), np.float32)
 
 
 def _fitted(stamp: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
@@ -367,46 +374,3 @@ def _fitted(stamp: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32
     if margin >= 0:
         return np.pad(stamp, margin)
     return stamp[-margin:margin, -margin:margin]
-
-
-def _describe_choice(warp: Warp, choice: CellChoice, box: Box, *, number: int) -> dict[str, object]:
-    """One row of the table of contributions."""
-    xx = yy = xy = float("nan")
-    flag = True
-    if choice.stamp >= 0:
-        xx, yy, xy, converged = adaptive_moments(warp.stamps[choice.stamp])
-        flag = not converged
-    row: dict[str, object] = {
-        "cell_x": choice.index.x,
-        "cell_y": choice.index.y,
-        "input": number,
-        "reason": choice.reason,
-        "overlaps_center": choice.overlaps_center,
-        "overlap_fraction": choice.overlap_fraction,
-        "unmasked_fraction": choice.unmasked_fraction,
-        "weight": choice.weight,
-        "psf_shape_xx": xx,
-        "psf_shape_yy": yy,
-        "psf_shape_xy": xy,
-        "psf_shape_flag": flag,
-    }
-    inner = warp.grid.inner_bbox_of(choice.index)
-    regions = {"": box, "_inner": inner}
-    # A warp without masked fractions still has the columns of all planes together.
-    for name in {ALL_PLANES: None, **warp.mask_fractions}:
-        suffix = "" if name == ALL_PLANES else f"_{name}"
-        for region, area in regions.items():
-            row[f"masked_fraction{suffix}{region}"] = _mean_fraction(warp, choice, name, area)
-    return row
-
-
-def _mean_fraction(warp: Warp, choice: CellChoice, name: str, box: Box) -> float:
-    """Mean of a masked fraction over the pixels of a region that are this detector's."""
-    shared = shared_box(box, warp.bbox)
-    if shared is None or name not in warp.mask_fractions:
-        return float("nan")
-    place = shared.slice_within(warp.bbox)
-    fraction = warp.mask_fractions[name].array[place.y, place.x]
-    mine = (warp.owner[place.y, place.x] == choice.input_row) & np.isfinite(fraction)
-    total = int(np.count_nonzero(mine))
-    return float(fraction[mine].sum(dtype=np.float64)) / total if total else float("nan")

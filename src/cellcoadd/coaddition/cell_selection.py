@@ -16,7 +16,8 @@ from collections.abc import Container, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..cell_grid import BorderedCellGrid, Index2D, shared_box
+from ..cell_grid import BorderedCellGrid, Index2D
+from ..kernels.cell_pixels import count_pixels
 from ..products.cell_inputs import RefusalReason
 from ..products.warp import Warp
 from .settings import CoaddSettings
@@ -86,11 +87,12 @@ def choose_cells(
         One a (cell, detector) that share a pixel, cells row by row, then detectors.
     """
     rows = warp.cell_inputs
-    order = np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))
+    rows = rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
+    if cells is not None:
+        rows = rows[[_index_of(row) in cells for row in rows]]
     return [
-        _choose(warp, rows[row], rejected=rejected, weights=weights, settings=settings)
-        for row in order
-        if cells is None or _index_of(rows[row]) in cells
+        _choose(warp.grid, row, unmasked=unmasked, weights=weights, settings=settings)
+        for row, unmasked in zip(rows, _unmasked_fractions(warp, rows, rejected), strict=True)
     ]
 
 
@@ -99,14 +101,13 @@ def _index_of(row: np.void) -> Index2D:
 
 
 def _choose(
-    warp: Warp,
+    grid: BorderedCellGrid,
     row: np.void,
     *,
-    rejected: npt.NDArray[np.bool_],
+    unmasked: float,
     weights: Sequence[float],
     settings: CoaddSettings,
 ) -> CellChoice:
-    grid: BorderedCellGrid = warp.grid
     index = _index_of(row)
     number = int(row["input"])
     inner, outer = grid.inner_cell_shape, grid.outer_cell_shape
@@ -114,7 +115,6 @@ def _choose(
         overlap = int(row["n_outer"]) / (outer.y * outer.x)
     else:
         overlap = int(row["n_inner"]) / (inner.y * inner.x)
-    unmasked = _unmasked_fraction(warp, index, number, rejected)
     weight = float(weights[number])
     if overlap <= 0.0 or overlap < settings.min_overlap_fraction:
         reason = RefusalReason.OVERLAP
@@ -140,15 +140,21 @@ def _choose(
     )
 
 
-def _unmasked_fraction(
-    warp: Warp, index: Index2D, number: int, rejected: npt.NDArray[np.bool_]
-) -> float:
-    """Part of the detector's pixels in the inner region that no mask keeps out."""
-    shared = shared_box(warp.grid.inner_bbox_of(index), warp.bbox)
-    if shared is None:
-        return 0.0
-    place = shared.slice_within(warp.bbox)
-    window = (place.y, place.x)
-    mine = warp.owner[window] == number
-    total = int(np.count_nonzero(mine))
-    return int(np.count_nonzero(mine & ~rejected[window])) / total if total else 0.0
+def _unmasked_fractions(
+    warp: Warp, rows: npt.NDArray[np.void], rejected: npt.NDArray[np.bool_]
+) -> list[float]:
+    """Part of each detector's pixels in the inner region that no mask keeps out."""
+    shape, corner, start = warp.grid.inner_cell_shape, warp.grid.bbox.start, warp.bbox.start
+    n_own, n_good = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    count_pixels(
+        warp.owner,
+        rejected,
+        rows["input"].astype(np.int64),
+        corner.y - start.y + shape.y * rows["cell_y"].astype(np.int64),
+        corner.x - start.x + shape.x * rows["cell_x"].astype(np.int64),
+        shape.y,
+        shape.x,
+        n_own,
+        n_good,
+    )
+    return [float(fraction) for fraction in n_good / np.maximum(n_own, 1)]

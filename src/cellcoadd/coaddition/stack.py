@@ -6,7 +6,7 @@ memory needed does not grow with their number.
 
 from __future__ import annotations
 
-__all__ = ["CellPixels", "CellStackBuilder", "StackLayout"]
+__all__ = ["CellStackBuilder", "InputInCell", "StackLayout"]
 
 import dataclasses
 import logging
@@ -14,15 +14,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import MaskSchema
+from lsst.images import YX, MaskSchema
 
 from ..cell_grid import BorderedCellGrid, Index2D
-from ..kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
+from ..kernels.accumulate import (
+    CellSums,
+    InputPlanes,
+    StackRules,
+    add_input,
+    empty_sums,
+    finish_sums,
+)
 from ..kernels.fill import fill_no_data
 from ..products.cell_stack import CellStack
 from ..products.mask_planes import ALL_PLANES, bits_of
 from .aperture_corrections import CorrectionSums
 from .settings import CoaddSettings
+from .shared_sums import SharedSums
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,12 +59,6 @@ class StackLayout:
     schema: MaskSchema
     fraction_names: tuple[str, ...]
     settings: CoaddSettings
-
-    @property
-    def inner_window(self) -> tuple[slice, slice]:
-        """Where the inner region lies in the array of an outer one."""
-        border, inner = self.grid.border, self.grid.inner_cell_shape
-        return slice(border, border + inner.y), slice(border, border + inner.x)
 
     @property
     def bad_bits(self) -> int:
@@ -92,12 +94,28 @@ class StackLayout:
         origin, result = np.array(pairs, np.int32).T
         return np.ascontiguousarray(origin), np.ascontiguousarray(result)
 
-    def new_sums(self) -> CellSums:
+    @property
+    def rules(self) -> StackRules:
+        """What the bits of masks in the coadd's planes mean for the sums."""
+        weighed, thresholds = self.thresholds
+        left_out_from, left_out_to = self.left_out_marks
+        return StackRules(
+            kept_bits=-1,
+            bad_bits=self.bad_bits,
+            no_data_bit=bits_of(self.schema, ["NO_DATA"]),
+            inexact_psf_bit=bits_of(self.schema, ["INEXACT_PSF"]),
+            weighed=weighed,
+            thresholds=thresholds,
+            left_out_from=left_out_from,
+            left_out_to=left_out_to,
+            fraction_bits=self.fraction_bits,
+        )
+
+    def new_sums(self, height: int, width: int) -> CellSums:
         """Return the sums over no input."""
-        shape = self.grid.outer_cell_shape
         return empty_sums(
-            height=shape.y,
-            width=shape.x,
+            height=height,
+            width=width,
             n_noise=self.settings.num_noise_realizations,
             n_fractions=len(self.fraction_names),
             n_weighed=len(self.thresholds[0]),
@@ -106,19 +124,11 @@ class StackLayout:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class CellPixels:
-    """One input of one cell.
+class InputInCell:
+    """What an input has for a cell as a whole.
 
     Parameters
     ----------
-    image, variance : float32 (height, width)
-        Of the outer region, in nJy and nJy^2.
-    mask : int32 (height, width)
-        In the coadd's planes.
-    noise : float32 (realizations, height, width)
-        Noise realizations.
-    fractions : float32 (fractions, height, width)
-        Masked fractions.
     psf : float32 (size, size)
         Point-spread function, of the size of the coadd's.
     noise_covariance : float32 (size, size)
@@ -127,11 +137,6 @@ class CellPixels:
         Aperture corrections and, under names that end in ``Err``, their standard errors.
     """
 
-    image: npt.NDArray[np.float32]
-    variance: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.int32]
-    noise: npt.NDArray[np.float32]
-    fractions: npt.NDArray[np.float32]
     psf: npt.NDArray[np.float32]
     noise_covariance: npt.NDArray[np.float32]
     aperture_corrections: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -139,7 +144,6 @@ class CellPixels:
 
 @dataclasses.dataclass
 class _Cell:
-    sums: CellSums
     psf: npt.NDArray[np.float64]
     noise_covariance: npt.NDArray[np.float64]
     corrections: CorrectionSums
@@ -157,19 +161,57 @@ class CellStackBuilder:
 
     def __init__(self, layout: StackLayout) -> None:
         self._layout = layout
+        self._rules = layout.rules
         self._cells: dict[Index2D, _Cell] = {}
+        self._sums = SharedSums(layout.grid, layout.new_sums)
 
     @property
     def layout(self) -> StackLayout:
         """What is common to all cells."""
         return self._layout
 
-    def add(self, index: Index2D, pixels: CellPixels, *, weight: float) -> None:
-        """Add an input to a cell."""
+    def add(
+        self,
+        planes: InputPlanes,
+        cells: Mapping[Index2D, InputInCell],
+        *,
+        start: YX[int],
+        kept_bits: int,
+        number: int,
+        weight: float,
+    ) -> None:
+        """Add an input to the cells that take it in.
+
+        Parameters
+        ----------
+        planes
+            Of its visit, the mask in the coadd's planes.
+        cells
+            The cells, and what the input has for them.
+        start
+            Tract pixel at which the planes begin.
+        kept_bits
+            Bits of the mask that are to be propagated.
+        number
+            The input's number among the owners of pixels.
+        weight
+            Its weight, nJy^-2.
+        """
+        rules = self._rules._replace(kept_bits=kept_bits)
+        corner = self._layout.grid.outer_bbox.start
+        up, right = corner.y - start.y, corner.x - start.x
+
+        def add(sums: CellSums, y: int, x: int) -> None:
+            add_input(sums, planes, rules, y + up, x + right, number, weight)
+
+        self._sums.add(cells.keys(), add)
+        for index, entry in cells.items():
+            self._add_to_cell(index, entry, weight)
+
+    def _add_to_cell(self, index: Index2D, entry: InputInCell, weight: float) -> None:
         if index not in self._cells:
             size = self._layout.settings.psf_dimensions
             self._cells[index] = _Cell(
-                sums=self._layout.new_sums(),
                 psf=np.zeros((size, size)),
                 noise_covariance=np.zeros((size, size)),
                 corrections=CorrectionSums(
@@ -177,26 +219,15 @@ class CellStackBuilder:
                 ),
             )
         cell = self._cells[index]
-        add_input(
-            cell.sums,
-            pixels.image,
-            pixels.variance,
-            pixels.mask,
-            pixels.noise,
-            pixels.fractions,
-            weight,
-            self._layout.bad_bits,
-            self._layout.thresholds[0],
-            self._layout.fraction_bits,
-        )
-        cell.psf += weight * pixels.psf.astype(np.float64)
-        cell.noise_covariance += weight**2 * pixels.noise_covariance.astype(np.float64)
-        cell.corrections.add(pixels.aperture_corrections, weight=weight)
+        cell.psf += weight * entry.psf.astype(np.float64)
+        cell.noise_covariance += weight**2 * entry.noise_covariance.astype(np.float64)
+        cell.corrections.add(entry.aperture_corrections, weight=weight)
         cell.weight += weight
 
     def drop(self, index: Index2D) -> None:
         """Forget all inputs of a cell."""
         self._cells.pop(index, None)
+        self._sums.drop(index)
 
     def finish(self) -> CellStack | None:
         """Return the coadded cells, None if there are none."""
@@ -215,16 +246,12 @@ class CellStackBuilder:
         covariance = np.empty_like(psf)
         corrections: list[Mapping[str, float]] = []
         for row, index in enumerate(indices):
-            # Sums are let go one by one: they are larger than what comes of them.
-            cell = self._cells.pop(index)
+            cell = self._cells[index]
             psf[row] = cell.psf / cell.weight
             covariance[row] = cell.noise_covariance / cell.weight**2
             corrections.append(cell.corrections.finish())
-            self._finish_cell(
-                cell.sums, image[row], variance[row], mask[row], noise[:, row], fractions[:, row]
-            )
         self._warn_of_psf_sums(indices, psf)
-        return CellStack(
+        stack = CellStack(
             indices=indices,
             image=image,
             variance=variance,
@@ -236,39 +263,49 @@ class CellStackBuilder:
             noise_covariance=covariance,
             aperture_corrections=_columns(corrections),
         )
+        self._finish_pixels(indices, image, variance, mask, noise, fractions)
+        self._cells.clear()
+        return stack
 
-    def _finish_cell(
+    def _finish_pixels(
         self,
-        sums: CellSums,
+        indices: Sequence[Index2D],
         image: npt.NDArray[np.float32],
         variance: npt.NDArray[np.float32],
         mask: npt.NDArray[np.int32],
         noise: npt.NDArray[np.float32],
         fractions: npt.NDArray[np.float32],
     ) -> None:
-        layout, settings = self._layout, self._layout.settings
-        no_data = bits_of(layout.schema, ["NO_DATA"])
-        left_out_from, left_out_to = layout.left_out_marks
-        finish_cell(
-            sums,
-            *layout.thresholds,
-            left_out_from,
-            left_out_to,
-            no_data,
-            bits_of(layout.schema, ["INEXACT_PSF"]),
-            image,
-            variance,
-            mask,
-            noise,
-            fractions,
-        )
-        empty = (mask & no_data) != 0
-        if settings.do_interpolate_coadd and empty.any():
+        """Write the planes of all cells; the axis of the cells is the last but two."""
+        rows = {index: row for row, index in enumerate(indices)}
+        for sums, cells in self._sums.finish():
+            (first, window), *others = ((rows[index], place) for index, place in cells.items())
+            parts = [plane[first][window] for plane in (image, variance, mask)]
+            parts += [plane[:, first, *window] for plane in (noise, fractions)]
+            finish_sums(sums, self._rules, *parts)
+            for row, place in others:
+                for plane, part in zip((image, variance, mask), parts[:3], strict=True):
+                    plane[row][place] = part
+                for stack, part in zip((noise, fractions), parts[3:], strict=True):
+                    stack[:, row, *place] = part
+        if self._layout.settings.do_interpolate_coadd:
+            for row in range(len(indices)):
+                self._fill(image[row], mask[row], noise[:, row])
+
+    def _fill(
+        self,
+        image: npt.NDArray[np.float32],
+        mask: npt.NDArray[np.int32],
+        noise: npt.NDArray[np.float32],
+    ) -> None:
+        """Fill the pixels of a cell that have no data."""
+        empty = (mask & self._rules.no_data_bit) != 0
+        if empty.any():
             planes = np.concatenate([image[np.newaxis], noise])
             fill_no_data(planes, empty)
             image[...] = planes[0]
             noise[...] = planes[1:]
-            mask[empty] |= bits_of(layout.schema, ["INTRP"])
+            mask[empty] |= bits_of(self._layout.schema, ["INTRP"])
 
     def _warn_of_psf_sums(self, indices: Sequence[Index2D], psf: npt.NDArray[np.float32]) -> None:
         sums: Mapping[Index2D, float] = dict(

@@ -1,12 +1,21 @@
-"""Running sums over the inputs of a cell, and what they say when all inputs are in.
+"""Running sums over the inputs of some pixels, and what they say when all inputs are in.
 
-`empty_sums`, then `add_input` for each input, then `finish_cell`. Sums are in double precision and
-in the order of the inputs: the same inputs in the same order give the same bits.
+`empty_sums`, then `add_input` for each input, then `finish_sums`. Sums are in double precision and
+in the order of the inputs: the same inputs in the same order give the same bits, whatever pixels
+are summed beside.
 """
 
 from __future__ import annotations
 
-__all__ = ["CellSums", "add_input", "empty_sums", "finish_cell"]
+__all__ = [
+    "CellSums",
+    "InputPlanes",
+    "StackRules",
+    "add_input",
+    "copied_sums",
+    "empty_sums",
+    "finish_sums",
+]
 
 from typing import NamedTuple
 
@@ -14,6 +23,46 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
+
+
+class InputPlanes(NamedTuple):
+    """What a visit has for the sums: planes (H, W) of the pixels that it covers."""
+
+    image: npt.NDArray[np.float32]
+    variance: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    owner: npt.NDArray[np.uint8]
+    """Number of the input that each pixel is from."""
+    noise: npt.NDArray[np.float32]
+    """Noise realizations (n_noise, H, W), finite where the image is."""
+    fractions: npt.NDArray[np.float32]
+    """Masked fractions (n_fractions, H, W), 0..1."""
+
+
+class StackRules(NamedTuple):
+    """What the bits of masks mean for the sums."""
+
+    kept_bits: int
+    """The bits of the inputs' masks that count at all."""
+    bad_bits: int
+    """A pixel with any of these is left out, and so is one whose image or variance is not finite"""
+    no_data_bit: int
+    """What pixels have that are another input's. Set where no input was used."""
+    inexact_psf_bit: int
+    """Set where any input was left out."""
+    weighed: npt.NDArray[np.int32]
+    """Bit of each plane of which the left-out weight is summed (n_weighed,)."""
+    thresholds: npt.NDArray[np.float64]
+    """A plane's bit is set where the weight left out for it is more than this fraction of that
+    weight and the weight used (n_weighed,)."""
+    left_out_from: npt.NDArray[np.int32]
+    """Where an input was left out that had any of the bits left_out_from[i] ... (n,)"""
+    left_out_to: npt.NDArray[np.int32]
+    """... the bits left_out_to[i] are set: BAD and SAT make REJECTED, say."""
+    fraction_bits: npt.NDArray[np.int32]
+    """What each masked fraction is about: -1 for all that makes a pixel bad, else bits
+    (n_fractions,). Where the pixel is left out for that cause the fraction counts as 1; where it is
+    left out for another and the fraction is not finite, as 0."""
 
 
 class CellSums(NamedTuple):
@@ -36,13 +85,9 @@ class CellSums(NamedTuple):
     noise: npt.NDArray[np.float64]
     """Sum w d of each noise realization (n_noise, h, w)."""
     bits: npt.NDArray[np.int32]
-    """OR of the masks (h, w)."""
+    """OR of the masks of those used and of the marks of those left out (h, w)."""
     n_used: npt.NDArray[np.int16]
     """Number of inputs used (h, w)."""
-    n_left_out: npt.NDArray[np.int16]
-    """Number of inputs left out (h, w)."""
-    bits_left_out: npt.NDArray[np.int32]
-    """OR of the bad bits of those left out (h, w)."""
     weight_left_out: npt.NDArray[np.float64]
     """Sum w of those left out that have a plane's bit (n_weighed, h, w)."""
     fraction: npt.NDArray[np.float64]
@@ -65,7 +110,7 @@ def empty_sums(
     Parameters
     ----------
     height, width
-        Size of the cell.
+        Size of the region that is summed.
     n_noise, n_fractions
         Number of noise realizations and of masked fractions.
     n_weighed
@@ -83,136 +128,226 @@ def empty_sums(
         noise=np.zeros((n_noise, *shape)),
         bits=np.zeros(shape, dtype=np.int32),
         n_used=np.zeros(shape, dtype=np.int16),
-        n_left_out=np.zeros(shape, dtype=np.int16),
-        bits_left_out=np.zeros(shape, dtype=np.int32),
         weight_left_out=np.zeros((n_weighed, *shape)),
         fraction=np.zeros((n_fractions, *shape)),
         total_weight=np.zeros(1),
     )
 
 
+def copied_sums(sums: CellSums) -> CellSums:
+    """Return sums that can go on without the others."""
+    return CellSums._make(plane.copy() for plane in sums)
+
+
 @kernel
 def add_input(
     sums: CellSums,
-    image: npt.NDArray[np.float32],
-    variance: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.int32],
-    noise: npt.NDArray[np.float32],
-    fractions: npt.NDArray[np.float32],
+    planes: InputPlanes,
+    rules: StackRules,
+    y: int,
+    x: int,
+    number: int,
     weight: float,
-    bad_bits: int,
-    weighed: npt.NDArray[np.int32],
-    fraction_bits: npt.NDArray[np.int32],
 ) -> None:
-    """Add one input to the sums of a cell.
+    """Add one input to the sums of a region.
 
     Parameters
     ----------
     sums
         Changed in place.
-    image, variance : float32 (h, w)
-        Any strides, so that they may be cut-outs of a warp.
-    mask : int32 (h, w)
-        Its bits, less those that are not to be propagated.
-    noise : float32 (n_noise, h, w)
-        Finite where the image is.
-    fractions : float32 (n_fractions, h, w)
-        Masked fractions, 0..1.
+    planes
+        Of the visit that the input belongs to.
+    rules
+        What is left out.
+    y, x
+        Pixel of the planes at which the region begins. It may reach beyond them: there the input
+        has no data.
+    number
+        The input's number in ``owner``.
     weight
         Of the input; finite and positive.
-    bad_bits
-        A pixel with any of these bits is left out, and so is one whose image or variance is not
-        finite.
-    weighed : int32 (n_weighed,)
-        Bit of each plane of which the left-out weight is summed.
-    fraction_bits : int32 (n_fractions,)
-        What each masked fraction is about: -1 for all that makes a pixel bad, else bits. Where the
-        pixel is left out for that cause the fraction counts as 1; where it is left out for another
-        and the fraction is not finite, as 0.
 
     Notes
     -----
     The scatter is updated by West's recurrence (1979, CACM 22, 532), which does not lose digits
     where the mean is large.
     """
-    bad = np.int32(bad_bits)
-    has_scatter = sums.scatter.size > 0
+    height, width = sums.weight.shape
+    rows, columns = planes.image.shape
+    used, bits = np.empty(width, np.bool_), np.empty(width, np.int32)
+    fraction = np.empty(width, np.float32)
+    first, last = min(max(-x, 0), width), max(min(columns - x, width), 0)
     sums.total_weight[0] += weight
-    height, width = image.shape
     for row in range(height):
-        for column in range(width):
-            bits = mask[row, column]
-            value, value_variance = float(image[row, column]), float(variance[row, column])
-            used = bits & bad == 0 and np.isfinite(value) and np.isfinite(value_variance)
-            if used:
-                old_weight = sums.weight[row, column]
-                new_weight = old_weight + weight
-                if not has_scatter:
-                    sums.variance[row, column] += weight * weight * value_variance
-                else:
-                    if old_weight > 0.0:
-                        step = value - sums.image[row, column] / old_weight
-                        part = old_weight / new_weight
-                        sums.scatter[row, column] += weight * step * step * part
-                    sums.squared_weight[row, column] += weight * weight
-                sums.weight[row, column] = new_weight
-                sums.image[row, column] += weight * value
-                for k in range(noise.shape[0]):
-                    sums.noise[k, row, column] += weight * float(noise[k, row, column])
-                sums.bits[row, column] |= bits
-                sums.n_used[row, column] += 1
+        used[:] = False
+        bits[:] = rules.no_data_bit
+        j = y + row
+        inside = 0 <= j < rows and first < last
+        here, there = slice(first, last), slice(x + first, x + last)
+        if inside:
+            image, variance = planes.image[j, there], planes.variance[j, there]
+            mine = used[here]
+            _find_used(
+                image, variance, planes.mask[j, there], planes.owner[j, there], number,
+                rules.kept_bits, rules.bad_bits, rules.no_data_bit, mine, bits[here],
+            )  # fmt: skip
+            if sums.scatter.size > 0:
+                _add_scatter(
+                    mine, image, weight, sums.weight[row, here], sums.image[row, here],
+                    sums.scatter[row, here], sums.squared_weight[row, here],
+                )  # fmt: skip
             else:
-                sums.n_left_out[row, column] += 1
-                sums.bits_left_out[row, column] |= bits & bad
-                for plane in range(weighed.size):
-                    if bits & weighed[plane]:
-                        sums.weight_left_out[plane, row, column] += weight
-            for k in range(fractions.shape[0]):
-                fraction = float(fractions[k, row, column])
-                if not used and (fraction_bits[k] == -1 or bits & fraction_bits[k]):
-                    fraction = 1.0
-                elif not np.isfinite(fraction):
-                    fraction = 0.0
-                sums.fraction[k, row, column] += weight * fraction
+                _add_where(mine, variance, weight * weight, sums.variance[row, here])
+            _add_where(mine, image, weight, sums.image[row, here])
+            for k in range(planes.noise.shape[0]):
+                _add_where(mine, planes.noise[k, j, there], weight, sums.noise[k, row, here])
+        n_used = _count_used(used, bits, weight, sums.weight[row], sums.bits[row], sums.n_used[row])
+        if n_used < width:
+            _mark_left_out(used, bits, weight, rules, sums.bits[row], sums.weight_left_out[:, row])
+        for k in range(sums.fraction.shape[0]):
+            fraction[:] = np.nan
+            if inside:
+                fraction[here] = planes.fractions[k, j, there]
+            cause = rules.fraction_bits[k]
+            _add_fraction(used, bits, fraction, cause, weight, sums.fraction[k, row])
 
 
 @kernel
-def finish_cell(
-    sums: CellSums,
-    weighed: npt.NDArray[np.int32],
-    thresholds: npt.NDArray[np.float64],
-    left_out_from: npt.NDArray[np.int32],
-    left_out_to: npt.NDArray[np.int32],
+def _find_used(
+    image: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    owner: npt.NDArray[np.uint8],
+    number: int,
+    kept_bits: int,
+    bad_bits: int,
     no_data_bit: int,
-    inexact_psf_bit: int,
+    used: npt.NDArray[np.bool_],
+    bits: npt.NDArray[np.int32],
+) -> None:
+    """Write the bits of the pixels of a row that count, and which pixels are used."""
+    mine, kept, bad = np.uint8(number), np.int32(kept_bits), np.int32(bad_bits)
+    no_data, none = np.int32(no_data_bit), np.int32(0)
+    for i in range(image.size):
+        own = owner[i] == mine
+        found = mask[i] & kept if own else no_data
+        bits[i] = found
+        finite = np.isfinite(image[i]) & np.isfinite(variance[i])
+        used[i] = own & finite & (found & bad == none)
+
+
+@kernel
+def _add_where(
+    used: npt.NDArray[np.bool_],
+    plane: npt.NDArray[np.float32],
+    factor: float,
+    out: npt.NDArray[np.float64],
+) -> None:
+    for i in range(plane.size):
+        term = factor * np.float64(plane[i])
+        out[i] += term if used[i] else 0.0
+
+
+@kernel
+def _add_scatter(
+    used: npt.NDArray[np.bool_],
+    image: npt.NDArray[np.float32],
+    weight: float,
+    weights: npt.NDArray[np.float64],
+    images: npt.NDArray[np.float64],
+    scatter: npt.NDArray[np.float64],
+    squared_weight: npt.NDArray[np.float64],
+) -> None:
+    """Update scatter and squared weight; ``weights`` and ``images`` are without this input yet."""
+    for i in range(image.size):
+        if used[i]:
+            if weights[i] > 0.0:
+                step = float(image[i]) - images[i] / weights[i]
+                scatter[i] += weight * step * step * (weights[i] / (weights[i] + weight))
+            squared_weight[i] += weight * weight
+
+
+@kernel
+def _count_used(
+    used: npt.NDArray[np.bool_],
+    bits: npt.NDArray[np.int32],
+    weight: float,
+    weights: npt.NDArray[np.float64],
+    out_bits: npt.NDArray[np.int32],
+    n_used: npt.NDArray[np.int16],
+) -> int:
+    """Add up weights, bits and numbers of those used; return how many pixels they are."""
+    none = np.int32(0)
+    total = 0
+    for i in range(used.size):
+        weights[i] += weight if used[i] else 0.0
+        out_bits[i] |= bits[i] if used[i] else none
+        n_used[i] += used[i]
+        total += used[i]
+    return total
+
+
+@kernel
+def _mark_left_out(
+    used: npt.NDArray[np.bool_],
+    bits: npt.NDArray[np.int32],
+    weight: float,
+    rules: StackRules,
+    out_bits: npt.NDArray[np.int32],
+    weight_left_out: npt.NDArray[np.float64],
+) -> None:
+    """Set what follows from pixels being left out; ``weight_left_out`` is (n_weighed, w)."""
+    bad, inexact = np.int32(rules.bad_bits), np.int32(rules.inexact_psf_bit)
+    for i in range(used.size):
+        if used[i]:
+            continue
+        out_bits[i] |= inexact
+        for k in range(rules.left_out_from.size):
+            if bits[i] & bad & rules.left_out_from[k]:
+                out_bits[i] |= rules.left_out_to[k]
+        for plane in range(rules.weighed.size):
+            if bits[i] & rules.weighed[plane]:
+                weight_left_out[plane, i] += weight
+
+
+@kernel
+def _add_fraction(
+    used: npt.NDArray[np.bool_],
+    bits: npt.NDArray[np.int32],
+    fraction: npt.NDArray[np.float32],
+    cause: np.int32,
+    weight: float,
+    out: npt.NDArray[np.float64],
+) -> None:
+    everything, none = cause == np.int32(-1), np.int32(0)
+    for i in range(used.size):
+        value = np.float64(fraction[i]) if np.isfinite(fraction[i]) else 0.0
+        left_out = (not used[i]) & (everything | (bits[i] & cause != none))
+        out[i] += weight * (1.0 if left_out else value)
+
+
+@kernel
+def finish_sums(
+    sums: CellSums,
+    rules: StackRules,
     image: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
     noise: npt.NDArray[np.float32],
     fractions: npt.NDArray[np.float32],
 ) -> None:
-    """Turn the sums over all inputs into a cell's planes.
+    """Turn the sums over all inputs into the planes of a region.
 
     Parameters
     ----------
     sums
         After the last input.
-    weighed : int32 (n_weighed,)
+    rules
         As for `add_input`.
-    thresholds : float64 (n_weighed,)
-        A plane's bit is set where the weight left out for it is more than this fraction of that
-        weight and the weight used.
-    left_out_from, left_out_to : int32 (n,)
-        Where an input was left out that had any of the bits ``left_out_from[i]``, the bits
-        ``left_out_to[i]`` are set (BAD and SAT make REJECTED, say).
-    no_data_bit
-        Set where no input was used: image and noise are NaN there, the variance +inf.
-    inexact_psf_bit
-        Set where any input was left out.
     image, variance : float32 (h, w)
-        Written. A variance that is not positive becomes +inf.
+        Written, NaN and +inf where no input was used. A variance that is not positive becomes +inf.
     mask : int32 (h, w)
-        Written: OR over the inputs used, and the bits above.
+        Written: OR over the inputs used, and what follows from those left out.
     noise : float32 (n_noise, h, w)
         Written: the weighted means.
     fractions : float32 (n_fractions, h, w)
@@ -225,43 +360,46 @@ def finish_cell(
     V2 = sum(w^2) and the scatter s^2 = sum(w (d - mean)^2) / V1, the variance of
     one input is s^2 V1^2 / (V1^2 - V2) and that of the mean is V2 / V1^2 of it.
     """
-    height, width = image.shape
-    total_weight = sums.total_weight[0]
+    height = image.shape[0]
+    no_data = np.int32(rules.no_data_bit)
     has_scatter = sums.scatter.size > 0
     for row in range(height):
-        for column in range(width):
-            weight = sums.weight[row, column]
-            bits = sums.bits[row, column]
-            for plane in range(weighed.size):
-                left_out = sums.weight_left_out[plane, row, column]
-                if left_out > thresholds[plane] * (weight + left_out):
-                    bits |= weighed[plane]
-            for k in range(left_out_from.size):
-                if sums.bits_left_out[row, column] & left_out_from[k]:
-                    bits |= left_out_to[k]
-            if sums.n_left_out[row, column]:
-                bits |= np.int32(inexact_psf_bit)
-            for k in range(fractions.shape[0]):
-                fractions[k, row, column] = sums.fraction[k, row, column] / total_weight
-            if sums.n_used[row, column] == 0:
-                mask[row, column] = bits | np.int32(no_data_bit)
-                image[row, column] = np.nan
-                variance[row, column] = np.inf
-                for k in range(noise.shape[0]):
-                    noise[k, row, column] = np.nan
-                continue
-            mask[row, column] = bits
-            image[row, column] = sums.image[row, column] / weight
-            for k in range(noise.shape[0]):
-                noise[k, row, column] = sums.noise[k, row, column] / weight
-            if not has_scatter:
-                error = sums.variance[row, column] / (weight * weight)
-            elif sums.n_used[row, column] > 1:
-                squared_weight = sums.squared_weight[row, column]
-                error = (
-                    sums.scatter[row, column] / weight
-                    * squared_weight / (weight * weight - squared_weight)
-                )  # fmt: skip
+        weight, n_used = sums.weight[row], sums.n_used[row]
+        for i in range(n_used.size):
+            bits = sums.bits[row, i]
+            mask[row, i] = bits if n_used[i] > 0 else bits | no_data
+        for plane in range(rules.weighed.size):
+            bit, threshold = rules.weighed[plane], rules.thresholds[plane]
+            left_out = sums.weight_left_out[plane, row]
+            for i in range(n_used.size):
+                if left_out[i] > threshold * (weight[i] + left_out[i]):
+                    mask[row, i] |= bit
+        for k in range(fractions.shape[0]):
+            for i in range(n_used.size):
+                fractions[k, row, i] = sums.fraction[k, row, i] / sums.total_weight[0]
+        _divide(sums.image[row], weight, image[row])
+        for k in range(noise.shape[0]):
+            _divide(sums.noise[k, row], weight, noise[k, row])
+        for i in range(n_used.size):
+            square = weight[i] * weight[i]
+            if n_used[i] == 0:
+                error = np.inf
+            elif not has_scatter:
+                error = sums.variance[row, i] / square
+            elif n_used[i] > 1:
+                squares = sums.squared_weight[row, i]
+                error = sums.scatter[row, i] / weight[i] * squares / (square - squares)
             else:
                 error = np.inf
-            variance[row, column] = error if error > 0.0 else np.inf
+            variance[row, i] = error if error > 0.0 else np.inf
+
+
+@kernel
+def _divide(
+    total: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float32],
+) -> None:
+    """Write weighted means; without weight, 0 / 0, NaN."""
+    for i in range(out.size):
+        out[i] = total[i] / weight[i]

@@ -210,8 +210,8 @@ class FitsEntries:
         if length == 0:
             # Pixels that cannot be rounded are kept to the bit.
             length, offset = row["GZIP_COMPRESSED_DATA"].tolist()
-            data = zlib.decompress(self._read(stack.heap + offset, length), _GZIP)
-            out[...] = np.frombuffer(data, stack.kind).reshape(out.shape)
+            exact = zlib.decompress(self._read(stack.heap + offset, length), _GZIP)
+            out[...] = np.frombuffer(exact, stack.kind).reshape(out.shape)
             return None
         data = self._read(stack.heap + offset, length)
         if stack.algorithm == "RICE_1":

@@ -67,9 +67,8 @@ def _keep_integers(tree: ArchiveTree) -> None:
 class _IntegerMaskModel(MaskSerializationModel[Any]):
     """The stored form of a mask with one integer a pixel, read as what it is."""
 
-    def deserialize(
-        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
-    ) -> Mask:
+    def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **_: Any) -> Mask:
+        """Read the mask, or the part of it in a box."""
         box = self.bbox if bbox is None else bbox
         schema = MaskSchema(self.planes, dtype=np.int32)
         array = archive.get_array(self.data[0], slices=box.slice_within(self.bbox))

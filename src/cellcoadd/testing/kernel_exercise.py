@@ -17,8 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
+from ..kernels.accumulate import (
+    CellSums,
+    InputPlanes,
+    StackRules,
+    add_input,
+    empty_sums,
+    finish_sums,
+)
+from ..kernels.cell_pixels import count_owners, count_pixels, find_rejected, mean_of_pixels
 from ..kernels.fill import fill_no_data
+from ..kernels.merge import merge_planes
 from ..kernels.moments import adaptive_moments, effective_area, second_moments
 from ..kernels.positions import node_indices
 from ..kernels.resample import _sum_taps, resample
@@ -26,7 +35,13 @@ from ..kernels.resample import _sum_taps, resample
 
 def exercise() -> dict[str, npt.NDArray[Any]]:
     """Run all kernels on small inputs with every special case; return what they give."""
-    return {**_exercise_resample(), **_exercise_cell(), **_exercise_moments()}
+    return {
+        **_exercise_resample(),
+        **_exercise_merge(),
+        **_exercise_cell(),
+        **_exercise_counts(),
+        **_exercise_moments(),
+    }
 
 
 def planted_mistakes() -> list[str]:
@@ -77,7 +92,17 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
     return result
 
 
-_WEIGHED = np.array([2], np.int32)
+_RULES = StackRules(
+    kept_bits=-1,
+    bad_bits=1 | 2 | 256,
+    no_data_bit=256,
+    inexact_psf_bit=1 << 14,
+    weighed=np.array([2], np.int32),
+    thresholds=np.array([0.1]),
+    left_out_from=np.array([3], np.int32),
+    left_out_to=np.array([4096], np.int32),
+    fraction_bits=np.array([-1, 1], np.int32),
+)
 
 
 def _sums_of_a_cell(shape: tuple[int, int], *, error_from_scatter: bool) -> CellSums:
@@ -87,7 +112,7 @@ def _sums_of_a_cell(shape: tuple[int, int], *, error_from_scatter: bool) -> Cell
         width=shape[1],
         n_noise=1,
         n_fractions=2,
-        n_weighed=_WEIGHED.size,
+        n_weighed=_RULES.weighed.size,
         error_from_scatter=error_from_scatter,
     )
     for weight in (0.5, 2.0, 1.25):
@@ -95,12 +120,17 @@ def _sums_of_a_cell(shape: tuple[int, int], *, error_from_scatter: bool) -> Cell
         image[rng.random(shape) < 0.05] = np.nan
         mask = np.where(rng.random(shape) < 0.6, rng.choice([1, 2, 8, 256], shape), 0)
         mask[2, 3:14] = mask[4, :9] = mask[5, 24:] = mask[6] = 256
-        add_input(
-            sums, image, rng.uniform(0.5, 1.5, shape).astype(np.float32), mask.astype(np.int32),
-            rng.normal(0.0, 1.0, (1, *shape)).astype(np.float32),
-            rng.random((2, *shape)).astype(np.float32), weight, 1 | 2 | 256, _WEIGHED,
-            np.array([-1, 1], np.int32),
-        )  # fmt: skip
+        planes = InputPlanes(
+            image=image,
+            variance=rng.uniform(0.5, 1.5, shape).astype(np.float32),
+            mask=mask.astype(np.int32),
+            owner=np.where(rng.random(shape) < 0.95, 3, 255).astype(np.uint8),
+            noise=rng.normal(0.0, 1.0, (1, *shape)).astype(np.float32),
+            fractions=rng.random((2, *shape)).astype(np.float32),
+        )
+        # The last one begins and ends inside of the region.
+        for y, x in ((0, 0), (-1, 2)) if weight == 1.25 else ((0, 0),):
+            add_input(sums, planes, _RULES, y, x, 3, weight)
     return sums
 
 
@@ -111,16 +141,53 @@ def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
     out_mask = np.empty(shape, np.int32)
     result: dict[str, npt.NDArray[Any]] = {}
     for scatter in (False, True):
-        finish_cell(
-            _sums_of_a_cell(shape, error_from_scatter=scatter), _WEIGHED, np.array([0.1]),
-            np.array([3], np.int32), np.array([4096], np.int32), 256, 1 << 14, image, variance,
-            out_mask, noise, fractions,
-        )  # fmt: skip
+        sums = _sums_of_a_cell(shape, error_from_scatter=scatter)
+        finish_sums(sums, _RULES, image, variance, out_mask, noise, fractions)
         result[f"cell_variance_{scatter}"] = variance.copy()
     result |= {"cell_mask": out_mask, "cell_noise": noise, "cell_fractions": fractions}
     filled = np.stack([image, noise[0]])
     fill_no_data(filled, (out_mask & 256) != 0)
     return result | {"cell_image": image, "filled": filled}
+
+
+def _exercise_counts() -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(62)
+    shape = (20, 25)
+    owner = rng.choice([0, 1, 255], shape).astype(np.uint8)
+    plane = rng.random(shape).astype(np.float32)
+    plane[3, 4:9] = np.nan
+    rejected = np.empty(shape, np.bool_)
+    find_rejected(plane, plane, rng.choice([0, 2], shape).astype(np.int32), 2, rejected)
+    # Boxes at the corners reach beyond the planes.
+    y, x = np.array([-3, 5, 15]), np.array([-2, 8, 20])
+    numbers = np.array([0, 1, 0])
+    counts = np.empty((3, 2), np.int64)
+    n_own, n_good, means = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3)
+    count_owners(owner, y, x, 9, 10, counts)
+    count_pixels(owner, rejected, numbers, y, x, 9, 10, n_own, n_good)
+    mean_of_pixels(owner, plane, numbers, y, x, 9, 10, means)
+    return {"owners": counts, "own": n_own, "good": n_good, "means": means}
+
+
+def _exercise_merge() -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(63)
+    shape = (12, 15)
+    out: dict[str, Any] = {
+        "merged_values": np.full((2, *shape), np.nan, np.float32),
+        "merged_variances": np.full((1, *shape), np.inf, np.float32),
+        "merged_mask": np.full(shape, 256, np.int32),
+        "merged_fractions": np.full((1, *shape), np.nan, np.float32),
+        "merged_owner": np.full(shape, 255, np.uint8),
+    }
+    for number in (0, 1):
+        mask = rng.choice([0, 1, 4, 256], shape).astype(np.int32)
+        merge_planes(
+            rng.random((2, *shape)).astype(np.float32), rng.random((1, *shape)).astype(np.float32),
+            mask, np.where(mask == 1, np.nan, 0.5).astype(np.float32)[np.newaxis],
+            rng.random(shape) < 0.5, 256, 1 | 256, np.array([4], np.int32),
+            np.array([8], np.int32), number, 255, *out.values(),
+        )  # fmt: skip
+    return out
 
 
 def _exercise_moments() -> dict[str, npt.NDArray[Any]]:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.accumulate import CellSums, add_input, empty_sums, finish_cell
+from ..kernels.accumulate import (
+    CellSums,
+    InputPlanes,
+    StackRules,
+    add_input,
+    empty_sums,
+    finish_sums,
+)
 from .comparison import Comparison, Tally
 from .reference_cases import Arrays, read_arrays, read_json
 
@@ -65,34 +72,36 @@ def _stack(inputs: Arrays, config: Mapping[str, Any]) -> tuple[CellSums, Arrays]
         n_weighed=len(bad),
         error_from_scatter=not config["calc_error_from_input_variance"],
     )
-    planes = np.array(bad, np.int32)
+    stack_rules = StackRules(
+        kept_bits=-1,
+        bad_bits=sum(bad),
+        no_data_bit=_NO_DATA,
+        inexact_psf_bit=0,
+        weighed=np.array(bad, np.int32),
+        thresholds=np.array([thresholds.get(bit, 1.0) for bit in bad]),
+        left_out_from=rules[:, 0].copy(),
+        left_out_to=rules[:, 1].copy(),
+        fraction_bits=np.empty(0, np.int32),
+    )
     nothing = np.empty((0, height, width), np.float32)
     for image, variance, mask, weight in zip(
         inputs["image"], inputs["variance"], inputs["mask"], inputs["weight"], strict=True
     ):
-        add_input(
-            sums, image, variance, mask, nothing, nothing, float(weight), sum(bad), planes,
-            np.empty(0, np.int32),
-        )  # fmt: skip
+        planes = InputPlanes(
+            image=image,
+            variance=variance,
+            mask=mask,
+            owner=np.zeros((height, width), np.uint8),
+            noise=nothing,
+            fractions=nothing,
+        )
+        add_input(sums, planes, stack_rules, 0, 0, 0, float(weight))
     ours: Arrays = {
         "image": np.empty((height, width), np.float32),
         "variance": np.empty((height, width), np.float32),
         "mask": np.empty((height, width), np.int32),
     }
-    finish_cell(
-        sums,
-        planes,
-        np.array([thresholds.get(bit, 1.0) for bit in bad]),
-        rules[:, 0].copy(),
-        rules[:, 1].copy(),
-        _NO_DATA,
-        0,
-        ours["image"],
-        ours["variance"],
-        ours["mask"],
-        nothing.copy(),
-        nothing.copy(),
-    )
+    finish_sums(sums, stack_rules, ours["image"], ours["variance"], ours["mask"], nothing, nothing)
     return sums, ours
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box
 
-from ..cell_grid import BorderedCellGrid, Index2D, shared_box
-from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER
+from ..cell_grid import BorderedCellGrid, Index2D
+from ..kernels.cell_pixels import count_owners
+from ..products.warp import CELL_INPUT_DTYPE
 from .aperture_corrections import corrections_of_detectors
 from .merge import MergedPlanes
 from .noise_covariance import warp_noise_covariance
@@ -104,19 +105,19 @@ def _count_pixels(
     """
     rows: list[tuple[int, int, int, int, int, bool, int]] = []
     central: list[list[Index2D]] = [[] for _ in range(count)]
-    for index in grid.overlapping(planes.bbox):
-        n_outer = _owners_in(planes, grid.outer_bbox_of(index), count)
-        n_inner = _owners_in(planes, grid.inner_bbox_of(index), count)
+    cells = list(grid.overlapping(planes.bbox))
+    n_outer = _owners_in(planes, [grid.outer_bbox_of(index) for index in cells], count)
+    n_inner = _owners_in(planes, [grid.inner_bbox_of(index) for index in cells], count)
+    for place, index in enumerate(cells):
         centre = grid.centre_of(index)
         owner = planes.owner_at(x=centre.x, y=centre.y)
-        for number in np.nonzero(n_outer)[0]:
-            covers = bool(number == owner)
+        for number in np.nonzero(n_outer[place])[0].tolist():
+            covers = number == owner
             stamp = len(central[number]) if covers else -1
             if covers:
                 central[number].append(index)
-            rows.append(
-                (int(number), index.x, index.y, n_outer[number], n_inner[number], covers, stamp)
-            )
+            pixels = n_outer[place, number], n_inner[place, number]
+            rows.append((number, index.x, index.y, *pixels, covers, stamp))
     table = np.array(rows, dtype=CELL_INPUT_DTYPE)
     firsts = np.cumsum([0, *(len(cells) for cells in central[:-1])])
     has_stamp = table["stamp"] >= 0
@@ -124,14 +125,14 @@ def _count_pixels(
     return table, central
 
 
-def _owners_in(planes: MergedPlanes, box: Box, count: int) -> npt.NDArray[np.int64]:
-    """Number of pixels of a box that come from each detector."""
-    shared = shared_box(box, planes.bbox)
-    if shared is None:
-        return np.zeros(count, np.int64)
-    place = shared.slice_within(planes.bbox)
-    counts = np.bincount(planes.owner[place.y, place.x].ravel(), minlength=NO_OWNER + 1)
-    return counts[:count].astype(np.int64)
+def _owners_in(planes: MergedPlanes, boxes: Sequence[Box], count: int) -> npt.NDArray[np.int64]:
+    """Number of pixels of boxes of one size (row) that come from each detector (column)."""
+    counts = np.zeros((len(boxes), count), np.int64)
+    if boxes:
+        y = np.array([box.y.start - planes.bbox.y.start for box in boxes])
+        x = np.array([box.x.start - planes.bbox.x.start for box in boxes])
+        count_owners(planes.owner, y, x, boxes[0].y.size, boxes[0].x.size, counts)
+    return counts
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

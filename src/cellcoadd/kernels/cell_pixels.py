@@ -1,0 +1,133 @@
+"""Counts and means over the pixels that one detector has in each of many cells."""
+
+from __future__ import annotations
+
+__all__ = ["count_owners", "count_pixels", "find_rejected", "mean_of_pixels"]
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from .._jit import kernel
+
+
+@kernel
+def count_owners(
+    owner: npt.NDArray[np.uint8],
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Count the pixels of each detector in boxes of one size.
+
+    Parameters
+    ----------
+    owner : uint8 (h, w)
+        Number of the detector that each pixel is from.
+    y, x : int64 (n,)
+        Lower left pixels of the boxes, which may reach beyond the plane.
+    height, width
+        Their size.
+    counts : int64 (n, n_detectors)
+        Written. Numbers from n_detectors on are not counted.
+    """
+    numbers = np.empty(256, np.int64)
+    for box in range(y.size):
+        numbers[:] = 0
+        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
+            for column in range(max(x[box], 0), min(x[box] + width, owner.shape[1])):
+                numbers[owner[row, column]] += 1
+        counts[box] = numbers[: counts.shape[1]]
+
+
+@kernel
+def find_rejected(
+    image: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    bad_bits: int,
+    rejected: npt.NDArray[np.bool_],
+) -> None:
+    """Write which pixels have any of some bits, or an image or variance that is not finite."""
+    bad, none = np.int32(bad_bits), np.int32(0)
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            finite = np.isfinite(image[row, column]) & np.isfinite(variance[row, column])
+            rejected[row, column] = (mask[row, column] & bad != none) | (not finite)
+
+
+@kernel
+def count_pixels(
+    owner: npt.NDArray[np.uint8],
+    rejected: npt.NDArray[np.bool_],
+    numbers: npt.NDArray[np.int64],
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+    n_own: npt.NDArray[np.int64],
+    n_good: npt.NDArray[np.int64],
+) -> None:
+    """Count the pixels of one detector in each of many boxes.
+
+    Parameters
+    ----------
+    owner : uint8 (h, w)
+        Number of the detector that each pixel is from.
+    rejected : bool (h, w)
+        Pixels that are not good.
+    numbers, y, x : int64 (n,)
+        Detector and lower left pixel of each box, which may reach beyond the planes.
+    height, width
+        Their size.
+    n_own, n_good : int64 (n,)
+        Written: the detector's pixels, and those of them that are good.
+    """
+    for box in range(numbers.size):
+        mine = np.uint8(numbers[box])
+        own, good = 0, 0
+        first, last = max(x[box], 0), min(x[box] + width, owner.shape[1])
+        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
+            for column in range(first, last):
+                here = owner[row, column] == mine
+                own += here
+                good += here & (not rejected[row, column])
+        n_own[box], n_good[box] = own, good
+
+
+@kernel
+def mean_of_pixels(
+    owner: npt.NDArray[np.uint8],
+    plane: npt.NDArray[np.float32],
+    numbers: npt.NDArray[np.int64],
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+    means: npt.NDArray[np.float64],
+) -> None:
+    """Write the mean of the finite pixels of one detector in each of many boxes; NaN without any.
+
+    Parameters
+    ----------
+    owner, numbers, y, x, height, width
+        As for `count_pixels`.
+    plane : float32 (h, w)
+        The values.
+    means : float64 (n,)
+        Written.
+    """
+    for box in range(numbers.size):
+        mine = np.uint8(numbers[box])
+        count, total = 0, 0.0
+        first, last = max(x[box], 0), min(x[box] + width, owner.shape[1])
+        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
+            for column in range(first, last):
+                value = plane[row, column]
+                if owner[row, column] == mine and math.isfinite(value):
+                    count += 1
+                    total += value
+        means[box] = total / count if count else math.nan
