@@ -94,6 +94,7 @@ def resample(
     n_values, n_variances = values.shape[0], variances.shape[0]
     planes = np.zeros((n_values + n_variances, 0), dtype=np.float32)
     bits = np.zeros((4, 0), dtype=np.int32)
+    flags = np.zeros((2, 0), dtype=np.uint16)
     n_work = min(_BLOCK, width)
     x, y, area = np.empty(n_work), np.empty(n_work), np.empty(n_work)
     start = np.zeros(n_work, dtype=np.intp)
@@ -117,17 +118,18 @@ def resample(
             if bits.shape[1] < size:
                 planes = np.zeros((n_values + n_variances, size), dtype=np.float32)
                 bits = np.zeros((4, size), dtype=np.int32)
-            flagged = load_block(
-                values, variances, mask, full_mask_bits, x_low, x_high, y_low, y_high, planes, bits
-            )
+                flags = np.zeros((2, size), dtype=np.uint16)
+            flagged, any_bad = load_block(
+                values, variances, mask, bad, full_mask_bits, x_low, x_high, y_low, y_high,
+                planes, bits, flags,
+            )  # fmt: skip
             for row in range(first_row, last_row):
                 row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
-                if out_fractions.shape[0]:
-                    _interpolate_fractions(bad, x, y, n, out_fractions[:, row, here])
                 covered = out_coverage[row, here]
                 missing = n
-                if _find_coverage(x, y, nx, ny, covered):
-                    start[:] = 0
+                n_covered = _find_coverage(x, y, nx, ny, covered)
+                start[:] = 0
+                if n_covered:
                     _find_taps(x, covered, x_low, 1, start, bins, t)
                     _compute_weights(bins, t, weights_x, squares_x)
                     _find_taps(y, covered, y_low, stride, start, bins, t)
@@ -142,12 +144,23 @@ def resample(
                             planes[n_values + k], start, stride, squares_x, squares_y, area, 2,
                             out_variances[k, row, here],
                         )  # fmt: skip
-                    missing = _combine_mask(
-                        bits, flagged, start, stride, x, y, weights_x, weights_y, covered,
-                        no_data_bit, out_mask[row, here],
-                    )  # fmt: skip
+                    if flagged or n_covered < n:
+                        missing = _combine_mask(
+                            bits, flagged, start, stride, x, y, weights_x, weights_y, covered,
+                            no_data_bit, out_mask[row, here],
+                        )  # fmt: skip
+                    else:
+                        missing = 0
+                        out_mask[row, here] = 0
                 else:
                     out_mask[row, here] = no_data_bit
+                if out_fractions.shape[0]:
+                    out_fractions[:, row, here] = 0.0
+                    if any_bad or n_covered < n:
+                        _interpolate_fractions(
+                            bad, flags, any_bad, start, stride, x, y, covered,
+                            out_fractions[:, row, here],
+                        )  # fmt: skip
                 if missing:
                     _write_no_data(row, column, n, no_data_bit, out_values, out_variances, out_mask)
 
@@ -159,15 +172,15 @@ def _find_coverage(
     nx: int,
     ny: int,
     covered: npt.NDArray[np.bool_],
-) -> bool:
-    """Write whether the 6 x 6 pixels are inside the source (false for NaN); return if any are."""
+) -> int:
+    """Write whether the 6 x 6 pixels are inside the source (false for NaN); return how many are."""
     count = 0
     for i in range(covered.size):
         inside_x = (x[i] >= _BELOW) & (x[i] < nx - HALF_WIDTH)
         inside_y = (y[i] >= _BELOW) & (y[i] < ny - HALF_WIDTH)
         covered[i] = inside_x & inside_y
         count += inside_x & inside_y
-    return count > 0
+    return count
 
 
 @kernel
@@ -250,12 +263,9 @@ def _combine_mask(
     spread = bits[3]
     missing = 0
     for i in range(out.size):
-        found = none
-        if flagged and covered[i]:
-            if x[i] == int(x[i]) or y[i] == int(y[i]):
-                found = _or_of_weighted(bits, start[i], stride, weights_x, weights_y, i * LANES)
-            else:
-                found = spread[start[i]]
+        found = spread[start[i]] if flagged and covered[i] else none
+        if found != none and (x[i] == int(x[i]) or y[i] == int(y[i])):
+            found = _or_of_weighted(bits, start[i], stride, weights_x, weights_y, i * LANES)
         lost = not covered[i] or (found & unusable) != none
         out[i] = no_data if lost else found
         missing += lost
@@ -303,27 +313,36 @@ def _write_no_data(
 @kernel
 def _interpolate_fractions(
     bad: npt.NDArray[np.uint16],
+    flags: npt.NDArray[np.uint16],
+    any_bad: bool,
+    start: npt.NDArray[np.intp],
+    stride: int,
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
-    n: int,
+    covered: npt.NDArray[np.bool_],
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Interpolate n pixels' flags bilinearly; NaN where the 2 x 2 pixels leave the source.
+    """Interpolate a run of pixels' flags bilinearly; NaN where the 2 x 2 pixels leave the source.
 
-    ``out`` is (n_fractions, n).
+    ``out`` is (n_fractions, n), and 0 before.
     """
     ny, nx = bad.shape
-    for i in range(n):
-        if not (x[i] >= 0.0 and x[i] < nx - 1 and y[i] >= 0.0 and y[i] < ny - 1):
+    copy, spread = flags[0], flags[1]
+    for i in range(covered.size):
+        if covered[i]:
+            p = start[i] + _BELOW * stride + _BELOW
+            if not any_bad or spread[p] == 0:
+                continue
+            low_left, low_right = copy[p], copy[p + 1]
+            high_left, high_right = copy[p + stride], copy[p + stride + 1]
+        elif x[i] >= 0.0 and x[i] < nx - 1 and y[i] >= 0.0 and y[i] < ny - 1:
+            column, row = int(x[i]), int(y[i])
+            low_left, low_right = bad[row, column], bad[row, column + 1]
+            high_left, high_right = bad[row + 1, column], bad[row + 1, column + 1]
+        else:
             out[:, i] = np.nan
             continue
-        column, row = np.int32(x[i]), np.int32(y[i])
-        low_left, low_right = bad[row, column], bad[row, column + 1]
-        high_left, high_right = bad[row + 1, column], bad[row + 1, column + 1]
-        if (low_left | low_right | high_left | high_right) == 0:
-            out[:, i] = 0.0
-            continue
-        right, up = x[i] - column, y[i] - row
+        right, up = x[i] - int(x[i]), y[i] - int(y[i])
         for k in range(out.shape[0]):
             out[k, i] = (
                 (1.0 - right) * (1.0 - up) * ((low_left >> k) & 1)

@@ -45,6 +45,7 @@ def load_block(
     values: npt.NDArray[np.float32],
     variances: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
+    bad: npt.NDArray[np.uint16],
     full_mask_bits: int,
     x_low: int,
     x_high: int,
@@ -52,32 +53,38 @@ def load_block(
     y_high: int,
     planes: npt.NDArray[np.float32],
     bits: npt.NDArray[np.int32],
-) -> bool:
+    flags: npt.NDArray[np.uint16],
+) -> tuple[bool, bool]:
     """Copy source columns x_low..x_high-1, rows y_low..y_high-1 into work arrays.
 
     Parameters
     ----------
-    values, variances, mask, full_mask_bits
+    values, variances, mask, bad, full_mask_bits
         As in `resample.resample`.
     planes : float32 (n_values + n_variances, n), n at least the block_size
         Written, but not between the rows: it must hold finite numbers there.
     bits : int32 (4, n)
         Written: [0] the mask; [1] its full mask bits, and `NOT_FINITE` for pixels that are not
         finite in any plane; [3] for the lower left of 6 x 6 pixels, the OR of [1] over these and of
-        [0] over the middle 2 x 2; [2] is work space. Only if the answer is True.
+        [0] over the middle 2 x 2; [2] is work space. Only if ``flagged``.
+    flags : uint16 (2, n)
+        Written: [0] a copy of ``bad``; [1] for the lower left of 2 x 2 pixels, the OR of [0] over
+        them. Only if ``any_bad``.
 
     Returns
     -------
-    flagged
-        Whether there are any bits; if not, all of [0], [1] and [3] are to be taken for 0.
+    flagged, any_bad
+        Whether there are any bits in the mask or pixels that are not finite, and whether there are
+        any in ``bad``; if not, all of ``bits``, or of ``flags``, are to be taken for 0.
     """
     width, n_rows = x_high - x_low, y_high - y_low
     stride = block_stride(width)
     n_values = values.shape[0]
     full = np.int32(full_mask_bits)
-    union = np.int32(0)
+    union, bad_union = np.int32(0), np.uint16(0)
     for j in range(n_rows):
         y, here = y_low + j, slice(j * stride, j * stride + width)
+        bad_union |= _copy_flags(bad[y, x_low:x_high], flags[0, here])
         marks = bits[1, here]
         union |= _copy_bits(mask[y, x_low:x_high], full, bits[0, here], marks)
         for k in range(n_values):
@@ -85,9 +92,13 @@ def load_block(
         for k in range(variances.shape[0]):
             _copy_finite(variances[k, y, x_low:x_high], planes[n_values + k, here], marks)
         union |= _union(marks)
-    if union == 0:
-        return False
     n = n_rows * stride
+    if bad_union:
+        low, high, spread_flags = flags[0], flags[0, stride:], flags[1]
+        for p in range(n - stride - 1):
+            spread_flags[p] = low[p] | low[p + 1] | high[p] | high[p + 1]
+    if union == 0:
+        return False, bad_union != 0
     _or_of_six(bits[1], 1, n - (_TAPS - 1), bits[2])
     n -= (_TAPS - 1) * stride
     _or_of_six(bits[2], stride, n, bits[3])
@@ -97,7 +108,16 @@ def load_block(
     spread = bits[3]
     for p in range(n):
         spread[p] |= low_left[p] | low_right[p] | high_left[p] | high_right[p]
-    return True
+    return True, bad_union != 0
+
+
+@kernel
+def _copy_flags(bad: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16]) -> np.uint16:
+    union = np.uint16(0)
+    for i in range(bad.size):
+        out[i] = bad[i]
+        union |= bad[i]
+    return union
 
 
 @kernel
