@@ -72,8 +72,8 @@ def bench_resample(
         f"resample: {name}",
         size * size,
         lambda: resample(
-            values, variances, mask, bad, x, y, 0, 0, 10, 16, 256, out_values, out_variances,
-            out_mask, out_fractions, coverage,
+            values, variances, mask, bad, 0, ny, x, y, 0, 0, 10, 16, 256, out_values,
+            out_variances, out_mask, out_fractions, coverage,
         ),
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from .skymap import Patch
 from .surveys import Reader, SurveyHeader, reader_for
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
+from .warping.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,8 +70,9 @@ def coadd_images(
     _check_bands(image.observation for group in visits.values() for image in group)
 
     def warps() -> Iterable[VisitOnPatch]:
+        memory = Workspace()
         for _, group in sorted(visits.items()):
-            result = make_direct_warp(group, patch, settings=warp_settings)
+            result = make_direct_warp(group, patch, settings=warp_settings, memory=memory)
             if result is not None:
                 yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
@@ -134,8 +136,9 @@ def coadd_files(
 
     def warps() -> Iterator[VisitOnPatch]:
         nonlocal done
+        memory = Workspace()
         for _, group in sorted(files.items()):
-            warper = VisitWarper(patch, settings=warp_settings)
+            warper = VisitWarper(patch, settings=warp_settings, memory=memory)
             for file in sorted(group, key=lambda file: file.header.observation):
                 try:
                     _add_file(warper, file)

@@ -81,7 +81,7 @@ def run(
         "coverage": np.empty(shape, np.bool_),
     }
     resample(
-        planes[0], planes[1], np.zeros((NY, NX), np.int32) if mask is None else mask, bad,
+        planes[0], planes[1], np.zeros((NY, NX), np.int32) if mask is None else mask, bad, 0, NY,
         nodes[0], nodes[1], x_start, y_start, spacing, EDGE, NO_DATA, *out.values(),
     )  # fmt: skip
     return out
@@ -251,7 +251,7 @@ def test_unknown_positions_are_outside() -> None:
     none = np.empty((0, NY, NX), np.float32)
     resample(
         random_planes(13, 1), none, np.zeros((NY, NX), np.int32), np.zeros((NY, NX), np.uint16),
-        x, y, 0, 0, 10, EDGE, NO_DATA, *out,
+        0, NY, x, y, 0, 0, 10, EDGE, NO_DATA, *out,
     )  # fmt: skip
     expected = np.ones((20, 20), np.bool_)
     expected[:10, :10] = expected[10:, 10:] = False

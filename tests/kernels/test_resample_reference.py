@@ -70,7 +70,7 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
     variance = source["variance"] * scale**2
     resample(
         image[None], variance[None], source["mask"],
-        bad.astype(np.uint16),
+        bad.astype(np.uint16), 0, bad.shape[0],
         x, y, x_min, y_min, 10, 1 << planes["EDGE"], 1 << planes["NO_DATA"],
         *ours.values(),
     )  # fmt: skip

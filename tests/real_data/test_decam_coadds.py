@@ -112,7 +112,7 @@ def fit_in_exposure(image: SurveyImage, star: Any) -> StarFit:
     calibrated = image.calibrated_image
     at = calibrated.sky_projection.sky_to_pixel(position_of(star, epoch_of(image)))
     return fit_star(
-        calibrated.masked_image,
+        calibrated.masked_image[...],
         calibrated.psf.compute_stellar_image,
         x=float(at.x),
         y=float(at.y),

@@ -44,13 +44,12 @@ def somewhere(*places: tuple[slice | int, slice | int]) -> npt.NDArray[np.bool_]
 
 def test_pixels_become_nanojansky() -> None:
     """The image with the flux of a count, variances and weight with its square."""
-    result = prepared(
-        detector(pixels=3.0, variance=4.0, nanojansky_per_count=2.5), number_of_noise_realizations=1
-    )
+    image = detector(pixels=3.0, variance=4.0, nanojansky_per_count=2.5)
+    result = prepared(image, number_of_noise_realizations=1)
     np.testing.assert_array_equal(result.values[0], 7.5)
     np.testing.assert_array_equal(result.variances[0], 25.0)
     np.testing.assert_array_equal(result.variances[1], 25.0)
-    assert result.mean_variance_njy2 == 25.0
+    assert mean_variance_njy2(image) == 25.0
     assert result.values.dtype == result.variances.dtype == np.float32
 
 

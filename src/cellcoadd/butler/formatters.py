@@ -18,21 +18,22 @@ __all__ = [
 ]
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from lsst.daf.butler import FormatterV2
-from lsst.images import VisitImage
 from lsst.images.fits import FitsCompressionOptions
 from lsst.images.formatters import GenericFormatter
-from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
+from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.pixel_compression import CompressedCoadd, PixelCompression, compression_options
 from ..products.warp_compression import WARP_COMPRESSION, CompressedWarp
 from ..skymap import SkyMap
-from ..surveys.rubin import calibrated_image_from_visit_image
+from ..surveys.rubin import read_visit_image
+from ..surveys.visit_image_files import open_visit_image
 
 if TYPE_CHECKING:
     from healsparse import HealSparseCoverage, HealSparseMap
@@ -58,25 +59,50 @@ class SkyMapFormatter(FormatterV2):
         return SkyMap.from_definition(definition, name=str(self.data_id["skymap"]))
 
 
-class VisitImageFileFormatter(FormatterV2):
-    """A file of an `lsst.images.VisitImage` that is a dataset of the type CalibratedImage.
+class VisitImageFileFormatter(GenericFormatter):
+    """A file of an `lsst.images.VisitImage`, also as a dataset of the type CalibratedImage.
 
-    Repositories that hold images of several surveys have these. Nothing is written with it.
+    The type of the dataset in the repository is either of the two; repositories that hold images of
+    several surveys have the second. Of a calibrated image only those pixels are read, later, that
+    are needed.
     """
 
     can_read_from_local_file = True
     supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits", ".fits.gz"})
+
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read visit images as the base class does, others from a file of this computer."""
+        if self._is_calibrated_image:
+            return NotImplemented
+        return super().read_from_uri(uri, component, expected_size)
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read the image or the pixels in the parameter ``bbox``, converted; or a component."""
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
-        with open_archive(path, VisitImage, partial=bool(component or parameters)) as reader:
-            if component in ("bbox", "psf", "sky_projection"):
+        if component in ("bbox", "psf", "sky_projection"):
+            with open_visit_image(Path(path)) as reader:
                 return reader.get_component(component)
-            image = calibrated_image_from_visit_image(reader.read(**parameters))
+        image = read_visit_image(Path(path)).calibrated_image
+        # A file that was fetched from elsewhere is gone when this has been read.
+        if parameters or component == "masked_image" or not self._is_here:
+            image = image.window(parameters.get("bbox", image.bbox))
         return image.masked_image if component == "masked_image" else image
+
+    @property
+    def _is_calibrated_image(self) -> bool:
+        descriptor = self.file_descriptor
+        return CalibratedImage in (
+            descriptor.storageClass.pytype,
+            descriptor.readStorageClass.pytype,
+        )
+
+    @property
+    def _is_here(self) -> bool:
+        return bool(self.file_descriptor.location.uri.isLocal)
 
 
 class WarpFormatter(GenericFormatter):

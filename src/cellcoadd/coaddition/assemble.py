@@ -92,6 +92,7 @@ def assemble_cell_coadd(
     assembly = CellAssembly(patch, settings, cells=cells)
     for visit in visits:
         assembly.add(visit)
+        del visit  # before the next one comes, and before the coadd is made
     return assembly.finish()
 
 

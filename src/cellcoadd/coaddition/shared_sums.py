@@ -17,7 +17,10 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from ..cell_grid import BorderedCellGrid, Index2D
-from ..kernels.accumulate import CellSums, copied_sums
+from ..kernels.accumulate import CellSums, Zeros
+from .sums_memory import SumsMemory
+
+_BLOCK = 4 * 2**20  # bytes of memory that are asked for at once
 
 type _Piece = tuple[int, int]
 """Numbers of a stretch in y and of one in x."""
@@ -51,11 +54,16 @@ class SharedSums:
     grid
         The cells.
     new_sums
-        Makes the sums over no input for a region of some height and width.
+        Makes the sums over no input for a region of some height and width, with a function that
+        makes arrays of zeros.
     """
 
-    def __init__(self, grid: BorderedCellGrid, new_sums: Callable[[int, int], CellSums]) -> None:
+    def __init__(
+        self, grid: BorderedCellGrid, new_sums: Callable[[int, int, Zeros], CellSums]
+    ) -> None:
         self._new_sums = new_sums
+        # Sums are finished row by row of pieces.
+        self._memory: dict[int, SumsMemory] = {}
         self._pitch, self._outer = grid.inner_cell_shape, grid.outer_cell_shape
         self._y, self._cells_y = _stretches(grid.shape.y, self._pitch.y, self._outer.y)
         self._x, self._cells_x = _stretches(grid.shape.x, self._pitch.x, self._outer.x)
@@ -94,6 +102,7 @@ class SharedSums:
 
         Each is forgotten when the next one is asked for: sums are larger than what comes of them.
         """
+        self._memory.clear()
         for row, column in sorted(self._pieces):
             y, x = self._y[row], self._x[column]
             for group in self._pieces.pop((row, column)):
@@ -113,14 +122,20 @@ class SharedSums:
             new -= common
             if common != group.cells:
                 group.cells -= common
-                group = _Group(common, copied_sums(group.sums))
+                shared, group = group.sums, _Group(common, self._sums_over_nothing(piece))
+                for mine, theirs in zip(group.sums, shared, strict=True):
+                    np.copyto(mine, theirs)
                 groups.append(group)
             yield group.sums
         if new:
-            y, x = self._y[piece[0]], self._x[piece[1]]
-            sums = self._new_sums(y.stop - y.start, x.stop - x.start)
-            groups.append(_Group(new, sums))
-            yield sums
+            groups.append(_Group(new, self._sums_over_nothing(piece)))
+            yield groups[-1].sums
+
+    def _sums_over_nothing(self, piece: _Piece) -> CellSums:
+        row, column = piece
+        y, x = self._y[row], self._x[column]
+        memory = self._memory.setdefault(row, SumsMemory(_BLOCK))
+        return self._new_sums(y.stop - y.start, x.stop - x.start, memory.zeros)
 
     def _pieces_of(self, cell: Index2D) -> Iterator[_Piece]:
         for row in self._cells_y[cell.y]:

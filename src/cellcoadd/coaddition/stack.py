@@ -21,6 +21,7 @@ from ..kernels.accumulate import (
     CellSums,
     InputPlanes,
     StackRules,
+    Zeros,
     add_input,
     empty_sums,
     finish_sums,
@@ -111,7 +112,7 @@ class StackLayout:
             fraction_bits=self.fraction_bits,
         )
 
-    def new_sums(self, height: int, width: int) -> CellSums:
+    def new_sums(self, height: int, width: int, zeros: Zeros) -> CellSums:
         """Return the sums over no input."""
         return empty_sums(
             height=height,
@@ -120,6 +121,7 @@ class StackLayout:
             n_fractions=len(self.fraction_names),
             n_weighed=len(self.thresholds[0]),
             error_from_scatter=not self.settings.calc_error_from_input_variance,
+            zeros=zeros,
         )
 
 

@@ -11,18 +11,25 @@ __all__ = [
     "CellSums",
     "InputPlanes",
     "StackRules",
+    "Zeros",
     "add_input",
-    "copied_sums",
     "empty_sums",
     "finish_sums",
 ]
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
+
+
+class Zeros(Protocol):
+    """Makes an array of zeros, as `numpy.zeros` does."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: npt.DTypeLike, /) -> npt.NDArray[Any]:
+        """Return an array of some shape and type."""
 
 
 class InputPlanes(NamedTuple):
@@ -69,7 +76,8 @@ class CellSums(NamedTuple):
     """Sums over the inputs; w is the weight of an input, d, v its image and variance.
 
     The inputs of a pixel are *used* or *left out*; the first six sums run over those used. What is
-    not needed for the kind of error that is wanted has no elements.
+    not needed for the kind of error that is wanted has no elements. Single precision is for what
+    is compared with a threshold or between 0 and 1: sums take most of the memory of a coadd.
     """
 
     weight: npt.NDArray[np.float64]
@@ -88,9 +96,9 @@ class CellSums(NamedTuple):
     """OR of the masks of those used and of the marks of those left out (h, w)."""
     n_used: npt.NDArray[np.int16]
     """Number of inputs used (h, w)."""
-    weight_left_out: npt.NDArray[np.float64]
+    weight_left_out: npt.NDArray[np.float32]
     """Sum w of those left out that have a plane's bit (n_weighed, h, w)."""
-    fraction: npt.NDArray[np.float64]
+    fraction: npt.NDArray[np.float32]
     """Sum w f of each masked fraction over all inputs (n_fractions, h, w)."""
     total_weight: npt.NDArray[np.float64]
     """Sum w over all inputs, a single number (1,)."""
@@ -104,6 +112,7 @@ def empty_sums(
     n_fractions: int,
     n_weighed: int,
     error_from_scatter: bool,
+    zeros: Zeros = np.zeros,
 ) -> CellSums:
     """Return the sums over no input.
 
@@ -117,26 +126,24 @@ def empty_sums(
         Number of mask planes of which the left-out weight is summed.
     error_from_scatter
         Whether the variance is to be made from the scatter of the inputs, not from theirs.
+    zeros
+        Makes arrays of 0 of some shape and type.
     """
     shape, none = (height, width), (0, 0)
+    double, single = np.float64, np.float32
     return CellSums(
-        weight=np.zeros(shape),
-        image=np.zeros(shape),
-        variance=np.zeros(none if error_from_scatter else shape),
-        squared_weight=np.zeros(shape if error_from_scatter else none),
-        scatter=np.zeros(shape if error_from_scatter else none),
-        noise=np.zeros((n_noise, *shape)),
-        bits=np.zeros(shape, dtype=np.int32),
-        n_used=np.zeros(shape, dtype=np.int16),
-        weight_left_out=np.zeros((n_weighed, *shape)),
-        fraction=np.zeros((n_fractions, *shape)),
-        total_weight=np.zeros(1),
+        weight=zeros(shape, double),
+        image=zeros(shape, double),
+        variance=zeros(none if error_from_scatter else shape, double),
+        squared_weight=zeros(shape if error_from_scatter else none, double),
+        scatter=zeros(shape if error_from_scatter else none, double),
+        noise=zeros((n_noise, *shape), double),
+        bits=zeros(shape, np.int32),
+        n_used=zeros(shape, np.int16),
+        weight_left_out=zeros((n_weighed, *shape), single),
+        fraction=zeros((n_fractions, *shape), single),
+        total_weight=zeros((1,), double),
     )
-
-
-def copied_sums(sums: CellSums) -> CellSums:
-    """Return sums that can go on without the others."""
-    return CellSums._make(plane.copy() for plane in sums)
 
 
 @kernel
@@ -294,7 +301,7 @@ def _mark_left_out(
     weight: float,
     rules: StackRules,
     out_bits: npt.NDArray[np.int32],
-    weight_left_out: npt.NDArray[np.float64],
+    weight_left_out: npt.NDArray[np.float32],
 ) -> None:
     """Set what follows from pixels being left out; ``weight_left_out`` is (n_weighed, w)."""
     bad, inexact = np.int32(rules.bad_bits), np.int32(rules.inexact_psf_bit)
@@ -317,7 +324,7 @@ def _add_fraction(
     fraction: npt.NDArray[np.float32],
     cause: np.int32,
     weight: float,
-    out: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float32],
 ) -> None:
     everything, none = cause == np.int32(-1), np.int32(0)
     for i in range(used.size):

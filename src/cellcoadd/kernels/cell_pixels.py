@@ -125,9 +125,24 @@ def mean_of_pixels(
         count, total = 0, 0.0
         first, last = max(x[box], 0), min(x[box] + width, owner.shape[1])
         for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
-            for column in range(first, last):
-                value = plane[row, column]
-                if owner[row, column] == mine and math.isfinite(value):
-                    count += 1
-                    total += value
+            values, owners = plane[row, first:last], owner[row, first:last]
+            known, nonzero = _count_finite(values, owners, mine)
+            count += known
+            if nonzero:
+                for i in range(values.size):
+                    if owners[i] == mine and math.isfinite(values[i]):
+                        total += values[i]
         means[box] = total / count if count else math.nan
+
+
+@kernel
+def _count_finite(
+    values: npt.NDArray[np.float32], owners: npt.NDArray[np.uint8], mine: np.uint8
+) -> tuple[int, int]:
+    """Return how many values of a detector are finite, and how many of those are not 0."""
+    known, nonzero = 0, 0
+    for i in range(values.size):
+        finite = (owners[i] == mine) & np.isfinite(values[i])
+        known += finite
+        nonzero += finite & (values[i] != np.float32(0.0))
+    return known, nonzero

@@ -106,10 +106,14 @@ def _copy_bits(
     new_bits: npt.NDArray[np.int32],
     out: npt.NDArray[np.int32],
 ) -> None:
+    union = np.int32(0)
     for i in range(mask.size):
         out[i] = mask[i] & kept if chosen[i] else out[i]
+        union |= mask[i] if chosen[i] else np.int32(0)
     for k in range(changed_bits.size):
         old, new = changed_bits[k], new_bits[k]
+        if union & old == 0:
+            continue
         for i in range(mask.size):
             if chosen[i] and mask[i] & old:
                 out[i] |= new

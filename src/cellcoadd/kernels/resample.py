@@ -32,6 +32,8 @@ def resample(
     variances: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
     bad: npt.NDArray[np.uint16],
+    first_row: int,
+    ny: int,
     node_x: npt.NDArray[np.float64],
     node_y: npt.NDArray[np.float64],
     x_start: int,
@@ -49,17 +51,21 @@ def resample(
 
     Parameters
     ----------
-    values : float32 (n_values, ny, nx)
+    values : float32 (n_values, n_rows, nx)
         Planes that are summed with the weights: image, noise realizations, ...
-    variances : float32 (n_variances, ny, nx)
+    variances : float32 (n_variances, n_rows, nx)
         Planes that are summed with the squared weights. Either number of planes may be 0.
-    mask : int32 (ny, nx)
+    mask : int32 (n_rows, nx)
         Planes in bits 0..30.
-    bad : uint16 (ny, nx)
+    bad : uint16 (n_rows, nx)
         Bit k is set where a pixel counts for masked fraction k, which is 1 there and 0 elsewhere.
         Interpolated bilinearly and without the area ratio, so that fractions stay in 0..1.
+    first_row, ny
+        The source has rows 0..ny-1, of which the planes hold those from first_row on, all that are
+        needed: of these rows the first one and the last one that the target's nodes reach, by
+        `positions.source_range` with a margin of `lanczos.HALF_WIDTH`.
     node_x, node_y : float64 (node rows, node columns)
-        Positions in the source (``mask[0, 0]`` is centred on (0, 0)) of the target columns
+        Positions in the source (its first pixel is centred on (0, 0)) of the target columns
         ``node_indices(x_start, x_start + w, spacing)`` and rows likewise. A position that is not
         finite makes the pixels around it fall outside.
     x_start, y_start
@@ -90,7 +96,7 @@ def resample(
     are not finite unflagged and multiplies masked fractions by the area ratio.
     """
     height, width = out_mask.shape
-    ny, nx = mask.shape
+    nx = mask.shape[1]
     n_values, n_variances = values.shape[0], variances.shape[0]
     planes = np.zeros((n_values + n_variances, 0), dtype=np.float32)
     bits = np.zeros((4, 0), dtype=np.int32)
@@ -104,12 +110,12 @@ def resample(
     squares_x = np.empty(n_work * LANES, dtype=np.float32)
     squares_y = np.empty(n_work * LANES, dtype=np.float32)
 
-    for first_row in range(0, height, _BLOCK):
-        last_row = min(first_row + _BLOCK, height)
+    for top in range(0, height, _BLOCK):
+        last_row = min(top + _BLOCK, height)
         for column in range(0, width, _BLOCK):
             n = min(_BLOCK, width - column)
             here = slice(column, column + n)
-            j0, j1 = nodes_around(y_start, first_row, last_row - first_row, spacing)
+            j0, j1 = nodes_around(y_start, top, last_row - top, spacing)
             k0, k1 = nodes_around(x_start, column, n, spacing)
             x_low, x_high = source_range(node_x[j0:j1, k0:k1], nx, HALF_WIDTH)
             y_low, y_high = source_range(node_y[j0:j1, k0:k1], ny, HALF_WIDTH)
@@ -120,10 +126,10 @@ def resample(
                 bits = np.zeros((4, size), dtype=np.int32)
                 flags = np.zeros((2, size), dtype=np.uint16)
             flagged, any_bad = load_block(
-                values, variances, mask, bad, full_mask_bits, x_low, x_high, y_low, y_high,
-                planes, bits, flags,
+                values, variances, mask, bad, full_mask_bits, x_low, x_high, y_low - first_row,
+                y_high - first_row, planes, bits, flags,
             )  # fmt: skip
-            for row in range(first_row, last_row):
+            for row in range(top, last_row):
                 row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
                 covered = out_coverage[row, here]
                 missing = n
@@ -158,7 +164,7 @@ def resample(
                     out_fractions[:, row, here] = 0.0
                     if any_bad or n_covered < n:
                         _interpolate_fractions(
-                            bad, flags, any_bad, start, stride, x, y, covered,
+                            bad, first_row, ny, flags, any_bad, start, stride, x, y, covered,
                             out_fractions[:, row, here],
                         )  # fmt: skip
                 if missing:
@@ -313,6 +319,8 @@ def _write_no_data(
 @kernel
 def _interpolate_fractions(
     bad: npt.NDArray[np.uint16],
+    first_row: int,
+    ny: int,
     flags: npt.NDArray[np.uint16],
     any_bad: bool,
     start: npt.NDArray[np.intp],
@@ -326,7 +334,7 @@ def _interpolate_fractions(
 
     ``out`` is (n_fractions, n), and 0 before.
     """
-    ny, nx = bad.shape
+    nx = bad.shape[1]
     copy, spread = flags[0], flags[1]
     for i in range(covered.size):
         if covered[i]:
@@ -336,7 +344,7 @@ def _interpolate_fractions(
             low_left, low_right = copy[p], copy[p + 1]
             high_left, high_right = copy[p + stride], copy[p + stride + 1]
         elif x[i] >= 0.0 and x[i] < nx - 1 and y[i] >= 0.0 and y[i] < ny - 1:
-            column, row = int(x[i]), int(y[i])
+            column, row = int(x[i]), int(y[i]) - first_row
             low_left, low_right = bad[row, column], bad[row, column + 1]
             high_left, high_right = bad[row + 1, column], bad[row + 1, column + 1]
         else:

@@ -18,6 +18,7 @@ from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import OutputArchive
 
+from .deferred_pixels import DeferredPixels
 from .identifiers import ObservationIdentifiers
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class CalibratedImage:
         Which detector of which visit.
     masked_image
         Sky-subtracted image (float32), mask with our planes (see `mask_planes.mask_schema`) and
-        variance (float32) in counts and counts^2, with the sky projection attached.
+        variance (float32) in counts and counts^2, with the sky projection attached. Those of a file
+        may be read when they are asked for.
     psf
         The point-spread function, evaluated by position in this image's pixel coordinates.
     nanojansky_per_count
@@ -72,7 +74,7 @@ class CalibratedImage:
     """
 
     observation: ObservationIdentifiers
-    masked_image: MaskedImage
+    masked_image: MaskedImage | DeferredPixels
     psf: PointSpreadFunction
     nanojansky_per_count: float = 1.0
     mean_variance: float | None = None
@@ -100,6 +102,10 @@ class CalibratedImage:
     def bbox(self) -> Box:
         """The pixels of the image, in the coordinates of the WCS and the PSF."""
         return self.masked_image.bbox
+
+    def window(self, bbox: Box) -> CalibratedImage:
+        """Return the image with the pixels in a box, and all that belongs to the whole one."""
+        return dataclasses.replace(self, masked_image=self.masked_image[bbox])
 
     def __repr__(self) -> str:
         box = self.bbox

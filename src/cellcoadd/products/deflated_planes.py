@@ -42,14 +42,19 @@ def deflated(
     """
     # No more of them than there are, as the standard wants it.
     entries_per_tile = min(entries_per_tile, len(plane))
-    stored = plane.dtype.newbyteorder(">")
-    tiles = []
+    tiles: list[npt.NDArray[np.uint8]] = []
+    constant: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
     for first in range(0, len(plane), entries_per_tile):
         entries = plane[first : first + entries_per_tile]
-        pixels = np.ascontiguousarray(entries, stored).view(np.uint8)
-        if shuffled:
-            pixels = pixels.reshape(-1, stored.itemsize).T
-        tiles.append(np.frombuffer(_gzip(pixels.tobytes()), np.uint8))
+        bits = entries.view(f"u{entries.itemsize}")
+        # Many masks and masked fractions are the same in all of a tile.
+        key = (int(bits.flat[0]), bits.size) if (bits == bits.flat[0]).all() else None
+        if key is None or key not in constant:
+            tiles.append(gzip_tile(entries, shuffled=shuffled))
+            if key is not None:
+                constant[key] = tiles[-1]
+        else:
+            tiles.append(constant[key])
     return table_of_tiles(
         plane,
         algorithm="GZIP_2" if shuffled else "GZIP_1",
@@ -58,9 +63,11 @@ def deflated(
     )
 
 
-def gzip_tile(entry: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Compress the pixels of a tile as they are."""
-    pixels = np.ascontiguousarray(entry, entry.dtype.newbyteorder(">"))
+def gzip_tile(entries: npt.NDArray[Any], *, shuffled: bool = False) -> npt.NDArray[np.uint8]:
+    """Compress the pixels of a tile, as they are or their bytes shuffled."""
+    pixels = np.ascontiguousarray(entries, entries.dtype.newbyteorder(">")).view(np.uint8)
+    if shuffled:
+        pixels = pixels.reshape(-1, entries.itemsize).T
     return np.frombuffer(_gzip(pixels.tobytes()), np.uint8)
 
 

@@ -8,7 +8,7 @@ archive gives the same, more slowly.
 
 from __future__ import annotations
 
-__all__ = ["EntryArchive", "StoredArray", "read_entries", "read_rows"]
+__all__ = ["EntryArchive", "StoredArray", "fits_name", "read_entries", "read_rows"]
 
 from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
@@ -59,7 +59,7 @@ class EntryArchive(FitsInputArchive):
         rows, *others = whole if slices is ... else slices
         if rows.step in (None, 1):
             first, stop, _ = rows.indices(model.shape[0])
-            found = self._entries.read_rows(_unit(model), first, stop)
+            found = self._entries.read_rows(fits_name(model), first, stop)
             if found is not None:
                 return found[:, *others]
         return super().get_array(model, slices=slices, strip_header=strip_header)
@@ -68,14 +68,14 @@ class EntryArchive(FitsInputArchive):
         self, models: Mapping[str, StoredArray], rows: Sequence[int]
     ) -> dict[str, npt.NDArray[Any]]:
         """Read what can be read quickly of some entries; see the function of this name."""
-        units = {name: _unit(model) for name, model in models.items()}
+        units = {name: fits_name(model) for name, model in models.items()}
         found = self._entries.read_stacks(list(units.values()), rows)
         return {name: found[unit] for name, unit in units.items() if unit in found}
 
     def read_rows(self, model: TableModel, rows: Sequence[int]) -> npt.NDArray[np.void] | None:
         """Read some rows if that can be done quickly; see the function of this name."""
         columns = [(c.name, c.data.datatype.to_numpy(), tuple(c.data.shape)) for c in model.columns]
-        return self._entries.read_table(_unit(model.columns[0].data), np.dtype(columns), rows)
+        return self._entries.read_table(fits_name(model.columns[0].data), np.dtype(columns), rows)
 
 
 def read_entries(
@@ -132,7 +132,8 @@ def _read(archive: InputArchive[Any], model: StoredArray, rows: Sequence[int]) -
     )
 
 
-def _unit(model: StoredArray) -> tuple[str, int]:
+def fits_name(model: StoredArray) -> tuple[str, int]:
+    """Return ``EXTNAME`` and ``EXTVER`` of an array in a FITS file."""
     assert isinstance(model, ArrayReferenceModel), "in FITS files all are"
     key = ExtensionKey.from_str(str(model.source))
     return key.name, key.ver

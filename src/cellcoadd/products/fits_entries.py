@@ -13,6 +13,7 @@ from __future__ import annotations
 __all__ = ["FitsEntries", "runs_of"]
 
 import dataclasses
+import functools
 import io
 import math
 import mmap
@@ -83,7 +84,10 @@ class FitsEntries:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._map = _memory_map(stream)
-        self._units = {unit.name: unit for unit in units_of(stream)}
+
+    @functools.cached_property
+    def _units(self) -> dict[_Name, FitsUnit]:
+        return {unit.name: unit for unit in units_of(self._stream)}
 
     def read_stacks(self, names: Sequence[_Name], rows: Sequence[int]) -> dict[_Name, _Array]:
         """Return some entries of some stacks.

@@ -18,6 +18,7 @@ __all__ = [
     "standard_name",
     "to_standard_planes",
     "translated_bits",
+    "with_standard_names",
 ]
 
 from collections.abc import Iterable, Mapping
@@ -90,6 +91,28 @@ def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
             f"A mask holds at most {_MAX_PLANES} planes, got {len(planes)}: {list(planes)}."
         )
     return MaskSchema([MaskPlane(name, text) for name, text in planes.items()], dtype=np.int32)
+
+
+def with_standard_names(mask: Mask) -> Mask:
+    """Return a view of a mask of one 32-bit integer a pixel, with our names of its planes.
+
+    Bits stay where they are; the standard planes that it lacks get bits that are free.
+
+    Raises
+    ------
+    ValueError
+        If the mask is of another make, or there are not enough bits.
+    """
+    planes = [
+        None if plane is None else MaskPlane(standard_name(plane.name), plane.description)
+        for plane in mask.schema
+    ]
+    names = {plane.name for plane in planes if plane is not None}
+    lacking = [MaskPlane(n, text) for n, text in STANDARD_PLANES.items() if n not in names]
+    if len(planes) + len(lacking) > _MAX_PLANES:
+        raise ValueError(f"There are no bits for {[plane.name for plane in lacking]}.")
+    schema = MaskSchema([*planes, *lacking], dtype=np.int32)
+    return Mask(plane_array(mask)[:, :, np.newaxis], schema=schema, bbox=mask.bbox)
 
 
 def to_standard_planes(mask: Mask) -> Mask:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from .fits_units import BLOCK
+from .fits_units import BLOCK, units_of
 
 RICE_SETTINGS: Mapping[str, int] = {"BLOCKSIZE": 32, "BYTEPIX": 4}
 """Settings of the tiles: what every writer takes for images of 32 bits a pixel."""
@@ -32,9 +32,11 @@ def encode_rice(integers: npt.NDArray[np.int32]) -> list[npt.NDArray[np.uint8]]:
     )
     file = io.BytesIO()
     hdu.writeto(file)
-    file.seek(0)
-    with fits.open(file, disable_image_compression=True) as hdus:
-        return [np.array(tile) for tile in hdus[1].data["COMPRESSED_DATA"]]
+    *_, table = units_of(file)
+    content = np.frombuffer(file.getbuffer(), np.uint8)
+    rows = content[table.address :][: 8 * len(integers)].view(">i4").reshape(-1, 2).tolist()
+    heap = content[table.address + 8 * len(integers) :]
+    return [heap[start : start + length] for length, start in rows]
 
 
 def decode_rice(tiles: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[np.int32]:

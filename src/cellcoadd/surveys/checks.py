@@ -6,7 +6,7 @@ takes out of a repository: nothing that passes makes a later step fail or give n
 
 from __future__ import annotations
 
-__all__ = ["check_projection", "check_usable"]
+__all__ = ["check_projection", "check_usable", "middle_rows"]
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ from ..products.mask_planes import bits_of, plane_array
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 5  # positions a side at which the WCS is tried
 _WITHOUT_VALUE = ("BAD", "NO_DATA")
-_ROWS = 16  # that are looked at before all are
+_ROWS = 16
 
 
 def check_usable(image: CalibratedImage, source: str) -> None:
@@ -83,27 +83,31 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
 
 
 def _check_pixels(image: CalibratedImage, source: str) -> None:
-    planes = image.masked_image
     if image.bbox.area == 0:
         raise UnusableInputError(source, "it has no pixels.")
-    middle = planes.variance.array.shape[0] // 2
     # Nearly always a few rows tell that all is well.
-    if _reason_against(planes, slice(middle, middle + _ROWS)) is None:
+    if _reason_against(image.masked_image[middle_rows(image.bbox)]) is None:
         return
-    if (reason := _reason_against(planes, slice(None))) is not None:
+    if (reason := _reason_against(image.masked_image[...])) is not None:
         raise UnusableInputError(source, reason)
 
 
-def _reason_against(planes: MaskedImage, rows: slice) -> str | None:
-    """Say what is the matter with all pixels of some rows; None if one of them is good."""
-    variance = planes.variance.array[rows]
+def middle_rows(bbox: Box) -> Box:
+    """Return the few rows in the middle of an image that tell what its pixels are like."""
+    start = bbox.y.start + max(bbox.y.size - _ROWS, 0) // 2
+    return Box.factory[start : min(start + _ROWS, bbox.y.stop), bbox.x.start : bbox.x.stop]
+
+
+def _reason_against(planes: MaskedImage) -> str | None:
+    """Say what is the matter with all pixels; None if one of them is good."""
+    variance = planes.variance.array
     usable = np.isfinite(variance) & (variance > 0)
     if not usable.any():
         return "no pixel has a variance that is positive and finite."
-    usable &= np.isfinite(planes.image.array[rows])
+    usable &= np.isfinite(planes.image.array)
     if not usable.any():
         return "no pixel with a positive variance has a finite value."
-    bits = plane_array(planes.mask)[rows]
+    bits = plane_array(planes.mask)
     usable &= (bits & bits_of(planes.mask.schema, _WITHOUT_VALUE)) == 0
     if not usable.any():
         return f"every pixel is flagged {' or '.join(_WITHOUT_VALUE)} or has no variance."

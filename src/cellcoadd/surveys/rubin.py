@@ -14,8 +14,10 @@ __all__ = [
 ]
 
 import contextlib
+import dataclasses
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from astro_metadata_translator import ObservationInfo
 from astropy.io import fits
 from astropy.time import TimeDelta
 from lsst.images import (
+    Bounds,
     Box,
     Image,
     Mask,
@@ -40,17 +43,22 @@ from lsst.images.serialization import ArchiveReadError, Reader
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage, ImageQuality
+from ..products.deferred_pixels import DeferredPixels
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import bits_of, plane_array, to_standard_planes
+from ..products.mask_planes import (
+    bits_of,
+    plane_array,
+    to_standard_planes,
+    with_standard_names,
+)
 from ..products.observation_details import ObservationDetails
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
-from .checks import check_projection, check_usable
+from .checks import check_projection, check_usable, middle_rows
 from .fits_files import is_cut_off
 from .visit_image_backgrounds import backgrounds_in_counts
-from .visit_image_files import open_visit_image
+from .visit_image_files import PixelsOfFile, open_visit_image
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
-_MEDIAN_SAMPLE = 500  # pixels a side that are enough to know the median variance
 _SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
 
 
@@ -77,7 +85,7 @@ class RubinReader:
 
 
 def read_visit_image(path: Path) -> SurveyImage:
-    """Read a file that holds an `lsst.images.VisitImage`.
+    """Read a file that holds an `lsst.images.VisitImage`; its pixels are read when they are needed.
 
     Raises
     ------
@@ -86,15 +94,18 @@ def read_visit_image(path: Path) -> SurveyImage:
     """
     with _open(path) as reader:
         header = _read_header(reader, path)
-        visit_image = reader.read()
-    return SurveyImage(
-        calibrated_image=calibrated_image_from_visit_image(visit_image, source=str(path)),
-        header=header,
-    )
+        sample = reader.read(bbox=middle_rows(header.bbox))
+        image = None
+        if not _has_varying_scale(sample):
+            read = functools.partial(_read_pixels, path, PixelsOfFile(path, reader))
+            image = _without_pixels(sample, path, header.bbox, read)
+        if image is None:
+            image = calibrated_image_from_visit_image(reader.read(), source=str(path))
+    return SurveyImage(calibrated_image=image, header=header)
 
 
 def calibrated_image_from_visit_image(
-    visit_image: VisitImage, *, source: str | None = None
+    visit_image: VisitImage, *, source: str | None = None, bbox: Box | None = None
 ) -> CalibratedImage:
     """Convert a visit image; pixels are shared, not copied, where that is possible.
 
@@ -104,6 +115,8 @@ def calibrated_image_from_visit_image(
         In any unit of flux, or in counts with a photometric scaling.
     source
         What the user knows it as; None: instrument, visit and detector.
+    bbox
+        The pixels of the image that this is a cut-out of; None: it is none.
 
     Returns
     -------
@@ -120,8 +133,8 @@ def calibrated_image_from_visit_image(
     -----
     The mean variance of the summary statistics is by its documentation in counts^2 before
     calibration, but some pipelines state it for the calibrated pixels. Whichever of the two agrees
-    with the median of the variance plane within a factor of two is used; if neither does, none is,
-    and the variance is measured later.
+    with the median of some rows of the variance plane within a factor of two is used; if neither
+    does, none is, and the variance is measured later.
     """
     frame = visit_image.sky_projection.pixel_frame
     source = source or f"{frame.instrument} visit {frame.visit} detector {frame.detector}"
@@ -134,12 +147,7 @@ def calibrated_image_from_visit_image(
         image, variance = image * field, variance * field**2
     calibrated = CalibratedImage(
         observation=observation,
-        masked_image=MaskedImage(
-            Image(image.astype(np.float32, copy=False), bbox=visit_image.bbox),
-            mask=_mask(visit_image),
-            variance=Image(variance.astype(np.float32, copy=False), bbox=visit_image.bbox),
-            sky_projection=visit_image.sky_projection,
-        ),
+        masked_image=_masked_image(image, variance, visit_image, bounds=visit_image.bounds),
         psf=_psf(visit_image, source),
         nanojansky_per_count=scale,
         mean_variance=_mean_variance(
@@ -147,7 +155,9 @@ def calibrated_image_from_visit_image(
             variance,
             variance_is_in_counts=field is None and not visit_image.unit.is_equivalent(u.nJy),
         ),
-        quality=_quality(visit_image.summary_stats, visit_image.sky_projection, visit_image.bbox),
+        quality=_quality(
+            visit_image.summary_stats, visit_image.sky_projection, bbox or visit_image.bbox
+        ),
         aperture_corrections=dict(visit_image.aperture_corrections),
         backgrounds=backgrounds_in_counts(
             visit_image, nanojansky_per_count=scale, is_scaled=field is not None
@@ -190,9 +200,14 @@ def details_from_obs_info(
 def _open(path: Path) -> Iterator[Reader[VisitImage]]:
     if not path.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
+    with _errors_named(path), open_visit_image(path) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
     try:
-        with open_visit_image(path) as reader:
-            yield reader
+        yield
     except UnusableInputError:
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
@@ -277,11 +292,58 @@ def _constant(field: Any, bbox: Box) -> float:
     return float(field(x=0.5 * (bbox.x.min + bbox.x.max), y=0.5 * (bbox.y.min + bbox.y.max)))
 
 
-def _mask(visit_image: VisitImage) -> Mask:
-    mask = to_standard_planes(visit_image.mask)
-    bounds = visit_image.bounds
-    if bounds != visit_image.bbox:
-        x, y = np.meshgrid(visit_image.bbox.x.arange, visit_image.bbox.y.arange)
+def _has_varying_scale(visit_image: VisitImage) -> bool:
+    """Whether pixels become fluxes by a factor that varies over the image."""
+    scaling = visit_image.photometric_scaling
+    return not (visit_image.unit.is_equivalent(u.nJy) or scaling is None or scaling.is_constant)
+
+
+def _without_pixels(
+    sample: VisitImage, path: Path, bbox: Box, read: Callable[[Box], MaskedImage]
+) -> CalibratedImage | None:
+    """Make the image of a sample of its rows, the pixels to be read later; None if that is unsafe.
+
+    What is not pixels the sample has all.
+    """
+    try:
+        image = calibrated_image_from_visit_image(sample, source=str(path), bbox=bbox)
+    except UnusableInputError:  # perhaps only the sample is
+        return None
+    pixels = DeferredPixels(read, bbox=bbox, sky_projection=image.sky_projection)
+    return dataclasses.replace(image, masked_image=pixels)
+
+
+def _read_pixels(path: Path, pixels: PixelsOfFile, bbox: Box) -> MaskedImage:
+    """Read the pixels in a box, in the image's own unit."""
+    with _errors_named(path):
+        planes = pixels.read(bbox)
+    return _masked_image(planes.image.array, planes.variance.array, planes, bounds=pixels.bounds)
+
+
+def _masked_image(
+    image: npt.NDArray[Any],
+    variance: npt.NDArray[Any],
+    planes: MaskedImage,
+    *,
+    bounds: Bounds,
+) -> MaskedImage:
+    """Pixels as a calibrated image has them; those outside of the bounds have no data."""
+    bbox = planes.bbox
+    return MaskedImage(
+        Image(image.astype(np.float32, copy=False), bbox=bbox),
+        mask=_mask(planes.mask, bounds),
+        variance=Image(variance.astype(np.float32, copy=False), bbox=bbox),
+        sky_projection=planes.sky_projection,
+    )
+
+
+def _mask(theirs: Mask, bounds: Bounds) -> Mask:
+    try:
+        mask = with_standard_names(theirs)
+    except ValueError:
+        mask = to_standard_planes(theirs)
+    if not (isinstance(bounds, Box) and bounds.contains(mask.bbox)):
+        x, y = np.meshgrid(mask.bbox.x.arange, mask.bbox.y.arange)
         outside = ~np.asarray(bounds.contains(x=x, y=y))
         plane_array(mask)[outside] |= bits_of(mask.schema, ["NO_DATA"])
     return mask
@@ -301,8 +363,8 @@ def _mean_variance(
     stated = visit_image.summary_stats.meanVar
     if not (math.isfinite(stated) and stated > 0):
         return None
-    step_y, step_x = (max(1, size // _MEDIAN_SAMPLE) for size in variance.shape)
-    sample = variance[::step_y, ::step_x]
+    rows = middle_rows(Box.from_shape(variance.shape))
+    sample = variance[rows.y.start : rows.y.stop]
     sample = sample[np.isfinite(sample) & (sample > 0)]
     if sample.size == 0:
         return None

@@ -7,7 +7,7 @@ mapped into memory, and the mask stays the integers that are stored.
 
 from __future__ import annotations
 
-__all__ = ["open_visit_image"]
+__all__ = ["PixelsOfFile", "open_visit_image"]
 
 import contextlib
 from collections.abc import Iterator
@@ -15,17 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from lsst.images import (
+    Bounds,
     Box,
+    Image,
+    ImageSerializationModel,
     Mask,
+    MaskedImage,
     MaskSchema,
     MaskSerializationModel,
     VisitImage,
     VisitImageSerializationModel,
 )
-from lsst.images.serialization import ArchiveTree, InputArchive, Reader, open_archive
+from lsst.images.serialization import (
+    ArchiveTree,
+    InputArchive,
+    Reader,
+    open_archive,
+)
 
-from ..products.entry_archive import EntryArchive
+from ..products.entry_archive import EntryArchive, StoredArray, fits_name
+from ..products.fits_entries import FitsEntries
 
 
 @contextlib.contextmanager
@@ -64,12 +75,76 @@ def _keep_integers(tree: ArchiveTree) -> None:
         tree.mask = _IntegerMaskModel.model_construct(**dict(tree.mask))
 
 
+class PixelsOfFile:
+    """The pixels of a file that was opened before; it is opened again when they are read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reader
+        The open file.
+    """
+
+    def __init__(self, path: Path, reader: Reader[VisitImage]) -> None:
+        self._path = path
+        self._tree: Any = reader.get_tree()
+        self._sky_projection = reader.get_component("sky_projection")
+        self.bounds: Bounds = reader.get_component("bounds")
+
+    def read(self, bbox: Box) -> MaskedImage:
+        """Read the pixels in a box.
+
+        Raises
+        ------
+        Exception
+            Whatever a broken file leads to.
+        """
+        planes = self._quick_planes(bbox)
+        if planes is None:
+            with open_visit_image(self._path) as reader:
+                whole: MaskedImage = reader.get_component("masked_image", bbox=bbox)
+            return whole
+        image, mask, variance = planes
+        return MaskedImage(
+            Image(image, bbox=bbox),
+            mask=Mask(mask[:, :, np.newaxis], schema=_integer_schema(self._tree.mask), bbox=bbox),
+            variance=Image(variance, bbox=bbox),
+            sky_projection=self._sky_projection,
+        )
+
+    def _quick_planes(self, bbox: Box) -> list[npt.NDArray[Any]] | None:
+        """Read the three planes from where the standard says they are; None if they are not."""
+        tree = self._tree
+        if not isinstance(tree.mask, _IntegerMaskModel):
+            return None
+        rows, columns = bbox.slice_within(tree.image.bbox)
+        with self._path.open("rb") as stream:
+            entries = FitsEntries(stream)
+            found = [
+                entries.read_rows(fits_name(model), rows.start, rows.stop)
+                for model in (_array(tree.image), tree.mask.data[0], _array(tree.variance))
+            ]
+        planes = [plane[:, columns] for plane in found if plane is not None]
+        return planes if len(planes) == len(found) else None
+
+
+def _array(model: ImageSerializationModel[Any]) -> StoredArray:
+    """The array of an image, which may come with a unit."""
+    data: Any = model.data
+    array: StoredArray = data.value if hasattr(data, "unit") else data
+    return array
+
+
+def _integer_schema(model: MaskSerializationModel[Any]) -> MaskSchema:
+    return MaskSchema(model.planes, dtype=np.int32)
+
+
 class _IntegerMaskModel(MaskSerializationModel[Any]):
     """The stored form of a mask with one integer a pixel, read as what it is."""
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **_: Any) -> Mask:
         """Read the mask, or the part of it in a box."""
         box = self.bbox if bbox is None else bbox
-        schema = MaskSchema(self.planes, dtype=np.int32)
         array = archive.get_array(self.data[0], slices=box.slice_within(self.bbox))
-        return Mask(array[:, :, np.newaxis], schema=schema, bbox=box)
+        return Mask(array[:, :, np.newaxis], schema=_integer_schema(self), bbox=box)

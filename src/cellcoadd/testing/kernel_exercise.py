@@ -85,8 +85,8 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
             "coverage": np.empty((height, width), np.bool_),
         }
         resample(
-            values, variances, mask.astype(np.int32), bad, x, y, x_start, y_start, 10, 16,
-            256, *outputs.values(),
+            values, variances, mask.astype(np.int32), bad, 0, mask.shape[0], x, y, x_start,
+            y_start, 10, 16, 256, *outputs.values(),
         )  # fmt: skip
         result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
     return result

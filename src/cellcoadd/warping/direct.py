@@ -20,11 +20,12 @@ from ..products.mask_planes import ALL_PLANES
 from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
-from .prepare import prepare_image
-from .project import LandedDetector, Placement, place_detector, project_image
+from .prepare import mean_variance_njy2, prepare_image
+from .project import DetectorProjector, LandedDetector, Placement, place_detector
 from .select import Refusal, select_images
 from .settings import WarpSettings
 from .warped_cells import warp_cells
+from .workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +55,11 @@ class DirectWarp:
 
 
 def make_direct_warp(
-    images: Iterable[CalibratedImage], patch: Patch, *, settings: WarpSettings
+    images: Iterable[CalibratedImage],
+    patch: Patch,
+    *,
+    settings: WarpSettings,
+    memory: Workspace | None = None,
 ) -> DirectWarp | None:
     """Resample one visit onto a patch; None if nothing of it lands there.
 
@@ -66,6 +71,8 @@ def make_direct_warp(
         The target.
     settings
         All choices.
+    memory
+        As for `VisitWarper`.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def make_direct_warp(
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
-    warper = VisitWarper(patch, settings=settings)
+    warper = VisitWarper(patch, settings=settings, memory=memory)
     for image in chosen:
         warper.add(image)
     return warper.finish()
@@ -90,9 +97,14 @@ class VisitWarper:
     ----------
     patch, settings
         As for `make_direct_warp`.
+    memory
+        For the planes of the warp. Those of one visit are lost when another one uses it.
     """
 
-    def __init__(self, patch: Patch, *, settings: WarpSettings) -> None:
+    def __init__(
+        self, patch: Patch, *, settings: WarpSettings, memory: Workspace | None = None
+    ) -> None:
+        self._memory = Workspace() if memory is None else memory
         self._patch = patch
         self._settings = settings
         self._box = patch.outer_bbox.dilated_by(settings.border)
@@ -117,26 +129,36 @@ class VisitWarper:
             self._refused += refused
             if refused:
                 return
-        self._absent -= set(image.masked_image.mask.schema.names)
         try:
             placement = self._place(image.observation, image.bbox, image.sky_projection)
             if placement is None:
                 return
-            prepared = prepare_image(image, settings=settings)
-            projected = project_image(prepared, placement, settings=settings.resampling)
+            projector = DetectorProjector(image.bbox, placement, settings=settings.resampling)
+            window = projector.window
+            if window is None:
+                return
+            prepared = prepare_image(
+                image if settings.need_whole_detectors else image.window(window), settings=settings
+            )
+            mean_variance = mean_variance_njy2(image)
         except UnusableInputError as err:
             self._refused.append(Refusal(observation=image.observation, reason=err.reason))
             return
-        if projected is None:
-            return
-        if self._planes is None:
-            self._planes = MergedPlanes(projected, expected=self._expected(placement))
-        self._planes.add(len(self._landed), projected)
-        self._landed.append(
-            LandedDetector.from_image(
-                image, placement=placement, mean_variance_njy2=prepared.mean_variance_njy2
+        self._absent -= set(prepared.source.masked_image.mask.schema.names)
+        landed = False
+        for strip in projector.strips(prepared):
+            landed = True
+            if self._planes is None:
+                self._planes = MergedPlanes(
+                    strip, expected=self._expected(placement), memory=self._memory
+                )
+            self._planes.add(len(self._landed), strip)
+        if landed:
+            self._landed.append(
+                LandedDetector.from_image(
+                    image, placement=placement, mean_variance_njy2=mean_variance
+                )
             )
-        )
 
     def reaches(
         self, observation: ObservationIdentifiers, bbox: Box, sky_projection: SkyProjection[Any]

@@ -15,6 +15,7 @@ from ..kernels.merge import merge_planes
 from ..products.mask_planes import bit_changes, bits_of, mask_schema, translated_bits
 from ..products.warp import NO_OWNER
 from .project import ProjectedImage
+from .workspace import Workspace
 
 
 class MergedPlanes:
@@ -31,23 +32,32 @@ class MergedPlanes:
         The first detector, which is not added yet: all others have its number of planes.
     expected
         A box that is likely to hold all detectors. Planes that must grow are copied.
+    memory
+        For the planes.
     """
 
-    def __init__(self, first: ProjectedImage, *, expected: Box) -> None:
+    def __init__(self, first: ProjectedImage, *, expected: Box, memory: Workspace) -> None:
+        self._memory = memory
         self._n_values, self._n_variances = len(first.values), len(first.variances)
         self._n_fractions = len(first.fractions)
-        self.schema = mask_schema()
+        self.schema = mask_schema(first.schema.descriptions)
         self._hull: Box | None = None
         self._allocate(_hull(first.bbox, expected))
 
     def _allocate(self, bbox: Box) -> None:
         shape = (bbox.y.size, bbox.x.size)
         self.bbox = bbox
-        self.values = np.full((self._n_values, *shape), np.nan, np.float32)
-        self.variances = np.full((self._n_variances, *shape), np.inf, np.float32)
-        self.mask = np.full(shape, bits_of(self.schema, ["NO_DATA"]), np.int32)
-        self.fractions = np.full((self._n_fractions, *shape), np.nan, np.float32)
-        self.owner = np.full(shape, NO_OWNER, np.uint8)
+        array = self._memory.array
+        self.values = array("values", (self._n_values, *shape), np.float32)
+        self.variances = array("variances", (self._n_variances, *shape), np.float32)
+        self.mask = array("mask", shape, np.int32)
+        self.fractions = array("fractions", (self._n_fractions, *shape), np.float32)
+        self.owner = array("owner", shape, np.uint8)
+        self.values.fill(np.nan)
+        self.variances.fill(np.inf)
+        self.mask.fill(bits_of(self.schema, ["NO_DATA"]))
+        self.fractions.fill(np.nan)
+        self.owner.fill(NO_OWNER)
 
     def _planes(self) -> list[npt.NDArray[Any]]:
         return [self.values, self.variances, self.mask, self.fractions, self.owner]
@@ -55,6 +65,7 @@ class MergedPlanes:
     def _move(self, bbox: Box) -> None:
         """Change the box; what is not in the new one is lost."""
         old, planes = self.bbox, self._planes()
+        self._memory = Workspace()
         self._allocate(bbox)
         shared = shared_box(old, bbox)
         assert shared is not None, "a hull shares pixels with its parts"

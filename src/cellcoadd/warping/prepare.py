@@ -1,7 +1,8 @@
 """Make one detector ready for resampling: background, noise, interpolation, calibration.
 
-The whole detector is always prepared, whatever part of it a patch needs, so that the same pixel of
-the sky comes out the same, bit for bit, in overlapping patches.
+The same pixel of the sky comes out the same, bit for bit, in overlapping patches. So the whole
+detector is prepared, whatever part of it a patch needs, where what becomes of a pixel depends on
+others (`WarpSettings.need_whole_detectors`).
 """
 
 from __future__ import annotations
@@ -44,8 +45,6 @@ class PreparedImage:
         Bit 0 is set where a pixel was bad for any reason, bit k + 1 where plane k was set.
     n_fractions
         How many of these bits are resampled, 0 if none is asked for.
-    mean_variance_njy2
-        Mean variance of the detector, of which the weight is the inverse.
     """
 
     source: CalibratedImage
@@ -54,11 +53,17 @@ class PreparedImage:
     mask: npt.NDArray[np.int32]
     bad: npt.NDArray[np.uint16]
     n_fractions: int
-    mean_variance_njy2: float
 
 
 def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> PreparedImage:
     """Exchange the background, draw noise, interpolate bad pixels and calibrate one detector.
+
+    Parameters
+    ----------
+    image
+        The detector, or a window of it if the settings do not need the whole one.
+    settings
+        All choices.
 
     Raises
     ------
@@ -134,7 +139,6 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         mask=mask,
         bad=bad,
         n_fractions=1 + len(planes) if settings.do_warp_masked_fraction else 0,
-        mean_variance_njy2=mean_variance_njy2(image),
     )
 
 

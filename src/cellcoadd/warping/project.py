@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["LandedDetector", "Placement", "ProjectedImage", "place_detector", "project_image"]
+__all__ = [
+    "DetectorProjector",
+    "LandedDetector",
+    "Placement",
+    "ProjectedImage",
+    "place_detector",
+]
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, MaskSchema, Polygon, SkyProjection, TractFrame
+from lsst.images import XY, Box, MaskSchema, Polygon, SkyProjection, TractFrame
 from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 
+from ..kernels.lanczos import HALF_WIDTH
+from ..kernels.positions import node_indices, source_range
 from ..kernels.resample import resample
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
@@ -22,6 +30,9 @@ from ..products.mask_planes import bits_of
 from .positions import TractToDetector
 from .prepare import PreparedImage
 from .settings import ResamplingSettings
+from .workspace import Workspace
+
+_STRIP = 130  # rows that are resampled, then merged, while they are in the processor's cache
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,45 +143,114 @@ def place_detector(
     return Placement(region=region, footprint=footprint, transform=transform)
 
 
-def project_image(
-    prepared: PreparedImage, placement: Placement, *, settings: ResamplingSettings
-) -> ProjectedImage | None:
-    """Resample one detector to where it lands; None if its kernel fits nowhere."""
-    source = prepared.source
-    detector_box = source.bbox
-    region, transform = placement.region, placement.transform
-    schema = source.masked_image.mask.schema
-    shape = (region.y.size, region.x.size)
-    spacing = max(settings.interp_length, 1)
-    nodes = transform.nodes(region, spacing=spacing)
-    result = ProjectedImage(
-        schema=schema,
-        bbox=region,
-        values=np.empty((len(prepared.values), *shape), np.float32),
-        variances=np.empty((len(prepared.variances), *shape), np.float32),
-        mask=np.empty(shape, np.int32),
-        fractions=np.empty((prepared.n_fractions, *shape), np.float32),
-        coverage=np.empty(shape, np.bool_),
-    )
-    resample(
-        prepared.values,
-        prepared.variances,
-        prepared.mask,
-        prepared.bad,
-        nodes.x - detector_box.x.start,
-        nodes.y - detector_box.y.start,
-        region.x.start,
-        region.y.start,
-        spacing,
-        bits_of(schema, settings.grow_full_mask, ignore_missing=True),
-        bits_of(schema, ["NO_DATA"]),
-        result.values,
-        result.variances,
-        result.mask,
-        result.fractions,
-        result.coverage,
-    )
-    return result if result.coverage.any() else None
+class DetectorProjector:
+    """Resamples one detector to where it lands.
+
+    Parameters
+    ----------
+    whole
+        All pixels of the detector.
+    placement
+        Where it lands.
+    settings
+        All choices.
+    """
+
+    def __init__(self, whole: Box, placement: Placement, *, settings: ResamplingSettings) -> None:
+        self._whole = whole
+        self._region = placement.region
+        self._settings = settings
+        self._spacing = max(settings.interp_length, 1)
+        nodes = placement.transform.nodes(placement.region, spacing=self._spacing)
+        self._nodes = XY(x=nodes.x - whole.x.start, y=nodes.y - whole.y.start)
+
+    @property
+    def window(self) -> Box | None:
+        """The pixels of the detector that are needed, whole rows; None if there are none."""
+        ny = self._whole.y.size
+        columns = source_range(self._nodes.x, self._whole.x.size, HALF_WIDTH)
+        first, stop = source_range(self._nodes.y, ny, HALF_WIDTH)
+        if first == stop or columns[0] == columns[1]:
+            return None
+        y_start = self._whole.y.start
+        return Box.factory[
+            y_start + first : y_start + stop, self._whole.x.start : self._whole.x.stop
+        ]
+
+    def strips(self, prepared: PreparedImage) -> Iterator[ProjectedImage]:
+        """Yield the resampled planes, strip by strip; none if the kernel fits nowhere.
+
+        Parameters
+        ----------
+        prepared
+            The detector, or the rows of it in `window`.
+
+        Notes
+        -----
+        A strip's arrays are overwritten by the next one: they stay in the processor's cache, and
+        the computer need not find memory for them again and again.
+        """
+        skipped: list[Box] = []
+        landed = False
+        work = Workspace()
+        for strip in self._boxes():
+            projected = self._project(prepared, strip, work)
+            if not landed and not projected.coverage.any():
+                skipped.append(strip)
+                continue
+            landed = True
+            if skipped:
+                for earlier in skipped:
+                    yield self._project(prepared, earlier, work)
+                skipped.clear()
+                projected = self._project(prepared, strip, work)
+            yield projected
+
+    def _boxes(self) -> Iterator[Box]:
+        """Yield the strips of the region; they begin at nodes."""
+        x, y = self._region.x, self._region.y
+        start = y.start
+        while start < y.stop:
+            steps = max(_STRIP // self._spacing, 1)
+            stop = min((start // self._spacing + steps) * self._spacing, y.stop)
+            yield Box.factory[start:stop, x.start : x.stop]
+            start = stop
+
+    def _project(self, prepared: PreparedImage, strip: Box, work: Workspace) -> ProjectedImage:
+        schema = prepared.source.masked_image.mask.schema
+        shape = (strip.y.size, strip.x.size)
+        result = ProjectedImage(
+            schema=schema,
+            bbox=strip,
+            values=work.array("values", (len(prepared.values), *shape), np.float32),
+            variances=work.array("variances", (len(prepared.variances), *shape), np.float32),
+            mask=work.array("mask", shape, np.int32),
+            fractions=work.array("fractions", (prepared.n_fractions, *shape), np.float32),
+            coverage=work.array("coverage", shape, np.bool_),
+        )
+        first = strip.y.start // self._spacing - self._region.y.start // self._spacing
+        rows = len(node_indices(strip.y.start, strip.y.stop, self._spacing))
+        resample(
+            prepared.values,
+            prepared.variances,
+            prepared.mask,
+            prepared.bad,
+            prepared.source.bbox.y.start - self._whole.y.start,
+            self._whole.y.size,
+            self._nodes.x[first : first + rows],
+            self._nodes.y[first : first + rows],
+            strip.x.start,
+            strip.y.start,
+            self._spacing,
+            bits_of(schema, self._settings.grow_full_mask, ignore_missing=True),
+            bits_of(schema, ["NO_DATA"]),
+            result.values,
+            result.variances,
+            result.mask,
+            result.fractions,
+            result.coverage,
+        )
+        return result
 
 
 def _pixels_inside(footprint: Polygon, box: Box) -> Box | None:

@@ -118,6 +118,20 @@ class WarpSettings:
             )
 
     @property
+    def need_whole_detectors(self) -> bool:
+        """Whether what becomes of a pixel depends on pixels of the detector that are far from it.
+
+        Interpolation triangulates all good pixels at once, noise is drawn pixel after pixel, and
+        models of the background are evaluated on the whole detector.
+        """
+        return (
+            self.do_pre_warp_interpolation
+            or self.number_of_noise_realizations > 0
+            or self.do_revert_old_background
+            or self.do_apply_new_background
+        )
+
+    @property
     def masked_fraction_planes(self) -> tuple[str, ...]:
         """Planes that the masked fraction counts: those that were interpolated, if any were."""
         return self.interpolation.bad_mask_planes if self.do_pre_warp_interpolation else ()

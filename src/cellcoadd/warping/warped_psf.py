@@ -122,6 +122,8 @@ def _resample_stamp(
         np.empty((0, *source.shape[1:]), np.float32),
         np.zeros(source.shape[1:], np.int32),
         np.zeros(source.shape[1:], np.uint16),
+        0,
+        source.shape[1],
         node_x,
         node_y,
         box.x.start,

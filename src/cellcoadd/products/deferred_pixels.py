@@ -1,0 +1,71 @@
+"""Pixels of an image in a file, which are read when they are asked for, and only those."""
+
+from __future__ import annotations
+
+__all__ = ["DeferredPixels"]
+
+import functools
+from collections.abc import Callable
+from types import EllipsisType
+from typing import Any
+
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
+
+
+class DeferredPixels:
+    """What can be asked of a `lsst.images.MaskedImage` by those who need a part of it.
+
+    Parameters
+    ----------
+    read
+        Reads the pixels in a box.
+    bbox
+        All pixels.
+    sky_projection
+        Pixels to sky and back.
+    """
+
+    def __init__(
+        self, read: Callable[[Box], MaskedImage], *, bbox: Box, sky_projection: SkyProjection[Any]
+    ) -> None:
+        self._read = read
+        self._bbox = bbox
+        self._sky_projection = sky_projection
+
+    @property
+    def bbox(self) -> Box:
+        """All pixels."""
+        return self._bbox
+
+    @property
+    def sky_projection(self) -> SkyProjection[Any]:
+        """Pixels to sky and back."""
+        return self._sky_projection
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> MaskedImage:
+        """Read the pixels in a box, or all."""
+        return self._whole if bbox is ... or bbox == self._bbox else self._read(bbox)
+
+    @functools.cached_property
+    def _whole(self) -> MaskedImage:
+        return self._read(self._bbox)
+
+    @property
+    def image(self) -> Image:
+        """The image, read whole."""
+        return self._whole.image
+
+    @property
+    def mask(self) -> Mask:
+        """The mask, read whole."""
+        return self._whole.mask
+
+    @property
+    def variance(self) -> Image:
+        """The variance, read whole."""
+        return self._whole.variance
+
+    @property
+    def metadata(self) -> Any:
+        """Metadata of the image, which is read whole."""
+        return self._whole.metadata
