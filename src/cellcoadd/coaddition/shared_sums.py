@@ -123,8 +123,8 @@ class SharedSums:
             if common != group.cells:
                 group.cells -= common
                 shared, group = group.sums, _Group(common, self._sums_over_nothing(piece))
-                for mine, theirs in zip(group.sums, shared, strict=True):
-                    np.copyto(mine, theirs)
+                for name in CellSums._fields:
+                    np.copyto(getattr(group.sums, name), getattr(shared, name))
                 groups.append(group)
             yield group.sums
         if new:
