@@ -42,10 +42,14 @@ _UNCOMPRESSED = {"image": None, "mask": None, "variance": None}
 _SWARP_BAD = ("BAD", "SATURATED", "COSMIC_RAY")
 
 
-def standard_plan(n_visits: int) -> SurveyPlan:
-    """Return the plan; the first visits of a longer one are those of a shorter one."""
+def standard_plan(n_visits: int, *, small: bool = False) -> SurveyPlan:
+    """Return the plan; the first visits of a longer one are those of a shorter one.
+
+    The small one has detectors of 640 x 700 pixels, for trying things out.
+    """
+    width, height = (640, 700) if small else (2048, 4176)
     rng = np.random.default_rng(11)
-    dithers = rng.uniform(-_DITHER, _DITHER, (n_visits, 2)).round(1)
+    dithers = rng.uniform(-_DITHER, _DITHER, (n_visits, 2)).round(1) * (0.1 if small else 1.0)
     visits = tuple(
         VisitPlan(
             visit=_FIRST_VISIT + number,
@@ -64,7 +68,7 @@ def standard_plan(n_visits: int) -> SurveyPlan:
     return SurveyPlan(
         visits=visits,
         camera=Camera(
-            columns=3, rows=2, width=2048, height=4176, gap_x=72, gap_y=315, distortion=100.0
+            columns=3, rows=2, width=width, height=height, gap_x=72, gap_y=315, distortion=100.0
         ),
         ra=150.107805,
         dec=2.231422,
@@ -84,10 +88,11 @@ def images_of(
     n_visits: int,
     *,
     compressed: bool = False,
+    small: bool = False,
     progress: Callable[[str], object] = print,
 ) -> list[Path]:
     """Return the visit images of the first visits, made where they are missing."""
-    plan = standard_plan(n_visits)
+    plan = standard_plan(n_visits, small=small)
     paths = []
     for visit, detector in plan.exposures:
         name = f"visit_image_{visit}_{detector}.fits"
@@ -114,15 +119,21 @@ def _compressed(source: Path, path: Path, progress: Callable[[str], object]) -> 
 
 
 def swarp_images_of(
-    folder: Path, n_visits: int, *, progress: Callable[[str], object] = print
+    folder: Path,
+    n_visits: int,
+    *,
+    small: bool = False,
+    progress: Callable[[str], object] = print,
 ) -> list[Path]:
     """Return images for SWarp, each with its weight beside it (``.weight.fits``)."""
-    plan = standard_plan(n_visits)
+    plan = standard_plan(n_visits, small=small)
     camera = dataclasses.replace(plan.camera, distortion_keywords="TPV")
     tpv = dataclasses.replace(plan, camera=camera)
     results = []
     for (visit, detector), source in zip(
-        plan.exposures, images_of(folder, n_visits, progress=progress), strict=True
+        plan.exposures,
+        images_of(folder, n_visits, small=small, progress=progress),
+        strict=True,
     ):
         path = folder / "swarp" / f"{visit}_{detector}.fits"
         weight_path = path.with_suffix(".weight.fits")

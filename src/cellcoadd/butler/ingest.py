@@ -193,16 +193,13 @@ def _ingest_visit(
     taken: list[Path] = []
     refused: list[Refusal] = []
     if as_they_are:
-        # None: the repository's formatter of the type. Another is needed where visit images are
-        # datasets of the type CalibratedImage.
-        formatter = None if kind.storageClass_name == "VisitImage" else VisitImageFileFormatter
         register_visit(butler, [(c.header, c.region) for c in as_they_are])
         butler.ingest(
             *(
                 FileDataset(
                     path=str(c.source.absolute()),
                     refs=[_reference(butler, c, kind, run)],
-                    formatter=formatter,
+                    formatter=VisitImageFileFormatter,
                 )
                 for c in as_they_are
             ),
