@@ -15,6 +15,7 @@ __all__ = [
     "SkyMapFormatter",
     "VisitImageFileFormatter",
     "WarpFormatter",
+    "WarpPlanesFormatter",
 ]
 
 from collections.abc import Mapping
@@ -30,7 +31,8 @@ from lsst.resources import ResourcePath
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.pixel_compression import CompressedCoadd, PixelCompression, compression_options
-from ..products.warp_compression import WARP_COMPRESSION, CompressedWarp
+from ..products.warp import Warp
+from ..products.warp_compression import WARP_COMPRESSION, CompressedPlanes, CompressedWarp
 from ..skymap import SkyMap
 from ..surveys.rubin import read_visit_image
 from ..surveys.visit_image_files import open_visit_image
@@ -74,7 +76,7 @@ class VisitImageFileFormatter(GenericFormatter):
         self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read visit images as the base class does, others from a file of this computer."""
-        if self._is_calibrated_image:
+        if self._wants_calibrated_image(component):
             return NotImplemented
         return super().read_from_uri(uri, component, expected_size)
 
@@ -82,6 +84,8 @@ class VisitImageFileFormatter(GenericFormatter):
         self, path: str, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read the image or the pixels in the parameter ``bbox``, converted; or a component."""
+        if not self._wants_calibrated_image(component):
+            return super().read_from_local_file(path, component, expected_size)
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
         if component in ("bbox", "psf", "sky_projection"):
             with open_visit_image(Path(path)) as reader:
@@ -92,13 +96,10 @@ class VisitImageFileFormatter(GenericFormatter):
             image = image.window(parameters.get("bbox", image.bbox))
         return image.masked_image if component == "masked_image" else image
 
-    @property
-    def _is_calibrated_image(self) -> bool:
-        descriptor = self.file_descriptor
-        return CalibratedImage in (
-            descriptor.storageClass.pytype,
-            descriptor.readStorageClass.pytype,
-        )
+    def _wants_calibrated_image(self, component: str | None) -> bool:
+        file = self.file_descriptor
+        wanted = file.readStorageClass if component is None else file.storageClass
+        return wanted.pytype is CalibratedImage
 
     @property
     def _is_here(self) -> bool:
@@ -111,10 +112,31 @@ class WarpFormatter(GenericFormatter):
     A recipe of the repository's configuration can say otherwise of planes that are named there.
     """
 
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read a warp in the quick way, and its components as the base class does."""
+        if component is None and uri.isLocal:
+            return Warp.read(uri, **(self.file_descriptor.parameters or {}))
+        return super().read_from_uri(uri, component, expected_size)
+
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
         """Write the warp."""
         if self.get_write_extension() == ".fits" and "recipe" not in self.write_parameters:
             in_memory_dataset = CompressedWarp(in_memory_dataset)
+        super().write_local_file(in_memory_dataset, uri)
+
+    def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]
+        return {**WARP_COMPRESSION, **super()._get_compression_options()}
+
+
+class WarpPlanesFormatter(GenericFormatter):
+    """What goes with warps, noise and masked fractions: written as warps are."""
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the image or masked image."""
+        if self.get_write_extension() == ".fits" and "recipe" not in self.write_parameters:
+            in_memory_dataset = CompressedPlanes(in_memory_dataset)
         super().write_local_file(in_memory_dataset, uri)
 
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd"]
+__all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd", "noise_image"]
 
 import dataclasses
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import YX, Mask, MaskedImage, MaskSchema
+from lsst.images import YX, Image, Mask, MaskedImage, MaskSchema
 from lsst.images.cells import CellIJ
 
 from ..cell_grid import Index2D, shared_box, to_index2d
@@ -50,14 +50,14 @@ class VisitOnPatch:
     warp
         Image, mask, variance, masked fractions, inputs, PSF.
     noise
-        Noise realizations on the same pixels.
+        Noise realizations on the same pixels; of masked images, the images count.
     artifact_mask
         A mask whose CLIPPED plane marks artifacts; None if there is none. It counts only where the
         settings say ``do_use_artifact_mask``.
     """
 
     warp: Warp
-    noise: Sequence[MaskedImage] = ()
+    noise: Sequence[MaskedImage | Image] = ()
     artifact_mask: Mask | None = None
 
 
@@ -324,10 +324,15 @@ def _planes_of(visit: VisitOnPatch, layout: StackLayout) -> tuple[InputPlanes, i
         variance=warp.variance.array,
         mask=mask,
         owner=warp.owner,
-        noise=_stacked([noise.image.array for noise in visit.noise], mask.shape),
+        noise=_stacked([noise_image(noise).array for noise in visit.noise], mask.shape),
         fractions=_stacked([image.array for image in warp.mask_fractions.values()], mask.shape),
     )
     return planes, kept
+
+
+def noise_image(noise: MaskedImage | Image) -> Image:
+    """Return the image of a noise realization."""
+    return noise if isinstance(noise, Image) else noise.image
 
 
 def _stacked(

@@ -20,7 +20,6 @@ from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, T
 from lsst.images.cells import PatchDefinition
 from lsst.images.describe import DescribableMixin, DescribeOptions, FieldRole, Report, ReportField
 from lsst.images.psfs import PointSpreadFunction
-from lsst.images.serialization import read_archive
 from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
@@ -298,9 +297,10 @@ class Warp(DescribableMixin):
         UnusableInputError
             If the file is broken or holds something else.
         """
-        parameters: dict[str, Any] = {} if bbox is None else {"bbox": bbox}
+        from .warp_storage import read_warp
+
         with errors_named(path, cls):
-            return read_archive(path, cls, **parameters)
+            return read_warp(cls, path, bbox=bbox)
 
     def write(self, path: ResourcePathExpression, *, overwrite: bool = False) -> None:
         """Write the warp to a FITS file, without loss.

@@ -23,20 +23,18 @@ from lsst.images import (
     ImageSerializationModel,
     Mask,
     MaskedImage,
-    MaskSchema,
-    MaskSerializationModel,
     VisitImage,
     VisitImageSerializationModel,
 )
 from lsst.images.serialization import (
     ArchiveTree,
-    InputArchive,
     Reader,
     open_archive,
 )
 
 from ..products.entry_archive import EntryArchive, StoredArray, fits_name
 from ..products.fits_entries import FitsEntries
+from ..products.integer_masks import IntegerMaskModel
 
 
 @contextlib.contextmanager
@@ -71,8 +69,7 @@ def open_visit_image(path: Path) -> Iterator[Reader[VisitImage]]:
 def _keep_integers(tree: ArchiveTree) -> None:
     if not isinstance(tree, VisitImageSerializationModel):
         raise TypeError(f"it holds a {type(tree).SCHEMA_NAME}, not a visit_image")
-    if len(tree.mask.data) == 1 and len(tree.mask.data[0].shape) == 2:
-        tree.mask = _IntegerMaskModel.model_construct(**dict(tree.mask))
+    tree.mask = IntegerMaskModel.of(tree.mask) or tree.mask
 
 
 class PixelsOfFile:
@@ -108,7 +105,7 @@ class PixelsOfFile:
         image, mask, variance = planes
         return MaskedImage(
             Image(image, bbox=bbox),
-            mask=Mask(mask[:, :, np.newaxis], schema=_integer_schema(self._tree.mask), bbox=bbox),
+            mask=Mask(mask[:, :, np.newaxis], schema=self._tree.mask.schema_of_integers, bbox=bbox),
             variance=Image(variance, bbox=bbox),
             sky_projection=self._sky_projection,
         )
@@ -116,7 +113,7 @@ class PixelsOfFile:
     def _quick_planes(self, bbox: Box) -> list[npt.NDArray[Any]] | None:
         """Read the three planes from where the standard says they are; None if they are not."""
         tree = self._tree
-        if not isinstance(tree.mask, _IntegerMaskModel):
+        if not isinstance(tree.mask, IntegerMaskModel):
             return None
         rows, columns = bbox.slice_within(tree.image.bbox)
         with self._path.open("rb") as stream:
@@ -134,17 +131,3 @@ def _array(model: ImageSerializationModel[Any]) -> StoredArray:
     data: Any = model.data
     array: StoredArray = data.value if hasattr(data, "unit") else data
     return array
-
-
-def _integer_schema(model: MaskSerializationModel[Any]) -> MaskSchema:
-    return MaskSchema(model.planes, dtype=np.int32)
-
-
-class _IntegerMaskModel(MaskSerializationModel[Any]):
-    """The stored form of a mask with one integer a pixel, read as what it is."""
-
-    def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **_: Any) -> Mask:
-        """Read the mask, or the part of it in a box."""
-        box = self.bbox if bbox is None else bbox
-        array = archive.get_array(self.data[0], slices=box.slice_within(self.bbox))
-        return Mask(array[:, :, np.newaxis], schema=_integer_schema(self), bbox=box)

@@ -311,7 +311,7 @@ class AssembleCellCoaddTask(PipelineTask):
                 continue
             yield VisitOnPatch(
                 warp=context.get(ref).get(),
-                noise=tuple(context.get(each[visit]).get() for each in noise),
+                noise=tuple(context.get(each[visit]).get(component="image") for each in noise),
                 artifact_mask=context.get(artifacts[visit]).get() if visit in artifacts else None,
             )
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from lsst.images import Box, Image
 
 from ..cell_grid import Index2D
-from ..coaddition.assemble import VisitOnPatch
+from ..coaddition.assemble import VisitOnPatch, noise_image
 from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..skymap import Patch
 
@@ -114,7 +114,7 @@ def assemble_slowly(
             error = np.where(used, w**2 * variance, 0.0).sum(axis=0) / total**2
         noise = np.array(
             [
-                mean(_stack(visit.noise[k].image[outer] for visit, _ in chosen))
+                mean(_stack(noise_image(visit.noise[k])[outer] for visit, _ in chosen))
                 for k in range(len(chosen[0][0].noise))
             ]
         )
