@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,10 +46,26 @@ def test_every_part_of_a_coadd_is_read_and_the_older_format_whole() -> None:
         assert float(megabytes) < whole
 
 
-def smoke_run(name: str) -> list[str]:
+def test_the_standard_work_is_measured(tmp_path: Path) -> None:
+    """By each route; the peers only where they are installed."""
+    smoke_run("standard.py", str(tmp_path), "--visits", "1", "2")
+    results = json.loads((tmp_path / "standard.json").read_text())
+    for name in ("files, 1 visits", "files, 2 visits", "compressed files", "pipetask"):
+        assert results[name]["cpu_s"] > 0.0
+        assert results[name]["start_up_s"] > 0.0
+    stages = results["files, 2 visits"]["stages_s"]
+    assert set(stages) == {
+        "read", "prepare", "resample", "merge", "cells and PSFs of a warp", "choose and add",
+        "finish", "write",
+    }  # fmt: skip
+    assert sum(stages.values()) <= results["files, 2 visits"]["cpu_s"]
+    assert (tmp_path / "standard.png").stat().st_size > 10_000
+
+
+def smoke_run(name: str, *arguments: str) -> list[str]:
     """Run a benchmark at its smallest; return the lines that it prints."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(FOLDER / name), "--small"],
+        [sys.executable, "-W", "error", str(FOLDER / name), *arguments, "--small"],
         check=True,
         capture_output=True,
         text=True,

@@ -33,7 +33,7 @@ from ..products.warp import Warp
 from ..skymap import Patch
 from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
-from .noise_covariance import input_noise_covariance
+from .noise_covariance import input_noise_covariance, sky_variances_of
 from .settings import CoaddSettings
 from .stack import CellStackBuilder, InputInCell, StackLayout
 from .weights import compute_weight
@@ -186,10 +186,7 @@ class CellAssembly:
         for number, chosen in self._taken(choices, first_row).items():
             self._builder.add(
                 planes,
-                {
-                    choice.index: _input_in_cell(warp, choice, rejected=rejected, layout=layout)
-                    for choice in chosen
-                },
+                _inputs_in_cells(warp, chosen, rejected=rejected, layout=layout),
                 start=YX(y=warp.bbox.y.start, x=warp.bbox.x.start),
                 kept_bits=kept_bits,
                 number=number,
@@ -343,35 +340,36 @@ def _stacked(
     return np.stack(planes) if planes else np.empty((0, *shape), np.float32)
 
 
-def _input_in_cell(
-    warp: Warp, choice: CellChoice, *, rejected: npt.NDArray[np.bool_], layout: StackLayout
-) -> InputInCell:
-    size, row = layout.settings.psf_dimensions, choice.stamp
-    inner = layout.grid.inner_bbox_of(choice.index)
-    variance = np.full(tuple(inner.shape), np.nan, np.float32)
-    good = np.zeros(variance.shape, np.bool_)
-    shared = shared_box(inner, warp.bbox)
-    if shared is not None:
-        target, source = shared.slice_within(inner), shared.slice_within(warp.bbox)
-        window = (source.y, source.x)
-        mine = warp.owner[window] == choice.input_row
-        variance[target.y, target.x] = warp.variance.array[window]
-        good[target.y, target.x] = mine & ~rejected[window]
-    return InputInCell(
-        psf=_fitted(warp.stamps[row], size),
-        noise_covariance=_fitted(
-            input_noise_covariance(
-                warp.noise_covariances[row],
-                variance,
-                good,
-                stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
-            ),
-            size,
-        ),
-        aperture_corrections={
-            name: float(values[row]) for name, values in warp.aperture_corrections.items()
-        },
+def _inputs_in_cells(
+    warp: Warp,
+    choices: Sequence[CellChoice],
+    *,
+    rejected: npt.NDArray[np.bool_],
+    layout: StackLayout,
+) -> dict[Index2D, InputInCell]:
+    """What a detector has for the cells that take it in."""
+    size = layout.settings.psf_dimensions
+    skies = sky_variances_of(
+        warp, [(choice.index, choice.input_row) for choice in choices], rejected
     )
+    return {
+        choice.index: InputInCell(
+            psf=_fitted(warp.stamps[choice.stamp], size),
+            noise_covariance=_fitted(
+                input_noise_covariance(
+                    warp.noise_covariances[choice.stamp],
+                    sky_variance=sky,
+                    stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
+                ),
+                size,
+            ),
+            aperture_corrections={
+                name: float(values[choice.stamp])
+                for name, values in warp.aperture_corrections.items()
+            },
+        )
+        for choice, sky in zip(choices, skies, strict=True)
+    }
 
 
 def _fitted(stamp: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["input_noise_covariance"]
+__all__ = ["input_noise_covariance", "sky_variances_of"]
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from ..cell_grid import Index2D
+from ..kernels.cell_pixels import sky_variances
+from ..products.warp import Warp
 
 _SOURCES = 2.0
 """Pixels of more variance than so many times the median have the photon noise of sources.
@@ -17,11 +24,7 @@ _STRIDE = 3  # the median is only for that limit: a ninth of the pixels will do
 
 
 def input_noise_covariance(
-    unit_covariance: npt.NDArray[np.float32],
-    variance: npt.NDArray[np.float32],
-    good: npt.NDArray[np.bool_],
-    *,
-    stated_variance: float,
+    unit_covariance: npt.NDArray[np.float32], *, sky_variance: float, stated_variance: float
 ) -> npt.NDArray[np.float32]:
     """Return the covariance of two pixels by their offset, in nJy^2.
 
@@ -32,34 +35,55 @@ def input_noise_covariance(
     ----------
     unit_covariance : float32 (n, n)
         What the resampling makes of white noise of variance 1; offset 0 in the middle.
-    variance : float32 (height, width)
-        Variance plane of the cell's inner region in nJy^2.
-    good : bool (height, width)
-        The pixels that are added up.
+    sky_variance
+        Mean of the variance plane of the cell where there are no sources (`sky_variances_of`) in
+        nJy^2; NaN if there is none.
     stated_variance
         Mean variance of the detector in nJy^2, taken where no pixel has a variance.
 
     Returns
     -------
     covariance : float32 (n, n)
-        At offset 0 the mean of the variance plane over the good pixels without sources; over all
-        that have a variance, where none is good.
+        With the sky's variance at offset 0.
     """
-    middle = unit_covariance.shape[0] // 2
-    at_zero = float(unit_covariance[middle, middle])
-    sky = _sky_variance(variance, good)
-    if sky is None:
+    if math.isnan(sky_variance):
         return unit_covariance * np.float32(stated_variance)
-    return unit_covariance * np.float32(sky / at_zero)
+    middle = unit_covariance.shape[0] // 2
+    return unit_covariance * np.float32(sky_variance / float(unit_covariance[middle, middle]))
 
 
-def _sky_variance(variance: npt.NDArray[np.float32], good: npt.NDArray[np.bool_]) -> float | None:
-    known = np.isfinite(variance)
-    good = known & good
-    if not good.any():
-        good = known
-    if not good.any():
-        return None
-    sample = variance[::_STRIDE, ::_STRIDE][good[::_STRIDE, ::_STRIDE]]
-    limit = _SOURCES * float(np.median(sample if sample.size else variance[good]))
-    return float(variance[good & (variance <= limit)].mean(dtype=np.float64))
+def sky_variances_of(
+    warp: Warp, cells: Sequence[tuple[Index2D, int]], rejected: npt.NDArray[np.bool_]
+) -> list[float]:
+    """Return the mean variance in nJy^2 without sources of detectors in the inner regions of cells.
+
+    Parameters
+    ----------
+    warp
+        One visit.
+    cells
+        Cells and rows of detectors in the warp's inputs.
+    rejected : bool, of the shape of the warp
+        Pixels that are not added up; they count where all of a cell's are such.
+
+    Returns
+    -------
+    variances
+        NaN where no pixel has a variance.
+    """
+    shape, corner, start = warp.grid.inner_cell_shape, warp.grid.bbox.start, warp.bbox.start
+    result = np.empty(len(cells))
+    sky_variances(
+        warp.owner,
+        warp.variance.array,
+        rejected,
+        np.array([number for _, number in cells], np.int64),
+        np.array([corner.y - start.y + shape.y * index.y for index, _ in cells], np.int64),
+        np.array([corner.x - start.x + shape.x * index.x for index, _ in cells], np.int64),
+        shape.y,
+        shape.x,
+        _STRIDE,
+        _SOURCES,
+        result,
+    )
+    return [float(variance) for variance in result]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count_owners", "count_pixels", "find_rejected", "mean_of_pixels"]
+__all__ = ["count_owners", "count_pixels", "find_rejected", "mean_of_pixels", "sky_variances"]
 
 import math
 
@@ -133,6 +133,67 @@ def mean_of_pixels(
                     if owners[i] == mine and math.isfinite(values[i]):
                         total += values[i]
         means[box] = total / count if count else math.nan
+
+
+@kernel
+def sky_variances(
+    owner: npt.NDArray[np.uint8],
+    variance: npt.NDArray[np.float32],
+    rejected: npt.NDArray[np.bool_],
+    numbers: npt.NDArray[np.int64],
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    height: int,
+    width: int,
+    stride: int,
+    factor: float,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Mean variance of a detector's pixels without sources in each of many boxes.
+
+    Parameters
+    ----------
+    owner, rejected, numbers, y, x, height, width
+        As for `count_pixels`.
+    variance : float32 (h, w)
+        The variance; where it is not finite it is not known.
+    stride
+        Every so many pixels in x and y are looked at to find the median.
+    factor
+        Pixels of more variance than the median times this have sources.
+    out : float64 (n,)
+        Written: the mean over the good pixels without sources; over all whose variance is known
+        without sources, where none is good; NaN where none is known.
+    """
+    sample = np.empty(height * width, dtype=np.float32)
+    for box in range(numbers.size):
+        mine = np.uint8(numbers[box])
+        rows = (max(y[box], 0), min(y[box] + height, owner.shape[0]))
+        columns = (max(x[box], 0), min(x[box] + width, owner.shape[1]))
+        out[box] = math.nan
+        # First good pixels by the stride, then all good ones, then all whose variance is known.
+        for attempt in range(3):
+            step = stride if attempt == 0 else 1
+            n = 0
+            for row in range(rows[0] + (y[box] - rows[0]) % step, rows[1], step):
+                for column in range(columns[0] + (x[box] - columns[0]) % step, columns[1], step):
+                    good = owner[row, column] == mine and not rejected[row, column]
+                    if (good or attempt == 2) and math.isfinite(variance[row, column]):
+                        sample[n] = variance[row, column]
+                        n += 1
+            if n == 0:
+                continue
+            limit = factor * float(np.median(sample[:n]))
+            count, total = 0, 0.0
+            for row in range(rows[0], rows[1]):
+                for column in range(columns[0], columns[1]):
+                    good = owner[row, column] == mine and not rejected[row, column]
+                    value = variance[row, column]
+                    if (good or attempt == 2) and value <= limit:
+                        count += 1
+                        total += value
+            out[box] = total / count
+            break
 
 
 @kernel

@@ -17,7 +17,6 @@ import functools
 import io
 import math
 import mmap
-import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -26,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .fits_units import FitsUnit, axes_of, units_of
+from .gzip_tiles import decompress
 from .rice_tiles import RICE_SETTINGS, decode_rice
 
 _KIND = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_GZIP = 31  # what zlib calls this container
 _COLUMNS = {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "ZSCALE", "ZZERO"}
 _FORMS = {"P": "(2,)>i4", "Q": "(2,)>i8", "D": ">f8"}
 _SCALINGS = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO")
@@ -214,14 +213,14 @@ class FitsEntries:
         if length == 0:
             # Pixels that cannot be rounded are kept to the bit.
             length, offset = row["GZIP_COMPRESSED_DATA"].tolist()
-            exact = zlib.decompress(self._read(stack.heap + offset, length), _GZIP)
+            exact = decompress(self._read(stack.heap + offset, length))
             out[...] = np.frombuffer(exact, stack.kind).reshape(out.shape)
             return None
         data = self._read(stack.heap + offset, length)
         if stack.algorithm == "RICE_1":
             return _RiceTile(data=bytes(data), stack=stack, row=row, out=out)
         kind = np.dtype(">i4") if stack.is_rounded else stack.kind
-        pixels = np.frombuffer(zlib.decompress(data, _GZIP), np.uint8)
+        pixels = np.frombuffer(decompress(data), np.uint8)
         if stack.algorithm == "GZIP_2":
             pixels = pixels.reshape(kind.itemsize, -1).T.ravel()
         out[...] = _scaled(pixels.view(kind).reshape(out.shape), stack, row)

@@ -40,7 +40,7 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
     Raises
     ------
     OSError
-        If the file ends within a header.
+        If the file ends within a header, or a header is not ASCII.
     """
     end = stream.seek(0, os.SEEK_END)
     address = 0
@@ -64,9 +64,12 @@ def _read_header(stream: IO[bytes]) -> Header:
     """Read a header; astropy's parser takes ten times as long."""
     values: Header = {}
     while True:
-        block = stream.read(BLOCK).decode("ascii")
-        if len(block) < BLOCK:
+        data = stream.read(BLOCK)
+        if len(data) < BLOCK:
             raise OSError("The FITS file ends within a header; it is broken.")
+        if not data.isascii():
+            raise OSError("The FITS file has a header that is no text; it is broken.")
+        block = data.decode("ascii")
         for start in range(0, BLOCK, _CARD_LENGTH):
             card = block[start : start + _CARD_LENGTH]
             if card.startswith("END "):

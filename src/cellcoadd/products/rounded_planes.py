@@ -45,7 +45,7 @@ def rounded(plane: npt.NDArray[np.float32]) -> PrecompressedImage:
         integers = np.empty((len(batch), *plane.shape[1:]), np.int32)
         for out, number in zip(integers, batch, strict=True):
             # In double precision, as they are turned back.
-            out[...] = np.rint(plane[number] * (1.0 / steps[number]))
+            out[...] = np.rint(plane[number] * np.float64(1.0 / steps[number]))
         rice |= dict(zip(batch, encode_rice(integers), strict=True))
     nothing = np.empty(0, np.uint8)
     exact = [nothing if number in rice else gzip_tile(entry) for number, entry in enumerate(plane)]

@@ -1,0 +1,103 @@
+"""Pixels of visit images are read past lsst.images; they must be what lsst.images reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lsst.images import Box, VisitImage
+from lsst.images.fits import (
+    FitsCompressionAlgorithm,
+    FitsCompressionOptions,
+    FitsDitherAlgorithm,
+    FitsQuantizationOptions,
+)
+
+from cellcoadd.products.deferred_pixels import DeferredPixels
+from cellcoadd.products.mask_planes import standard_name
+from cellcoadd.simulate.camera import Camera
+from cellcoadd.simulate.observe import simulate_visit_detector
+from cellcoadd.simulate.plan import SurveyPlan, VisitPlan
+from cellcoadd.surveys.rubin import read_visit_image
+
+_TILES = FitsCompressionOptions(tile_shape=(7, 40))
+_ROUNDED = FitsCompressionOptions(
+    algorithm=FitsCompressionAlgorithm.RICE_1,
+    quantization=FitsQuantizationOptions(
+        dither=FitsDitherAlgorithm.SUBTRACTIVE_DITHER_1, level=16.0, seed=1
+    ),
+)
+FORMS: dict[str, dict[str, Any]] = {
+    "uncompressed": {"image": None, "mask": None, "variance": None},
+    "rows": {},
+    "tiles of rows": {"image": _TILES, "mask": _TILES, "variance": _TILES},
+    "rounded with dither": {"image": _ROUNDED, "variance": None},
+}
+"""How lsst.images may have compressed the planes; of the last one we know nothing."""
+
+
+@pytest.fixture(scope="module")
+def visit_image() -> VisitImage:
+    plan = SurveyPlan(
+        visits=(VisitPlan(visit=12),),
+        camera=Camera(columns=1, rows=1, width=40, height=51, first_x=3, first_y=5),
+    )
+    return simulate_visit_detector(plan, visit=12, detector=0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rows", [(5, 56), (5, 6), (20, 33), (55, 56)])
+def test_any_rows_are_those_of_lsst_images(
+    visit_image: VisitImage, tmp_path: Path, form: str, rows: tuple[int, int]
+) -> None:
+    """To the bit, whichever tiles they lie in, and the mask plane by plane."""
+    path = tmp_path / "image.fits"
+    visit_image.write(str(path), compression_options=FORMS[form])
+    expected = VisitImage.read(str(path))
+    pixels = read_visit_image(path).calibrated_image.masked_image
+    assert isinstance(pixels, DeferredPixels)
+    box = Box.factory[rows[0] : rows[1], 3:43]
+    found = pixels[box]
+    assert found.bbox == box
+    np.testing.assert_array_equal(found.image.array, expected.image[box].array)
+    np.testing.assert_array_equal(found.variance.array, expected.variance[box].array)
+    for plane in expected.mask.schema.names:
+        np.testing.assert_array_equal(
+            found.mask.get(standard_name(plane)), expected.mask[box].get(plane), err_msg=plane
+        )
+
+
+def test_columns_can_be_cut_out(visit_image: VisitImage, tmp_path: Path) -> None:
+    """A box that is not of whole rows, for those who ask the Butler for one."""
+    path = tmp_path / "image.fits"
+    visit_image.write(str(path))
+    box = Box.factory[10:30, 7:19]
+    found = read_visit_image(path).calibrated_image.window(box)
+    np.testing.assert_array_equal(found.masked_image.image.array, visit_image.image[box].array)
+
+
+def test_an_image_whose_middle_is_bad_is_read_whole(
+    visit_image: VisitImage, tmp_path: Path
+) -> None:
+    """Its middle rows do not tell what it is like, but that is no reason to refuse it."""
+    spoilt = visit_image.copy()
+    spoilt.variance.array[15:40] = np.inf
+    path = tmp_path / "image.fits"
+    spoilt.write(str(path))
+    image = read_visit_image(path).calibrated_image
+    assert not isinstance(image.masked_image, DeferredPixels)
+    np.testing.assert_array_equal(image.masked_image.variance.array, spoilt.variance.array)
+
+
+def test_a_file_that_goes_before_its_pixels_are_read_is_named(
+    visit_image: VisitImage, tmp_path: Path
+) -> None:
+    """The error says which file, and that it is not there."""
+    path = tmp_path / "image.fits"
+    visit_image.write(str(path))
+    image = read_visit_image(path).calibrated_image
+    path.unlink()
+    with pytest.raises(Exception, match=r"image\.fits"):
+        image.window(image.bbox)
