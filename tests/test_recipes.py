@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.coaddition import strips
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.recipes import coadd_files, coadd_images
-from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
+from cellcoadd.simulate import (
+    Camera,
+    SkySettings,
+    SurveyPlan,
+    VisitPlan,
+    survey_plan,
+    write_survey,
+)
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.surveys.rubin import read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
@@ -67,6 +75,62 @@ def test_defaults_are_those_of_the_stages() -> None:
     assert ours is not None
     assert theirs is not None
     np.testing.assert_array_equal(ours.stack.image, theirs.stack.image)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three visits with gaps and defects, two detectors wide and high, onto the patch."""
+    middle = PATCH.sky_projection.pixel_to_sky(
+        x=PATCH.outer_bbox.x.center, y=PATCH.outer_bbox.y.center
+    )
+    plan = SurveyPlan(
+        visits=tuple(
+            VisitPlan(visit=visit, rotation=turn, dither_east=3.0 * visit, sky_sigma=20.0 + visit)
+            for visit, turn in ((1, 0.0), (2, 35.0), (3, 90.0))
+        ),
+        camera=Camera(columns=2, rows=2, width=80, height=90, gap_x=4, gap_y=4),
+        ra=float(middle.ra.deg),
+        dec=float(middle.dec.deg),
+        sky=SkySettings(galaxies_per_arcmin2=0.0),
+    )
+    return list(write_survey(plan, tmp_path_factory.mktemp("survey")).images)
+
+
+def test_in_strips_the_coadd_is_the_same(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, with its inputs and its record; each file is read once a strip."""
+    whole = coadd_files(files, PATCH).coadd
+    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
+    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+    progress: list[tuple[int, int]] = []
+    parts = coadd_files(files, PATCH, progress=lambda *count: progress.append(count))
+    assert whole is not None
+    assert parts.coadd == whole
+    done, total = progress[-1]
+    assert done == total == len(progress)
+    assert total % len(files) == 0
+    assert total // len(files) > 2
+
+
+def test_settings_that_need_whole_detectors_or_warps_are_not_cut_into_strips(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they give depends on pixels outside of a strip."""
+    cases: list[tuple[WarpSettings, CoaddSettings]] = [
+        (WarpSettings(do_pre_warp_interpolation=True), CoaddSettings()),
+        (WarpSettings(), CoaddSettings(do_calculate_weight_from_warp=True)),
+    ]
+    expected = [
+        coadd_files(files, PATCH, warp_settings=warp, coadd_settings=coadd).coadd
+        for warp, coadd in cases
+    ]
+    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
+    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+    for (warp, coadd), same in zip(cases, expected, strict=True):
+        assert same is not None
+        found = coadd_files(files, PATCH, warp_settings=warp, coadd_settings=coadd).coadd
+        assert found == same
 
 
 def test_some_cells_may_be_asked_for() -> None:

@@ -10,9 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from lsst.images import Box
+
 from .cell_grid import Index2D
 from .coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from .coaddition.settings import CoaddSettings
+from .coaddition.strips import assemble_in_strips, strips_of
 from .errors import UnusableInputError
 from .products.calibrated_image import CalibratedImage
 from .products.cell_coadd import MultipleCellCoadd
@@ -114,7 +117,8 @@ def coadd_files(
     patch, warp_settings, coadd_settings, cells
         As for `coadd_images`.
     progress
-        Called after each file with the number of files done and that of all.
+        Called after each file with the number of files done and that of all. Files of many visits
+        are done in parts, each of which counts.
 
     Raises
     ------
@@ -131,28 +135,42 @@ def coadd_files(
     refused: list[UnusableInputError] = []
     files = _by_visit(paths, refused)
     _check_bands(file.header.observation for group in files.values() for file in group)
-    total = sum(len(group) for group in files.values()) + len(refused)
+    strips = strips_of(
+        patch,
+        settings=coadd_settings,
+        n_visits=len(files),
+        n_fractions=1 + len(warp_settings.masked_fraction_planes),
+        cells=cells,
+        whole=warp_settings.need_whole_detectors,
+    )
+    total = sum(len(group) for group in files.values()) * len(strips) + len(refused)
     done = len(refused)
+    useless: set[ObservationIdentifiers] = set()
 
-    def warps() -> Iterator[VisitOnPatch]:
+    def warps_in(bbox: Box | None) -> Iterator[VisitOnPatch]:
         nonlocal done
         memory = Workspace()
         for _, group in sorted(files.items()):
-            warper = VisitWarper(patch, settings=warp_settings, memory=memory)
+            warper = VisitWarper(patch, settings=warp_settings, memory=memory, bbox=bbox)
             for file in sorted(group, key=lambda file: file.header.observation):
-                try:
-                    _add_file(warper, file)
-                except UnusableInputError as error:
-                    refused.append(error)
-                    _LOG.warning("Left out: %s", error)
+                observation = file.header.observation
+                if observation not in useless:
+                    try:
+                        _add_file(warper, file)
+                    except UnusableInputError as error:
+                        refused.append(error)
+                        useless.add(observation)
+                        _LOG.warning("Left out: %s", error)
                 done += 1
                 if progress is not None:
                     progress(done, total)
             result = warper.finish()
+            # What is refused in one strip would be refused, and logged, in the next one.
+            useless.update(refusal.observation for refusal in warper.refused)
             if result is not None:
                 yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
-    coadd = assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)
+    coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings)
     return FilesCoadd(coadd=coadd, refused=refused)
 
 

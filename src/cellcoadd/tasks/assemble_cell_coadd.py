@@ -8,10 +8,12 @@ __all__ = [
     "AssembleCellCoaddTask",
 ]
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lsst.daf.butler import DataCoordinate
+from lsst.images import Box
 from lsst.pex.config import (
     ChoiceField,
     ConfigField,
@@ -32,15 +34,19 @@ from lsst.pipe.base import (
     connectionTypes,
 )
 
-from ..cell_grid import Index2D
+from ..cell_grid import Index2D, shared_box
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
+from ..coaddition.strips import assemble_in_strips, strips_of
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.warp import Warp
 from ..skymap import Patch, SkyMap
 from ._configs import InputMapConfig
 
 _DEFAULTS = CoaddSettings()
+_MOST_FRACTIONS = 4  # masked fractions of a warp: all planes together, BAD, SAT, CR
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
 _COADD_DIMENSIONS = ("tract", "patch", "band", "skymap")
 
@@ -254,8 +260,18 @@ class AssembleCellCoaddTask(PipelineTask):
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
-        visits = self._load(butlerQC, inputRefs)
-        butlerQC.put(self.run(visits=visits, patch=patch), outputRefs)
+        settings = self.config.to_settings()
+        strips = strips_of(
+            patch,
+            settings=settings,
+            n_visits=len(inputRefs.input_warps),
+            n_fractions=_MOST_FRACTIONS,
+            cells=self._cells_of(patch),
+        )
+        coadd = assemble_in_strips(
+            functools.partial(self._load, butlerQC, inputRefs), patch, strips, settings=settings
+        )
+        butlerQC.put(self._outputs(coadd, patch), outputRefs)
 
     def run(self, *, visits: Iterable[VisitOnPatch], patch: Patch) -> Struct:
         """Add up visits.
@@ -277,9 +293,17 @@ class AssembleCellCoaddTask(PipelineTask):
         lsst.pipe.base.NoWorkFound
             If no input covers a cell.
         """
-        cells = [_index_of(patch, number) for number in self.config.cells] or None
-        coadd = assemble_cell_coadd(visits, patch, settings=self.config.to_settings(), cells=cells)
+        coadd = assemble_cell_coadd(
+            visits, patch, settings=self.config.to_settings(), cells=self._cells_of(patch)
+        )
+        return self._outputs(coadd, patch)
+
+    def _cells_of(self, patch: Patch) -> list[Index2D] | None:
+        return [_index_of(patch, number) for number in self.config.cells] or None
+
+    def _outputs(self, coadd: MultipleCellCoadd | None, patch: Patch) -> Struct:
         if coadd is None:
+            cells = self._cells_of(patch)
             which = f"any of the {len(cells)} cells asked for" if cells else "a whole cell"
             raise NoWorkFound(
                 f"No input covers {which} of tract {patch.tract}, patch {patch.id} of "
@@ -294,9 +318,9 @@ class AssembleCellCoaddTask(PipelineTask):
         return Struct(**outputs)
 
     def _load(
-        self, context: QuantumContext, refs: InputQuantizedConnection
+        self, context: QuantumContext, refs: InputQuantizedConnection, bbox: Box | None
     ) -> Iterator[VisitOnPatch]:
-        """Read the visits in order, one at a time."""
+        """Read the pixels in a box of the visits that have any, in order, one at a time."""
         noise = [
             _by_visit(getattr(refs, f"noise{number}_warps"))
             for number in range(self.config.num_noise_realizations)
@@ -309,9 +333,17 @@ class AssembleCellCoaddTask(PipelineTask):
                     "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
                 )
                 continue
+            handle = context.get(ref)
+            if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
+                continue
+            warp: Warp = handle.get(parameters=bbox and {"bbox": bbox})
+            shared = {"bbox": warp.bbox}
             yield VisitOnPatch(
-                warp=context.get(ref).get(),
-                noise=tuple(context.get(each[visit]).get(component="image") for each in noise),
+                warp=warp,
+                noise=tuple(
+                    context.get(each[visit]).get(component="image", parameters=shared)
+                    for each in noise
+                ),
                 artifact_mask=context.get(artifacts[visit]).get() if visit in artifacts else None,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["DirectWarp", "VisitWarper", "make_direct_warp"]
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from ..products.mask_planes import ALL_PLANES
 from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
-from .prepare import mean_variance_njy2, prepare_image
+from .prepare import PreparedImage, mean_variance_njy2, prepare_image
 from .project import DetectorProjector, LandedDetector, Placement, place_detector
 from .select import Refusal, select_images
 from .settings import WarpSettings
@@ -60,6 +61,7 @@ def make_direct_warp(
     *,
     settings: WarpSettings,
     memory: Workspace | None = None,
+    bbox: Box | None = None,
 ) -> DirectWarp | None:
     """Resample one visit onto a patch; None if nothing of it lands there.
 
@@ -71,7 +73,7 @@ def make_direct_warp(
         The target.
     settings
         All choices.
-    memory
+    memory, bbox
         As for `VisitWarper`.
 
     Raises
@@ -84,7 +86,7 @@ def make_direct_warp(
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
-    warper = VisitWarper(patch, settings=settings, memory=memory)
+    warper = VisitWarper(patch, settings=settings, memory=memory, bbox=bbox)
     for image in chosen:
         warper.add(image)
     return warper.finish()
@@ -99,20 +101,33 @@ class VisitWarper:
         As for `make_direct_warp`.
     memory
         For the planes of the warp. Those of one visit are lost when another one uses it.
+    bbox
+        The part of the patch that is wanted, without the border of the settings; None: all of it,
+        with the border.
     """
 
     def __init__(
-        self, patch: Patch, *, settings: WarpSettings, memory: Workspace | None = None
+        self,
+        patch: Patch,
+        *,
+        settings: WarpSettings,
+        memory: Workspace | None = None,
+        bbox: Box | None = None,
     ) -> None:
         self._memory = Workspace() if memory is None else memory
         self._patch = patch
         self._settings = settings
-        self._box = patch.outer_bbox.dilated_by(settings.border)
+        self._box = patch.outer_bbox.dilated_by(settings.border) if bbox is None else bbox
         self._planes: MergedPlanes | None = None
         self._landed: list[LandedDetector] = []
         self._refused: list[Refusal] = []
         self._last: ObservationIdentifiers | None = None
         self._absent: set[str] = set(settings.masked_fraction_planes)
+
+    @property
+    def refused(self) -> Sequence[Refusal]:
+        """Detectors that were left out so far, and why."""
+        return self._refused
 
     def add(self, image: CalibratedImage) -> None:
         """Resample a detector; one that cannot be used is left out, for a reason that is kept.
@@ -137,9 +152,7 @@ class VisitWarper:
             window = projector.window
             if window is None:
                 return
-            prepared = prepare_image(
-                image if settings.need_whole_detectors else image.window(window), settings=settings
-            )
+            prepared = self._prepare(image, window)
             mean_variance = mean_variance_njy2(image)
         except UnusableInputError as err:
             self._refused.append(Refusal(observation=image.observation, reason=err.reason))
@@ -159,6 +172,13 @@ class VisitWarper:
                     image, placement=placement, mean_variance_njy2=mean_variance
                 )
             )
+
+    def _prepare(self, image: CalibratedImage, window: Box) -> PreparedImage:
+        if not self._settings.need_whole_detectors:
+            # It is the whole detector that is refused, not the part of it that a patch needs.
+            with contextlib.suppress(UnusableInputError):
+                return prepare_image(image.window(window), settings=self._settings)
+        return prepare_image(image, settings=self._settings)
 
     def reaches(
         self, observation: ObservationIdentifiers, bbox: Box, sky_projection: SkyProjection[Any]
