@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["CellStackBuilder", "InputInCell", "StackLayout"]
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -66,7 +67,7 @@ class StackLayout:
         """Bits of the planes whose pixels are left out."""
         return bits_of(self.schema, self.settings.bad_mask_planes)
 
-    @property
+    @functools.cached_property
     def thresholds(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """Bits of the planes that are propagated, and the threshold of each."""
         given = self.settings.mask_propagation_thresholds

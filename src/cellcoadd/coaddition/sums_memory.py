@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 _ALIGNMENT = 64  # bytes: a cache line
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class SumsMemory:
@@ -39,13 +40,7 @@ class SumsMemory:
         kind, count = np.dtype(dtype), math.prod(shape)
         size = -(-count * kind.itemsize // _ALIGNMENT) * _ALIGNMENT
         if size > len(self._block):
-            self._block = _new_block(max(size, self._block_size))
+            block = mmap.mmap(-1, max(size, self._block_size), flags=_PRIVATE)
+            self._block = memoryview(block)
         part, self._block = self._block[:size], self._block[size:]
         return np.frombuffer(part, kind, count).reshape(shape)
-
-
-def _new_block(size: int) -> memoryview:
-    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # large pages are found sooner than many small ones
-        block.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(block)

@@ -22,9 +22,8 @@ def flag_pixels(
     count_invalid: bool,
     invalid: npt.NDArray[np.bool_],
     bad: npt.NDArray[np.uint16],
-    values: npt.NDArray[np.float32],
 ) -> int:
-    """Find the pixels that have no value or are flagged, and copy the image.
+    """Find the pixels that have no value or are flagged.
 
     Parameters
     ----------
@@ -35,14 +34,11 @@ def flag_pixels(
     plane_bits : int32 (n,)
         Bits of each plane that makes a pixel bad; n is `MAX_BAD_PLANES` at most.
     count_invalid
-        Whether bit 0 of ``bad`` is for invalid pixels and all planes. It is 0 otherwise, and
-        invalid pixels become NaN in ``values``.
+        Whether bit 0 of ``bad`` is for invalid pixels and all planes; it is 0 otherwise.
     invalid : bool (rows, columns)
         Written: whether the image is not finite, or the variance not positive and finite.
     bad : uint16 (rows, columns)
         Written: bit k + 1 where plane k is set, and bit 0.
-    values : float32 (rows, columns)
-        Written: the image.
 
     Returns
     -------
@@ -51,13 +47,10 @@ def flag_pixels(
     """
     rows, columns = mask.shape
     count = 0
-    nan = np.float32(np.nan)
     for row in range(rows):
         for column in range(columns):
             v = variance[row, column]
-            value = image[row, column]
-            valid = np.isfinite(value) and np.isfinite(v) and v > 0.0
-            values[row, column] = value if valid or count_invalid else nan
+            valid = np.isfinite(image[row, column]) and np.isfinite(v) and v > 0.0
             found = 0
             bits = mask[row, column]
             if bits != 0:

@@ -77,23 +77,26 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     interpolate = settings.do_pre_warp_interpolation
     scale = np.float32(image.nanojansky_per_count)
     # What is not changed below need not be copied.
-    mask = plane_array(masked_image.mask)
+    mask = np.ascontiguousarray(plane_array(masked_image.mask))
     mask = mask.copy() if interpolate else mask
-    pixels = masked_image.image.array.astype(np.float32, copy=False)
-    variance = masked_image.variance.array.astype(np.float32, copy=interpolate or scale != 1.0)
+    pixels = np.ascontiguousarray(masked_image.image.array, np.float32)
+    variance = np.ascontiguousarray(masked_image.variance.array, np.float32)
+    variance = variance.copy() if interpolate or scale != 1.0 else variance
     planes = settings.masked_fraction_planes
     plane_bits = np.array([bits_of(schema, [p], ignore_missing=True) for p in planes], np.int32)
     invalid, bad = np.empty(mask.shape, np.bool_), np.empty(mask.shape, np.uint16)
     n_noise = settings.number_of_noise_realizations
-    values = np.empty((1 + n_noise, *pixels.shape), np.float32)
     # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
-    n_invalid = flag_pixels(
-        pixels, variance, mask, plane_bits, interpolate, invalid, bad, values[0]
-    )
+    n_invalid = flag_pixels(pixels, variance, mask, plane_bits, interpolate, invalid, bad)
     if n_invalid == mask.size:
         raise UnusableInputError(
             str(image.observation), "no pixel has a finite value and a positive, finite variance"
         )
+    if n_noise or interpolate or n_invalid or scale != 1.0:
+        values = np.empty((1 + n_noise, *pixels.shape), np.float32)
+        values[0] = pixels
+    else:
+        values = pixels[np.newaxis]
     no_data_bit = bits_of(schema, ["NO_DATA"])
     if n_noise or interpolate:
         bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
@@ -127,6 +130,8 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         # the kernel needs one, the coadd must leave it out.
         mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
         variance[invalid] = typical_variance
+    elif n_invalid:
+        values[0, invalid] = np.nan
 
     variances = np.stack([variance, noise_variance]) if n_noise else variance[np.newaxis]
     if scale != 1.0:
