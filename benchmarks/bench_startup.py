@@ -10,6 +10,10 @@ import time
 CASES = {
     "python itself": "pass",
     "import cellcoadd": "import cellcoadd",
+    "cellcoadd --help": (
+        "import sys; sys.argv = ['cellcoadd', '--help']; sys.stdout = open('/dev/null', 'w'); "
+        "from cellcoadd.cli import main; main()"
+    ),
     "a sky map by name": (
         "from cellcoadd.skymap import named_sky_map; named_sky_map('hsc_rings_cells_v1')"
     ),

@@ -53,7 +53,7 @@ tasks:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("demo/standard"))
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("build/standard"))
     parser.add_argument("--visits", type=int, nargs="+", default=[4], help="numbers to try [4]")
     parser.add_argument("--full", action="store_true", help="also interpolation and noise")
     parser.add_argument("--small", action="store_true", help="a smoke run, of no meaning")

@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         "bench_cell_maps.py",
         "bench_kernels.py",
         "bench_locate.py",
+        "bench_psfs.py",
         "bench_tables.py",
     ],
 )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from lsst.images import Box, VisitImage
+from lsst.images.fields import ChebyshevField
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition import strips
@@ -101,8 +105,7 @@ def test_in_strips_the_coadd_is_the_same(
 ) -> None:
     """To the bit, with its inputs and its record; each file is read once a strip."""
     whole = coadd_files(files, PATCH).coadd
-    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
-    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+    in_strips(monkeypatch)
     progress: list[tuple[int, int]] = []
     parts = coadd_files(files, PATCH, progress=lambda *count: progress.append(count))
     assert whole is not None
@@ -111,6 +114,62 @@ def test_in_strips_the_coadd_is_the_same(
     assert done == total == len(progress)
     assert total % len(files) == 0
     assert total // len(files) > 2
+
+
+def in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
+    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+
+
+def test_strips_may_be_empty_and_have_different_corrections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in the whole: NaN for a correction that some inputs lack, a record of what was refused."""
+    corrections = {"psf_flux": ChebyshevField(Box.factory[0:150, 0:150], np.array([[1.1]]))}
+    low, high = PATCH.outer_bbox.y.start, PATCH.outer_bbox.y.stop
+    group = [
+        make_detector(PATCH, visit=1, height=20, y=low + 5.0),
+        make_detector(PATCH, visit=2, height=90, y=0.5 * (low + high)),
+        make_detector(PATCH, visit=3, height=80, y=high - 20.0, aperture_corrections=corrections),
+    ]
+    visits = []
+    for image in group:
+        made = make_direct_warp([image], PATCH, settings=WarpSettings(border=0))
+        assert made is not None
+        visits.append(VisitOnPatch(warp=made.warp))
+    whole = assemble_cell_coadd(visits, PATCH, settings=CoaddSettings())
+    in_strips(monkeypatch)
+    cut = strips.strips_of(PATCH, settings=CoaddSettings(), n_visits=3)
+    assert len(cut) > 2
+    parts = strips.assemble_in_strips(lambda _: visits, PATCH, cut, settings=CoaddSettings())
+    assert whole is not None
+    assert parts == whole
+    assert np.isnan(whole.stack.aperture_corrections["psf_flux"]).any()
+
+
+def test_a_file_that_spoils_in_a_later_strip_takes_no_part_in_any(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, and the coadd is that of the others."""
+    copies = [Path(shutil.copy(path, tmp_path)) for path in files]
+    planes = VisitImage.read(str(copies[0]))
+    planes.write(str(tmp_path / "compressed.fits"))
+    (tmp_path / "compressed.fits").replace(copies[0])
+    with fits.open(copies[0], disable_image_compression=True) as hdus:
+        heap = hdus["VARIANCE"].fileinfo()["datLoc"] + 8 * len(hdus["VARIANCE"].data)
+        lengths = [len(tile) for tile in hdus["VARIANCE"].data["COMPRESSED_DATA"]]
+    # The rows at the upper edge of the lower left detector, which the first strip does not need.
+    content = bytearray(copies[0].read_bytes())
+    first, last = heap + sum(lengths[:-6]), heap + sum(lengths)
+    content[first:last] = bytes(last - first)
+    copies[0].write_bytes(content)
+    expected = coadd_files(copies[1:], PATCH).coadd
+    for cut in (False, True):
+        if cut:
+            in_strips(monkeypatch)
+        result = coadd_files(copies, PATCH)
+        assert [Path(error.source) for error in result.refused] == copies[:1]
+        assert result.coadd == expected
 
 
 def test_settings_that_need_whole_detectors_or_warps_are_not_cut_into_strips(
@@ -125,8 +184,7 @@ def test_settings_that_need_whole_detectors_or_warps_are_not_cut_into_strips(
         coadd_files(files, PATCH, warp_settings=warp, coadd_settings=coadd).coadd
         for warp, coadd in cases
     ]
-    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
-    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+    in_strips(monkeypatch)
     for (warp, coadd), same in zip(cases, expected, strict=True):
         assert same is not None
         found = coadd_files(files, PATCH, warp_settings=warp, coadd_settings=coadd).coadd

@@ -146,6 +146,13 @@ def coadd_files(
     total = sum(len(group) for group in files.values()) * len(strips) + len(refused)
     done = len(refused)
     useless: set[ObservationIdentifiers] = set()
+    used: set[ObservationIdentifiers] = set()
+
+    def leave_out(observation: ObservationIdentifiers, error: UnusableInputError) -> None:
+        refused.append(error)
+        useless.add(observation)
+        if observation in used:
+            raise _SpoiltLater
 
     def warps_in(bbox: Box | None) -> Iterator[VisitOnPatch]:
         nonlocal done
@@ -158,20 +165,37 @@ def coadd_files(
                     try:
                         _add_file(warper, file)
                     except UnusableInputError as error:
-                        refused.append(error)
-                        useless.add(observation)
                         _LOG.warning("Left out: %s", error)
+                        leave_out(observation, error)
                 done += 1
                 if progress is not None:
                     progress(done, total)
             result = warper.finish()
-            # What is refused in one strip would be refused, and logged, in the next one.
-            useless.update(refusal.observation for refusal in warper.refused)
+            for refusal in warper.refused:
+                # What is refused in one strip would be refused, and logged, in the next one.
+                useless.add(refusal.observation)
+                if refusal.source is not None:
+                    leave_out(
+                        refusal.observation, UnusableInputError(refusal.source, refusal.reason)
+                    )
             if result is not None:
+                used.update(entry.observation for entry in result.warp.inputs)
                 yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
 
-    coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings)
+    while True:
+        try:
+            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings)
+        except _SpoiltLater:
+            # A file that can be read in part only takes no part at all: once more without it.
+            done = 0
+            used.clear()
+            continue
+        break
     return FilesCoadd(coadd=coadd, refused=refused)
+
+
+class _SpoiltLater(Exception):  # noqa: N818
+    """A file that one strip was made with cannot be read for another."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

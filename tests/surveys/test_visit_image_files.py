@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lsst.images import Box, VisitImage
+from lsst.images import Box, Mask, MaskPlane, MaskSchema, Polygon, VisitImage
 from lsst.images.fits import (
     FitsCompressionAlgorithm,
     FitsCompressionOptions,
@@ -16,11 +16,15 @@ from lsst.images.fits import (
 )
 
 from cellcoadd.products.deferred_pixels import DeferredPixels
-from cellcoadd.products.mask_planes import standard_name
+from cellcoadd.products.mask_planes import (
+    standard_name,
+    to_standard_planes,
+    with_standard_names,
+)
 from cellcoadd.simulate.camera import Camera
 from cellcoadd.simulate.observe import simulate_visit_detector
 from cellcoadd.simulate.plan import SurveyPlan, VisitPlan
-from cellcoadd.surveys.rubin import read_visit_image
+from cellcoadd.surveys.rubin import calibrated_image_from_visit_image, read_visit_image
 
 _TILES = FitsCompressionOptions(tile_shape=(7, 40))
 _ROUNDED = FitsCompressionOptions(
@@ -101,3 +105,60 @@ def test_a_file_that_goes_before_its_pixels_are_read_is_named(
     path.unlink()
     with pytest.raises(Exception, match=r"image\.fits"):
         image.window(image.bbox)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("SATURATED", None, "COSMIC_RAY", "BAD"), ("SAT", "SATURATED", "CR", "BAD")],
+    ids=["a gap", "two names for one"],
+)
+def test_odd_masks_are_read_plane_by_plane(
+    visit_image: VisitImage, tmp_path: Path, names: tuple[str | None, ...]
+) -> None:
+    """Bits without a name are not stored; two planes that mean the same are joined."""
+    planes = [None if name is None else MaskPlane(name, "Some plane.") for name in names]
+    mask = Mask(0, schema=MaskSchema(planes), bbox=visit_image.bbox)
+    for column, name in enumerate(filter(None, names)):
+        flags = np.zeros(tuple(visit_image.bbox.shape), np.bool_)
+        flags[:, column] = True
+        mask.set(name, flags)
+    image = VisitImage(
+        visit_image.image,
+        mask=mask,
+        variance=visit_image.variance,
+        sky_projection=visit_image.sky_projection,
+        obs_info=visit_image.obs_info,
+        summary_stats=visit_image.summary_stats,
+        psf=visit_image.psf,
+        detector=visit_image.detector,
+        band=visit_image.band,
+    )
+    path = tmp_path / "image.fits"
+    image.write(str(path))
+    found = read_visit_image(path).calibrated_image.masked_image[...].mask
+    for column, name in enumerate(filter(None, names)):
+        columns = np.flatnonzero(found.get(standard_name(name))[0])
+        assert column in columns
+        assert len(columns) == (2 if standard_name(name) == "SAT" and None not in names else 1)
+
+
+def test_the_mask_of_an_image_in_memory_is_left_alone(visit_image: VisitImage) -> None:
+    """Pixels outside of the region of validity are flagged in a copy."""
+    mask = with_standard_names(to_standard_planes(visit_image.mask))
+    bounds = Polygon(x_vertices=[3.0, 20.0, 20.0, 3.0], y_vertices=[5.0, 5.0, 30.0, 30.0])
+    image = VisitImage(
+        visit_image.image,
+        mask=mask,
+        variance=visit_image.variance,
+        sky_projection=visit_image.sky_projection,
+        obs_info=visit_image.obs_info,
+        summary_stats=visit_image.summary_stats,
+        psf=visit_image.psf,
+        detector=visit_image.detector,
+        band=visit_image.band,
+        bounds=bounds,
+    )
+    before = image.mask.array.copy()
+    flagged = calibrated_image_from_visit_image(image).masked_image.mask.get("NO_DATA")
+    assert flagged.any()
+    np.testing.assert_array_equal(image.mask.array, before)

@@ -159,7 +159,8 @@ def examine(
             first = first_of_visit.get((instrument, visit), candidate)
             _check_same_visit(candidate, first)
             if trusted is not None and candidate.key not in trusted:
-                candidate.reader.read(path)
+                # All of its pixels, too.
+                candidate.reader.read(path).calibrated_image.masked_image[...]
         except UnusableInputError as error:
             refused.append(Refusal(source=path, reason=error.reason))
         else:

@@ -18,6 +18,7 @@ __all__ = [
     "WarpPlanesFormatter",
 ]
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -136,7 +137,8 @@ class WarpPlanesFormatter(GenericFormatter):
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
         """Write the image or masked image."""
         if self.get_write_extension() == ".fits" and "recipe" not in self.write_parameters:
-            in_memory_dataset = CompressedPlanes(in_memory_dataset)
+            with contextlib.suppress(ValueError):  # somebody else's are written as they are
+                in_memory_dataset = CompressedPlanes(in_memory_dataset)
         super().write_local_file(in_memory_dataset, uri)
 
     def _get_compression_options(self) -> dict[str, FitsCompressionOptions | None]:  # type: ignore[override]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd", "noise_image"]
+__all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd", "make_coadd", "noise_image"]
 
 import dataclasses
 import logging
@@ -198,13 +198,9 @@ class CellAssembly:
         stack = self.finish_stack()
         if stack is None or self._band is None:
             return None
-        patch = self._patch
-        return MultipleCellCoadd(
-            identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
+        return make_coadd(
+            self._patch,
             band=self._band,
-            patch=patch.definition,
-            cell_border=patch.grid.border,
-            sky_projection=patch.sky_projection,
             stack=stack,
             inputs=self._inputs,
             contributions=self.contributions(),
@@ -279,6 +275,27 @@ class CellAssembly:
                         others.pop(index, None)
             taken[choice.input_row][index] = choice
         return {number: list(cells.values()) for number, cells in sorted(taken.items()) if cells}
+
+
+def make_coadd(
+    patch: Patch,
+    *,
+    band: str,
+    stack: CellStack,
+    inputs: Sequence[CoaddInput],
+    contributions: npt.NDArray[np.void],
+) -> MultipleCellCoadd:
+    """Return the coadd of a patch that has these cells, inputs and record."""
+    return MultipleCellCoadd(
+        identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
+        band=band,
+        patch=patch.definition,
+        cell_border=patch.grid.border,
+        sky_projection=patch.sky_projection,
+        stack=stack,
+        inputs=inputs,
+        contributions=contributions,
+    )
 
 
 def _checked_cells(cells: Iterable[Index2D | CellIJ], patch: Patch) -> frozenset[Index2D]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 __all__ = ["rebuild_cells"]
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, renumbered, rows_of_cells
+from ..products.cell_inputs import renumbered, rows_of_cells, union_of_inputs
 from ..products.cell_stack import CellStack
-from ..products.identifiers import ObservationIdentifiers
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
 from .settings import CoaddSettings
@@ -61,7 +60,13 @@ def rebuild_cells(
         raise ValueError(f"The coadd is of the band {coadd.band}, the warps are {assembly.band}.")
     anew = set(cells)
     kept = [row for row, index in enumerate(coadd.stack.indices) if index not in anew]
-    inputs, numbers, new_numbers = _union(coadd.inputs, assembly.inputs)
+    for entry in coadd.inputs:
+        if entry.mean_variance_njy2 is None:
+            raise ValueError(
+                f"The coadd does not know the mean variance of {entry.observation}: it comes from "
+                "a format that does not keep it. Build all cells from the warps."
+            )
+    inputs, (numbers, new_numbers) = union_of_inputs([coadd.inputs, assembly.inputs])
     old_rows = rows_of_cells(coadd.contributions, [i for i in coadd.grid if i not in anew])
     return coadd.replaced(
         stack=_joined(coadd.stack.subset(kept), assembly.finish_stack()),
@@ -74,32 +79,6 @@ def rebuild_cells(
 
 def _joined(kept: CellStack, anew: CellStack | None) -> CellStack:
     return kept if anew is None else kept.joined(anew)
-
-
-def _union(
-    old: Sequence[CoaddInput], new: Sequence[CoaddInput]
-) -> tuple[list[CoaddInput], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All detectors, sorted, and the number there of each of the old and of the new ones."""
-    known: dict[ObservationIdentifiers, CoaddInput] = {entry.observation: entry for entry in old}
-    for entry in old:
-        if entry.mean_variance_njy2 is None:
-            raise ValueError(
-                f"The coadd does not know the mean variance of {entry.observation}: it comes from "
-                "a format that does not keep it. Build all cells from the warps."
-            )
-    for entry in new:
-        if known.setdefault(entry.observation, entry) != entry:
-            raise ValueError(
-                f"{entry.observation} has another outline or mean variance than in the coadd: it "
-                "was warped anew. Build all cells from the new warps."
-            )
-    inputs = [known[observation] for observation in sorted(known)]
-    place = {entry.observation: number for number, entry in enumerate(inputs)}
-
-    def numbers(entries: Sequence[CoaddInput]) -> npt.NDArray[np.int64]:
-        return np.array([place[entry.observation] for entry in entries], np.int64)
-
-    return inputs, numbers(old), numbers(new)
 
 
 def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

@@ -13,22 +13,27 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
-from lsst.images import Box
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, MaskSchema
 from lsst.images.cells import CellIJ
 
-from ..cell_grid import BorderedCellGrid, Index2D, to_index2d
+from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
+from ..products.cell_inputs import renumbered, union_of_inputs
+from ..products.cell_stack import CellStack
+from ..products.mask_planes import mask_schema, translated_bits
 from ..skymap import Patch
-from .assemble import VisitOnPatch, assemble_cell_coadd
-from .rebuild import rebuild_cells
+from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
 _MEMORY = 600e6  # bytes that the sums of a strip may take
 _FEW_VISITS = 5  # make few different sets of inputs: a third of the sums is enough
-_BYTES = 38  # a pixel of the sums without noise, with one masked fraction
+_BYTES = 42  # a pixel of the sums without noise, with one masked fraction
 _BYTES_OF_NOISE = 8
-_BYTES_OF_FRACTION = 4
+_BYTES_OF_FRACTION = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,13 +128,91 @@ def assemble_in_strips(
     ValueError
         For the reasons of `assemble_cell_coadd`.
     """
-    coadd: MultipleCellCoadd | None = None
-    for strip in strips:
-        visits = visits_in(strip.bbox)
-        if coadd is None:
-            coadd = assemble_cell_coadd(visits, patch, settings=settings, cells=strip.cells)
-        else:
-            assert strip.cells is not None, "a strip among others has its own cells"
-            cells = [index for index in map(to_index2d, strip.cells) if index is not None]
-            coadd = rebuild_cells(coadd, visits, patch, settings=settings, cells=cells)
-    return coadd
+    first, *others = strips
+    if not others:
+        visits = visits_in(first.bbox)
+        return assemble_cell_coadd(visits, patch, settings=settings, cells=first.cells)
+    assemblies = []
+    stacks: list[CellStack] = []
+    for strip in (first, *others):
+        assembly = CellAssembly(patch, settings, cells=strip.cells)
+        for visit in visits_in(strip.bbox):
+            assembly.add(visit)
+            del visit  # before the next one comes, and before the cells are made
+        assemblies.append(assembly)
+        stack = assembly.finish_stack()
+        if stack is not None:
+            stacks.append(stack)
+            del stack
+    bands = sorted({assembly.band for assembly in assemblies if assembly.band is not None})
+    if len(bands) > 1:
+        raise ValueError(f"One coadd is of one band, the visits are of {bands}.")
+    if not stacks:
+        return None
+    inputs, numbers = union_of_inputs([assembly.inputs for assembly in assemblies])
+    rows = [
+        renumbered(assembly.contributions(), new)
+        for assembly, new in zip(assemblies, numbers, strict=True)
+        if assembly.inputs
+    ]
+    table = np.concatenate(rows)
+    return make_coadd(
+        patch,
+        band=bands[0],
+        stack=_joined(stacks),
+        inputs=inputs,
+        contributions=table[np.lexsort((table["input"], table["cell_x"], table["cell_y"]))],
+    )
+
+
+def _joined(stacks: list[CellStack]) -> CellStack:
+    """Put stacks of different cells into one, plane by plane; they are taken out of the list."""
+    indices = [index for stack in stacks for index in stack.indices]
+    order = sorted(range(len(indices)), key=lambda row: indices[row])
+    rows = np.split(np.argsort(order), np.cumsum([len(stack.indices) for stack in stacks])[:-1])
+    schema = mask_schema(
+        {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
+    )
+    planes = [_planes_of(stack, schema) for stack in stacks]
+    n_noise, fractions = len(stacks[0].noise), list(stacks[0].mask_fractions)
+    corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
+    stacks.clear()
+
+    def join(name: str) -> npt.NDArray[Any]:
+        pieces = [mine.pop(name, None) for mine in planes]
+        example = next(piece for piece in pieces if piece is not None)
+        result = np.empty((len(indices), *example.shape[1:]), example.dtype)
+        for where, piece in zip(rows, pieces, strict=True):
+            # Only aperture corrections can be missing: some inputs may have those that others lack.
+            result[where] = np.nan if piece is None else piece
+        return result
+
+    image = join("image")
+    noise = np.empty((n_noise, *image.shape), np.float32)
+    for number in range(n_noise):
+        noise[number] = join(f"noise {number}")
+    return CellStack(
+        indices=tuple(indices[row] for row in order),
+        image=image,
+        variance=join("variance"),
+        mask=join("mask"),
+        schema=schema,
+        mask_fractions={name: join(f"fraction {name}") for name in fractions},
+        noise=noise,
+        psf=join("psf"),
+        noise_covariance=join("noise_covariance"),
+        aperture_corrections={name: join(f"correction {name}") for name in corrections},
+    )
+
+
+def _planes_of(stack: CellStack, schema: MaskSchema) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "image": stack.image,
+        "variance": stack.variance,
+        "mask": translated_bits(stack.mask, stack.schema, schema),
+        "psf": stack.psf,
+        "noise_covariance": stack.noise_covariance,
+        **{f"noise {number}": plane for number, plane in enumerate(stack.noise)},
+        **{f"fraction {name}": plane for name, plane in stack.mask_fractions.items()},
+        **{f"correction {name}": values for name, values in stack.aperture_corrections.items()},
+    }

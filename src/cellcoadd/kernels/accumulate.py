@@ -77,7 +77,7 @@ class CellSums(NamedTuple):
 
     The inputs of a pixel are *used* or *left out*; the first six sums run over those used. What is
     not needed for the kind of error that is wanted has no elements. Single precision is for what
-    is compared with a threshold or between 0 and 1: sums take most of the memory of a coadd.
+    is only compared with a threshold: sums take most of the memory of a coadd.
     """
 
     weight: npt.NDArray[np.float64]
@@ -98,7 +98,7 @@ class CellSums(NamedTuple):
     """Number of inputs used (h, w)."""
     weight_left_out: npt.NDArray[np.float32]
     """Sum w of those left out that have a plane's bit (n_weighed, h, w)."""
-    fraction: npt.NDArray[np.float32]
+    fraction: npt.NDArray[np.float64]
     """Sum w f of each masked fraction over all inputs (n_fractions, h, w)."""
     total_weight: npt.NDArray[np.float64]
     """Sum w over all inputs, a single number (1,)."""
@@ -141,7 +141,7 @@ def empty_sums(
         bits=zeros(shape, np.int32),
         n_used=zeros(shape, np.int16),
         weight_left_out=zeros((n_weighed, *shape), single),
-        fraction=zeros((n_fractions, *shape), single),
+        fraction=zeros((n_fractions, *shape), double),
         total_weight=zeros((1,), double),
     )
 
@@ -324,7 +324,7 @@ def _add_fraction(
     fraction: npt.NDArray[np.float32],
     cause: np.int32,
     weight: float,
-    out: npt.NDArray[np.float32],
+    out: npt.NDArray[np.float64],
 ) -> None:
     everything, none = cause == np.int32(-1), np.int32(0)
     for i in range(used.size):

@@ -52,9 +52,9 @@ class CalibratedImage:
     observation
         Which detector of which visit.
     masked_image
-        Sky-subtracted image (float32), mask with our planes (see `mask_planes.mask_schema`) and
-        variance (float32) in counts and counts^2, with the sky projection attached. Those of a file
-        may be read when they are asked for.
+        Sky-subtracted image (float32), mask with our planes (`mask_planes.STANDARD_PLANES`, in any
+        bits) and variance (float32) in counts and counts^2, with the sky projection attached. Those
+        of a file may be read when they are asked for.
     psf
         The point-spread function, evaluated by position in this image's pixel coordinates.
     nanojansky_per_count

@@ -142,6 +142,31 @@ def _keys_of(contributions: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     return _key(*(contributions[name].astype(np.int64) for name in ("cell_x", "cell_y")))
 
 
+def union_of_inputs(
+    lists: Sequence[Sequence[CoaddInput]],
+) -> tuple[list[CoaddInput], list[npt.NDArray[np.int64]]]:
+    """Return all detectors of some lists, sorted, and for each list their numbers there.
+
+    Raises
+    ------
+    ValueError
+        If a detector is not the same in two lists.
+    """
+    known: dict[ObservationIdentifiers, CoaddInput] = {}
+    for entries in lists:
+        for entry in entries:
+            if known.setdefault(entry.observation, entry) != entry:
+                raise ValueError(
+                    f"{entry.observation} has another outline or mean variance than in the coadd: "
+                    "it was warped anew. Build all cells from the new warps."
+                )
+    inputs = [known[observation] for observation in sorted(known)]
+    place = {entry.observation: number for number, entry in enumerate(inputs)}
+    return inputs, [
+        np.array([place[entry.observation] for entry in entries], np.int64) for entries in lists
+    ]
+
+
 def renumbered(
     contributions: npt.NDArray[np.void], numbers: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.void]:

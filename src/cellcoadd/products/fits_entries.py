@@ -271,9 +271,13 @@ def _stack_in(unit: FitsUnit) -> _Stack | None:
         return None
     if header.get("ZIMAGE") != "T":
         *axes, entries = axes_of(header, "NAXIS")
+        if not axes:
+            return None
         kind = np.dtype(_KIND[header["BITPIX"]])
         return _Stack(shape=tuple(axes[::-1]), kind=kind, address=unit.address, entries=entries)
     *axes, entries = axes_of(header, "ZNAXIS")
+    if not axes:
+        return None
     columns = {
         header[f"TTYPE{n}"]: header[f"TFORM{n}"].removeprefix("1")[0]
         for n in range(1, header["TFIELDS"] + 1)

@@ -31,8 +31,9 @@ class IntegerMaskModel(MaskSerializationModel[Any]):
 
     @property
     def schema_of_integers(self) -> MaskSchema:
-        """The planes, in the bits that are stored."""
-        return MaskSchema(self.planes, dtype=np.int32)
+        """The planes, in the bits that are stored: without gaps."""
+        planes = [plane for plane in self.planes if plane is not None]
+        return MaskSchema(planes, dtype=np.int32)
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **_: Any) -> Mask:
         """Read the mask, or the part of it in a box."""
@@ -49,8 +50,10 @@ def serialize_integer_mask(
     Raises
     ------
     ValueError
-        If it is not one.
+        If it is not one, or there are gaps between its planes.
     """
+    if None in list(mask.schema):
+        raise ValueError("A mask with unnamed planes is stored by lsst.images.")
 
     def update_header(header: fits.Header) -> None:
         mask.schema.update_header(header)

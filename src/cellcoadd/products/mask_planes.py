@@ -50,7 +50,7 @@ STANDARD_PLANES: Mapping[str, str] = {
     "INEXACT_PSF": "The inputs of this pixel are not all those of its cell's PSF.",
     "VIGNETTED": "Vignetted by the optics.",
 }
-"""Planes of every mask that we make, in the order of their bits, with their meaning."""
+"""Planes of every mask that we make, with their meaning; `mask_schema` has them in this order."""
 
 DP2_NAMES: Mapping[str, str] = {
     "SAT": "SATURATED",
@@ -101,13 +101,17 @@ def with_standard_names(mask: Mask) -> Mask:
     Raises
     ------
     ValueError
-        If the mask is of another make, or there are not enough bits.
+        If the mask is of another make, two planes have one name of ours, or there are not enough
+        bits.
     """
     planes = [
         None if plane is None else MaskPlane(standard_name(plane.name), plane.description)
         for plane in mask.schema
     ]
-    names = {plane.name for plane in planes if plane is not None}
+    named = [plane.name for plane in planes if plane is not None]
+    names = set(named)
+    if len(names) < len(named):
+        raise ValueError(f"Two planes have the same name: {sorted(named)}.")
     lacking = [MaskPlane(n, text) for n, text in STANDARD_PLANES.items() if n not in names]
     if len(planes) + len(lacking) > _MAX_PLANES:
         raise ValueError(f"There are no bits for {[plane.name for plane in lacking]}.")

@@ -54,7 +54,7 @@ def compression_options(choice: PixelCompression) -> dict[str, FitsCompressionOp
 
 
 class CompressedCoadd:
-    """A coadd to be written, with planes that are compressed without loss already.
+    """A coadd to be written, with planes that are compressed already.
 
     Parameters
     ----------

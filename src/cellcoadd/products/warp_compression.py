@@ -14,6 +14,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, MaskedImage, MaskedImageSerializationModel
 from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
@@ -71,9 +72,17 @@ class CompressedPlanes:
     planes
         A masked image, of which the variance is nearly constant and compresses well; or an image of
         masked fractions.
+
+    Raises
+    ------
+    ValueError
+        If they are not as warping makes them: in single precision, with a mask of ours.
     """
 
     def __init__(self, planes: MaskedImage | Image) -> None:
+        arrays = [planes.array] if isinstance(planes, Image) else _images_of(planes)
+        if any(array.dtype != np.float32 for array in arrays):
+            raise ValueError("The planes that go with a warp are in single precision.")
         self._planes = planes
         self._archive_default_name = getattr(planes, "_archive_default_name", None)
         if isinstance(planes, Image):
@@ -102,6 +111,10 @@ class CompressedPlanes:
             ),
             metadata=dict(planes.metadata.native),
         )
+
+
+def _images_of(planes: MaskedImage) -> list[npt.NDArray[Any]]:
+    return [planes.image.array, planes.variance.array]
 
 
 def _tiles(bbox: Box) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """What an image must be to be warped, whatever survey it is from.
 
 Readers call `check_usable` on all that they make, and the warping task calls it again on what it
-takes out of a repository: nothing that passes makes a later step fail or give nonsense in silence.
+takes out of a repository: nothing that passes makes a later step fail or give nonsense in silence,
+but for damage to pixels that are read later.
 """
 
 from __future__ import annotations

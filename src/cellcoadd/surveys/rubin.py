@@ -220,7 +220,7 @@ def _errors_named(path: Path) -> Iterator[None]:
 
 def _read_header(reader: Reader[VisitImage], path: Path) -> SurveyHeader:
     tree = reader.get_tree()
-    assert isinstance(tree, VisitImageSerializationModel), "open_archive checked the type"
+    assert isinstance(tree, VisitImageSerializationModel), "checked when it was opened"
     projection = reader.get_component("sky_projection")
     identifiers = _identifiers(tree.obs_info, projection, tree.band)
     if identifiers is None:
@@ -343,6 +343,7 @@ def _mask(theirs: Mask, bounds: Bounds) -> Mask:
     except ValueError:
         mask = to_standard_planes(theirs)
     if not (isinstance(bounds, Box) and bounds.contains(mask.bbox)):
+        mask = mask.copy()  # it may be a view of theirs
         x, y = np.meshgrid(mask.bbox.x.arange, mask.bbox.y.arange)
         outside = ~np.asarray(bounds.contains(x=x, y=y))
         plane_array(mask)[outside] |= bits_of(mask.schema, ["NO_DATA"])

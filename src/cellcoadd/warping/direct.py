@@ -155,7 +155,10 @@ class VisitWarper:
             prepared = self._prepare(image, window)
             mean_variance = mean_variance_njy2(image)
         except UnusableInputError as err:
-            self._refused.append(Refusal(observation=image.observation, reason=err.reason))
+            source = None if err.source == str(image.observation) else err.source
+            self._refused.append(
+                Refusal(observation=image.observation, reason=err.reason, source=source)
+            )
             return
         self._absent -= set(prepared.source.masked_image.mask.schema.names)
         landed = False

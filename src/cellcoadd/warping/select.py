@@ -19,9 +19,12 @@ class Refusal:
 
     observation: ObservationIdentifiers
     reason: str
+    source: str | None = None
+    """The file whose pixels could not be read; None if it is the image that is not wanted."""
 
     def __str__(self) -> str:
-        return f"{self.observation}: {self.reason}"
+        where = "" if self.source is None else f"{self.source}: "
+        return f"{self.observation}: {where}{self.reason}"
 
 
 def select_images(
