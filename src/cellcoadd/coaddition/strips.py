@@ -79,8 +79,10 @@ def strips_of(
         warps need whole ones.
     """
     grid = patch.grid
+    if settings.do_calculate_weight_from_warp:
+        return [Strip(cells=cells, bbox=None)]
     count = 1
-    if not (whole or cells or n_visits <= _FEW_VISITS or settings.do_calculate_weight_from_warp):
+    if not (whole or cells or n_visits <= _FEW_VISITS):
         pixels = len(grid) * grid.outer_cell_shape.y * grid.outer_cell_shape.x
         bytes_of_pixel = (
             _BYTES
@@ -89,7 +91,7 @@ def strips_of(
         )
         count = min(math.ceil(pixels * bytes_of_pixel / _MEMORY), grid.shape.y)
     if count == 1:
-        return [Strip(cells=cells, bbox=None)]
+        return [Strip(cells=cells, bbox=grid.outer_bbox)]
     edges = [round(number * grid.shape.y / count) for number in range(count + 1)]
     return [_rows(grid, first, stop) for first, stop in itertools.pairwise(edges)]
 
