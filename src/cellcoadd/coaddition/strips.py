@@ -60,6 +60,7 @@ def strips_of(
     n_fractions: int = 1,
     cells: Collection[Index2D | CellIJ] | None = None,
     whole: bool = False,
+    stored: bool = False,
 ) -> list[Strip]:
     """Decide how a patch is assembled.
 
@@ -71,6 +72,8 @@ def strips_of(
         How many visits and masked fractions there are.
     whole
         Whether it must be assembled at once, because its warps cannot be had in parts.
+    stored
+        Whether warps are at hand: then strips cost nothing, and few visits are cut, too.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def strips_of(
     if settings.do_calculate_weight_from_warp:
         return [Strip(cells=cells, bbox=None)]
     count = 1
-    if not (whole or cells or n_visits <= _FEW_VISITS):
+    if not (whole or cells or (n_visits <= _FEW_VISITS and not stored)):
         pixels = len(grid) * grid.outer_cell_shape.y * grid.outer_cell_shape.x
         bytes_of_pixel = (
             _BYTES

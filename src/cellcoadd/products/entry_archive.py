@@ -61,7 +61,8 @@ class EntryArchive(FitsInputArchive):
             first, stop, _ = rows.indices(model.shape[0])
             found = self._entries.read_rows(fits_name(model), first, stop)
             if found is not None:
-                return found[:, *others]
+                # Not a view of more columns: who computes with it wants neighbours side by side.
+                return np.ascontiguousarray(found[:, *others])
         return super().get_array(model, slices=slices, strip_header=strip_header)
 
     def read_entries(

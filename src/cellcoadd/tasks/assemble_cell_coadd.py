@@ -267,6 +267,7 @@ class AssembleCellCoaddTask(PipelineTask):
             n_visits=len(inputRefs.input_warps),
             n_fractions=_MOST_FRACTIONS,
             cells=self._cells_of(patch),
+            stored=True,
         )
         coadd = assemble_in_strips(
             functools.partial(self._load, butlerQC, inputRefs), patch, strips, settings=settings
