@@ -129,7 +129,8 @@ def coadd_files(
     -----
     One detector is in memory at a time, and pixels are read only of those that land on the patch. A
     file that cannot be used is left out with its reason. The result is the same, bit for bit, as
-    that of `coadd_images` and of the pipeline tasks.
+    that of `coadd_images` and of the pipeline tasks; but these list inputs that only reach the
+    border of the settings, which is not made here.
     """
     warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
     refused: list[UnusableInputError] = []
