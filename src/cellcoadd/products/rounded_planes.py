@@ -25,7 +25,7 @@ STEPS = 1024.0
 _LARGEST = 2.0**30  # of the integers: RICE takes differences of two of them
 _DEVIATION = 0.6052697  # of a Gaussian: standard deviation by median of |2 a - b - c|
 _EVERY = 4  # rows that are looked at to know the deviation
-_BATCH = 32  # tiles that are compressed together: integers of all would take much memory
+_BATCH = 64  # tiles that are compressed together: integers of all would take much memory
 
 
 def rounded(plane: npt.NDArray[np.float32]) -> PrecompressedImage:
