@@ -147,6 +147,18 @@ def test_strips_may_be_empty_and_have_different_corrections(
     assert np.isnan(whole.stack.aperture_corrections["psf_flux"]).any()
 
 
+def test_what_there_is_to_say_is_said_once(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not once a strip: planes that are missing, PSF images that do not sum to 1."""
+    in_strips(monkeypatch)
+    settings = CoaddSettings(psf_dimensions=3, bad_mask_planes=("BAD", "NO_DATA", "ODD"))
+    assert coadd_files(files, PATCH, coadd_settings=settings).coadd is not None
+    texts = [record.getMessage() for record in caplog.records]
+    assert len([text for text in texts if "ODD" in text]) == 1
+    assert len([text for text in texts if "do not sum to 1" in text]) == 1
+
+
 def test_a_file_that_spoils_in_a_later_strip_takes_no_part_in_any(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
 from .noise_covariance import input_noise_covariance, sky_variances_of
 from .settings import CoaddSettings
-from .stack import CellStackBuilder, InputInCell, StackLayout
+from .stack import CellStackBuilder, InputInCell, StackLayout, warn_of_psf_sums
 from .weights import compute_weight
 
 _LOG = logging.getLogger(__name__)
@@ -103,11 +103,19 @@ class CellAssembly:
     ----------
     patch, settings, cells
         As for `assemble_cell_coadd`.
+    quiet
+        Whether what there is to log about the warps has been logged.
     """
 
     def __init__(
-        self, patch: Patch, settings: CoaddSettings, *, cells: Collection[Index2D | CellIJ] | None
+        self,
+        patch: Patch,
+        settings: CoaddSettings,
+        *,
+        cells: Collection[Index2D | CellIJ] | None,
+        quiet: bool = False,
     ) -> None:
+        self._quiet = quiet
         self._patch = patch
         self._settings = settings
         self._cells = None if cells is None else _checked_cells(cells, patch)
@@ -141,17 +149,18 @@ class CellAssembly:
         warp, settings = visit.warp, self._settings
         self._check(visit)
         if settings.require_artifact_mask and visit.artifact_mask is None:
-            _LOG.warning(
-                "Left out: %s visit %d has no artifact mask and require_artifact_mask is set.",
-                warp.instrument,
-                warp.visit,
-            )
+            if not self._quiet:
+                _LOG.warning(
+                    "Left out: %s visit %d has no artifact mask and require_artifact_mask is set.",
+                    warp.instrument,
+                    warp.visit,
+                )
             return
         if self._builder is None:
             self._builder = CellStackBuilder(
                 StackLayout(
                     grid=self._patch.grid,
-                    schema=_coadd_schema(warp, settings),
+                    schema=_coadd_schema(warp, settings, quiet=self._quiet),
                     fraction_names=tuple(warp.mask_fractions),
                     settings=settings,
                 )
@@ -286,6 +295,7 @@ def make_coadd(
     contributions: npt.NDArray[np.void],
 ) -> MultipleCellCoadd:
     """Return the coadd of a patch that has these cells, inputs and record."""
+    warn_of_psf_sums(stack)
     return MultipleCellCoadd(
         identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
         band=band,
@@ -309,12 +319,12 @@ def _checked_cells(cells: Iterable[Index2D | CellIJ], patch: Patch) -> frozenset
     return frozenset(checked)
 
 
-def _coadd_schema(warp: Warp, settings: CoaddSettings) -> MaskSchema:
+def _coadd_schema(warp: Warp, settings: CoaddSettings, *, quiet: bool) -> MaskSchema:
     """The standard planes, and those of a survey's own that the settings or the warps speak of."""
     meanings = {plane.name: plane.description for plane in warp.mask.schema if plane is not None}
     named = {*settings.bad_mask_planes, *warp.mask_fractions} - {ALL_PLANES}
     unknown = sorted(plane for plane in named if plane not in meanings)
-    if unknown:
+    if unknown and not quiet:
         _LOG.warning("No pixel is left out for %s: the warps have no such planes.", unknown)
     return mask_schema({plane: meanings.get(plane, "A survey's own plane.") for plane in named})
 

@@ -16,6 +16,7 @@ from ..products.cell_stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
 from .settings import CoaddSettings
+from .stack import warn_of_psf_sums
 
 
 def rebuild_cells(
@@ -78,7 +79,10 @@ def rebuild_cells(
 
 
 def _joined(kept: CellStack, anew: CellStack | None) -> CellStack:
-    return kept if anew is None else kept.joined(anew)
+    if anew is None:
+        return kept
+    warn_of_psf_sums(anew)
+    return kept.joined(anew)
 
 
 def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

@@ -6,7 +6,7 @@ memory needed does not grow with their number.
 
 from __future__ import annotations
 
-__all__ = ["CellStackBuilder", "InputInCell", "StackLayout"]
+__all__ = ["CellStackBuilder", "InputInCell", "StackLayout", "warn_of_psf_sums"]
 
 import dataclasses
 import functools
@@ -253,7 +253,6 @@ class CellStackBuilder:
             psf[row] = cell.psf / cell.weight
             covariance[row] = cell.noise_covariance / cell.weight**2
             corrections.append(cell.corrections.finish())
-        self._warn_of_psf_sums(indices, psf)
         stack = CellStack(
             indices=indices,
             image=image,
@@ -310,20 +309,21 @@ class CellStackBuilder:
             noise[...] = planes[1:]
             mask[empty] |= bits_of(self._layout.schema, ["INTRP"])
 
-    def _warn_of_psf_sums(self, indices: Sequence[Index2D], psf: npt.NDArray[np.float32]) -> None:
-        sums: Mapping[Index2D, float] = dict(
-            zip(indices, psf.sum(axis=(1, 2), dtype=np.float64).tolist(), strict=True)
-        )
-        low, high = _PSF_SUM_RANGE
-        odd = {index: total for index, total in sums.items() if not low <= total <= high}
-        if odd:
-            worst = max(odd, key=lambda index: abs(odd[index] - 1.0))
-            _LOG.warning(
-                "The PSF images of %d of %d cells do not sum to 1 within %.3f; the worst is %.4f "
-                "in %s. A larger psf_dimensions (now %d) holds more of their wings.",
-                len(odd), len(sums), high - 1.0, odd[worst], worst,
-                self._layout.settings.psf_dimensions,
-            )  # fmt: skip
+
+def warn_of_psf_sums(stack: CellStack) -> None:
+    """Log how many PSF images of a stack do not sum to 1, and the worst."""
+    sums: Mapping[Index2D, float] = dict(
+        zip(stack.indices, stack.psf.sum(axis=(1, 2), dtype=np.float64).tolist(), strict=True)
+    )
+    low, high = _PSF_SUM_RANGE
+    odd = {index: total for index, total in sums.items() if not low <= total <= high}
+    if odd:
+        worst = max(odd, key=lambda index: abs(odd[index] - 1.0))
+        _LOG.warning(
+            "The PSF images of %d of %d cells do not sum to 1 within %.3f; the worst is %.4f "
+            "in %s. A larger psf_dimensions (now %d) holds more of their wings.",
+            len(odd), len(sums), high - 1.0, odd[worst], worst, stack.psf.shape[-1],
+        )  # fmt: skip
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, npt.NDArray[np.float64]]:

@@ -137,10 +137,10 @@ def assemble_in_strips(
     if not others:
         visits = visits_in(first.bbox)
         return assemble_cell_coadd(visits, patch, settings=settings, cells=first.cells)
-    assemblies = []
+    assemblies: list[CellAssembly] = []
     stacks: list[CellStack] = []
     for strip in (first, *others):
-        assembly = CellAssembly(patch, settings, cells=strip.cells)
+        assembly = CellAssembly(patch, settings, cells=strip.cells, quiet=bool(assemblies))
         for visit in visits_in(strip.bbox):
             assembly.add(visit)
             del visit  # before the next one comes, and before the cells are made

@@ -248,6 +248,8 @@ class AssembleCellCoaddTask(PipelineTask):
     _DefaultName = "assembleCellCoadd"
 
     config: AssembleCellCoaddConfig
+    _left_out: set[tuple[str, int]]
+    """Visits that the log has named for this quantum."""
 
     def runQuantum(
         self,
@@ -261,6 +263,7 @@ class AssembleCellCoaddTask(PipelineTask):
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
         settings = self.config.to_settings()
+        self._left_out = set[tuple[str, int]]()
         strips = strips_of(
             patch,
             settings=settings,
@@ -330,9 +333,11 @@ class AssembleCellCoaddTask(PipelineTask):
         for visit, ref in sorted(_by_visit(refs.input_warps).items()):
             missing = [number for number, each in enumerate(noise) if visit not in each]
             if missing:
-                self.log.warning(
-                    "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
-                )
+                if visit not in self._left_out:  # once for all strips
+                    self.log.warning(
+                        "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
+                    )
+                self._left_out.add(visit)
                 continue
             handle = context.get(ref)
             if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
