@@ -192,6 +192,29 @@ class BorderedCellGrid:
             y=np.where(inside, (row - start.y) // shape.y, -1),
         )
 
+    def corners_of(
+        self, *, x: npt.ArrayLike, y: npt.ArrayLike, start: YX[int]
+    ) -> YX[npt.NDArray[np.int64]]:
+        """Return where the inner regions of cells begin in an array.
+
+        Parameters
+        ----------
+        x, y
+            Columns and rows of the cells.
+        start
+            The pixel of the tract at which the array begins.
+
+        Returns
+        -------
+        YX
+            Their lower left pixels, counted from there; negative before it.
+        """
+        corner, shape = self.bbox.start, self.inner.cell_shape
+        return YX(
+            y=corner.y - start.y + shape.y * np.asarray(y, np.int64),
+            x=corner.x - start.x + shape.x * np.asarray(x, np.int64),
+        )
+
     def middles_of(self, *, x: npt.ArrayLike, y: npt.ArrayLike) -> XY[npt.NDArray[np.float64]]:
         """Return the exact middles of the inner regions of many cells.
 

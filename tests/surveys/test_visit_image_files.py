@@ -51,6 +51,21 @@ def visit_image() -> VisitImage:
     return simulate_visit_detector(plan, visit=12, detector=0)
 
 
+def with_mask(image: VisitImage, mask: Mask, bounds: Polygon | None = None) -> VisitImage:
+    return VisitImage(
+        image.image,
+        mask=mask,
+        variance=image.variance,
+        sky_projection=image.sky_projection,
+        obs_info=image.obs_info,
+        summary_stats=image.summary_stats,
+        psf=image.psf,
+        detector=image.detector,
+        band=image.band,
+        bounds=bounds,
+    )
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("rows", [(5, 56), (5, 6), (20, 33), (55, 56)])
 def test_any_rows_are_those_of_lsst_images(
@@ -122,17 +137,7 @@ def test_odd_masks_are_read_plane_by_plane(
         flags = np.zeros(tuple(visit_image.bbox.shape), np.bool_)
         flags[:, column] = True
         mask.set(name, flags)
-    image = VisitImage(
-        visit_image.image,
-        mask=mask,
-        variance=visit_image.variance,
-        sky_projection=visit_image.sky_projection,
-        obs_info=visit_image.obs_info,
-        summary_stats=visit_image.summary_stats,
-        psf=visit_image.psf,
-        detector=visit_image.detector,
-        band=visit_image.band,
-    )
+    image = with_mask(visit_image, mask)
     path = tmp_path / "image.fits"
     image.write(str(path))
     found = read_visit_image(path).calibrated_image.masked_image[...].mask
@@ -146,18 +151,7 @@ def test_the_mask_of_an_image_in_memory_is_left_alone(visit_image: VisitImage) -
     """Pixels outside of the region of validity are flagged in a copy."""
     mask = with_standard_names(to_standard_planes(visit_image.mask))
     bounds = Polygon(x_vertices=[3.0, 20.0, 20.0, 3.0], y_vertices=[5.0, 5.0, 30.0, 30.0])
-    image = VisitImage(
-        visit_image.image,
-        mask=mask,
-        variance=visit_image.variance,
-        sky_projection=visit_image.sky_projection,
-        obs_info=visit_image.obs_info,
-        summary_stats=visit_image.summary_stats,
-        psf=visit_image.psf,
-        detector=visit_image.detector,
-        band=visit_image.band,
-        bounds=bounds,
-    )
+    image = with_mask(visit_image, mask, bounds=bounds)
     before = image.mask.array.copy()
     flagged = calibrated_image_from_visit_image(image).masked_image.mask.get("NO_DATA")
     assert flagged.any()

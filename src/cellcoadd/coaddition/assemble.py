@@ -18,7 +18,7 @@ from ..cell_grid import Index2D, shared_box, to_index2d
 from ..kernels.accumulate import InputPlanes
 from ..kernels.cell_pixels import find_rejected
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
+from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
 from ..products.cell_stack import CellStack
 from ..products.identifiers import PatchIdentifiers
 from ..products.mask_planes import (
@@ -229,7 +229,7 @@ class CellAssembly:
         for name in table.dtype.names or ():
             table[name] = [row[name] for row in self._rows]
         table["reason"][sorted(fallbacks)] = RefusalReason.ACCEPTED
-        return table[np.lexsort((table["input"], table["cell_x"], table["cell_y"]))]
+        return sorted_rows(table)
 
     def _check(self, given: VisitOnPatch) -> None:
         warp, patch = given.warp, self._patch

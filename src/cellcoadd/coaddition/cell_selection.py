@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..kernels.cell_pixels import count_pixels
-from ..products.cell_inputs import RefusalReason
+from ..products.cell_inputs import RefusalReason, sorted_rows
 from ..products.warp import Warp
 from .settings import CoaddSettings
 
@@ -87,7 +87,7 @@ def choose_cells(
         One a (cell, detector) that share a pixel, cells row by row, then detectors.
     """
     rows = warp.cell_inputs
-    rows = rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
+    rows = sorted_rows(rows)
     if cells is not None:
         rows = rows[[_index_of(row) in cells for row in rows]]
     return [
@@ -144,14 +144,15 @@ def _unmasked_fractions(
     warp: Warp, rows: npt.NDArray[np.void], rejected: npt.NDArray[np.bool_]
 ) -> list[float]:
     """Part of each detector's pixels in the inner region that no mask keeps out."""
-    shape, corner, start = warp.grid.inner_cell_shape, warp.grid.bbox.start, warp.bbox.start
+    shape = warp.grid.inner_cell_shape
+    corner = warp.grid.corners_of(x=rows["cell_x"], y=rows["cell_y"], start=warp.bbox.start)
     n_own, n_good = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     count_pixels(
         warp.owner,
         rejected,
         rows["input"].astype(np.int64),
-        corner.y - start.y + shape.y * rows["cell_y"].astype(np.int64),
-        corner.x - start.x + shape.x * rows["cell_x"].astype(np.int64),
+        corner.y,
+        corner.x,
         shape.y,
         shape.x,
         n_own,

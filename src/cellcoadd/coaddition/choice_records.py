@@ -64,11 +64,14 @@ def _mean_fractions(
 
     A warp without masked fractions still has the columns of all planes together.
     """
-    grid, start = warp.grid, warp.bbox.start
+    grid = warp.grid
     numbers = np.array([choice.input_row for choice in choices], np.int64)
-    pitch, corner = grid.inner_cell_shape, grid.bbox.start
-    y = corner.y - start.y + pitch.y * np.array([c.index.y for c in choices], np.int64)
-    x = corner.x - start.x + pitch.x * np.array([c.index.x for c in choices], np.int64)
+    shape = grid.inner_cell_shape
+    corner = grid.corners_of(
+        x=[choice.index.x for choice in choices],
+        y=[choice.index.y for choice in choices],
+        start=warp.bbox.start,
+    )
     result: dict[str, npt.NDArray[np.float64]] = {}
     for name in {ALL_PLANES: None, **warp.mask_fractions}:
         suffix = "" if name == ALL_PLANES else f"_{name}"
@@ -76,8 +79,8 @@ def _mean_fractions(
             means = np.full(len(choices), np.nan)
             if name in warp.mask_fractions:
                 mean_of_pixels(
-                    warp.owner, warp.mask_fractions[name].array, numbers, y - border, x - border,
-                    pitch.y + 2 * border, pitch.x + 2 * border, means,
+                    warp.owner, warp.mask_fractions[name].array, numbers, corner.y - border,
+                    corner.x - border, shape.y + 2 * border, shape.x + 2 * border, means,
                 )  # fmt: skip
             result[f"masked_fraction{suffix}{region}"] = means
     return result

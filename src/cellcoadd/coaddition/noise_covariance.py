@@ -71,15 +71,18 @@ def sky_variances_of(
     variances
         NaN where no pixel has a variance.
     """
-    shape, corner, start = warp.grid.inner_cell_shape, warp.grid.bbox.start, warp.bbox.start
+    shape = warp.grid.inner_cell_shape
+    corner = warp.grid.corners_of(
+        x=[index.x for index, _ in cells], y=[index.y for index, _ in cells], start=warp.bbox.start
+    )
     result = np.empty(len(cells))
     sky_variances(
         warp.owner,
         warp.variance.array,
         rejected,
         np.array([number for _, number in cells], np.int64),
-        np.array([corner.y - start.y + shape.y * index.y for index, _ in cells], np.int64),
-        np.array([corner.x - start.x + shape.x * index.x for index, _ in cells], np.int64),
+        corner.y,
+        corner.x,
         shape.y,
         shape.x,
         _STRIDE,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import renumbered, rows_of_cells, union_of_inputs
+from ..products.cell_inputs import renumbered, rows_of_cells, sorted_rows, union_of_inputs
 from ..products.cell_stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
@@ -94,4 +94,4 @@ def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.ND
             f"{new.dtype.names}."
         )
     rows = np.concatenate([old, new])
-    return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
+    return sorted_rows(rows)

@@ -253,7 +253,9 @@ class CellStackBuilder:
             psf[row] = cell.psf / cell.weight
             covariance[row] = cell.noise_covariance / cell.weight**2
             corrections.append(cell.corrections.finish())
-        stack = CellStack(
+        self._cells.clear()
+        self._finish_pixels(indices, image, variance, mask, noise, fractions)
+        return CellStack(
             indices=indices,
             image=image,
             variance=variance,
@@ -265,9 +267,6 @@ class CellStackBuilder:
             noise_covariance=covariance,
             aperture_corrections=_columns(corrections),
         )
-        self._finish_pixels(indices, image, variance, mask, noise, fractions)
-        self._cells.clear()
-        return stack
 
     def _finish_pixels(
         self,

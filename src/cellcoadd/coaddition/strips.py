@@ -13,18 +13,15 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from lsst.images import Box, MaskSchema
+from lsst.images import Box
 from lsst.images.cells import CellIJ
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import renumbered, union_of_inputs
-from ..products.cell_stack import CellStack
-from ..products.mask_planes import mask_schema, translated_bits
+from ..products.cell_inputs import renumbered, sorted_rows, union_of_inputs
+from ..products.cell_stack import CellStack, join_stacks
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
@@ -160,64 +157,10 @@ def assemble_in_strips(
         for assembly, new in zip(assemblies, numbers, strict=True)
         if assembly.inputs
     ]
-    table = np.concatenate(rows)
     return make_coadd(
         patch,
         band=bands[0],
-        stack=_joined(stacks),
+        stack=join_stacks(stacks),
         inputs=inputs,
-        contributions=table[np.lexsort((table["input"], table["cell_x"], table["cell_y"]))],
+        contributions=sorted_rows(np.concatenate(rows)),
     )
-
-
-def _joined(stacks: list[CellStack]) -> CellStack:
-    """Put stacks of different cells into one, plane by plane; they are taken out of the list."""
-    indices = [index for stack in stacks for index in stack.indices]
-    order = sorted(range(len(indices)), key=lambda row: indices[row])
-    rows = np.split(np.argsort(order), np.cumsum([len(stack.indices) for stack in stacks])[:-1])
-    schema = mask_schema(
-        {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
-    )
-    planes = [_planes_of(stack, schema) for stack in stacks]
-    n_noise, fractions = len(stacks[0].noise), list(stacks[0].mask_fractions)
-    corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
-    stacks.clear()
-
-    def join(name: str) -> npt.NDArray[Any]:
-        pieces = [mine.pop(name, None) for mine in planes]
-        example = next(piece for piece in pieces if piece is not None)
-        result = np.empty((len(indices), *example.shape[1:]), example.dtype)
-        for where, piece in zip(rows, pieces, strict=True):
-            # Only aperture corrections can be missing: some inputs may have those that others lack.
-            result[where] = np.nan if piece is None else piece
-        return result
-
-    image = join("image")
-    noise = np.empty((n_noise, *image.shape), np.float32)
-    for number in range(n_noise):
-        noise[number] = join(f"noise {number}")
-    return CellStack(
-        indices=tuple(indices[row] for row in order),
-        image=image,
-        variance=join("variance"),
-        mask=join("mask"),
-        schema=schema,
-        mask_fractions={name: join(f"fraction {name}") for name in fractions},
-        noise=noise,
-        psf=join("psf"),
-        noise_covariance=join("noise_covariance"),
-        aperture_corrections={name: join(f"correction {name}") for name in corrections},
-    )
-
-
-def _planes_of(stack: CellStack, schema: MaskSchema) -> dict[str, npt.NDArray[Any]]:
-    return {
-        "image": stack.image,
-        "variance": stack.variance,
-        "mask": translated_bits(stack.mask, stack.schema, schema),
-        "psf": stack.psf,
-        "noise_covariance": stack.noise_covariance,
-        **{f"noise {number}": plane for number, plane in enumerate(stack.noise)},
-        **{f"fraction {name}": plane for name, plane in stack.mask_fractions.items()},
-        **{f"correction {name}": values for name, values in stack.aperture_corrections.items()},
-    }

@@ -37,8 +37,9 @@ def count_owners(
     numbers = np.empty(256, np.int64)
     for box in range(y.size):
         numbers[:] = 0
-        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
-            for column in range(max(x[box], 0), min(x[box] + width, owner.shape[1])):
+        bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
+        for row in range(bottom, top):
+            for column in range(first, last):
                 numbers[owner[row, column]] += 1
         counts[box] = numbers[: counts.shape[1]]
 
@@ -89,8 +90,8 @@ def count_pixels(
     for box in range(numbers.size):
         mine = np.uint8(numbers[box])
         own, good = 0, 0
-        first, last = max(x[box], 0), min(x[box] + width, owner.shape[1])
-        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
+        bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
+        for row in range(bottom, top):
             for column in range(first, last):
                 here = owner[row, column] == mine
                 own += here
@@ -123,8 +124,8 @@ def mean_of_pixels(
     for box in range(numbers.size):
         mine = np.uint8(numbers[box])
         count, total = 0, 0.0
-        first, last = max(x[box], 0), min(x[box] + width, owner.shape[1])
-        for row in range(max(y[box], 0), min(y[box] + height, owner.shape[0])):
+        bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
+        for row in range(bottom, top):
             values, owners = plane[row, first:last], owner[row, first:last]
             known, nonzero = _count_finite(values, owners, mine)
             count += known
@@ -168,15 +169,14 @@ def sky_variances(
     sample = np.empty(height * width, dtype=np.float32)
     for box in range(numbers.size):
         mine = np.uint8(numbers[box])
-        rows = (max(y[box], 0), min(y[box] + height, owner.shape[0]))
-        columns = (max(x[box], 0), min(x[box] + width, owner.shape[1]))
+        bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
         out[box] = math.nan
         # First good pixels by the stride, then all good ones, then all whose variance is known.
         for attempt in range(3):
             step = stride if attempt == 0 else 1
             n = 0
-            for row in range(rows[0] + (y[box] - rows[0]) % step, rows[1], step):
-                for column in range(columns[0] + (x[box] - columns[0]) % step, columns[1], step):
+            for row in range(bottom + (y[box] - bottom) % step, top, step):
+                for column in range(first + (x[box] - first) % step, last, step):
                     good = owner[row, column] == mine and not rejected[row, column]
                     if (good or attempt == 2) and math.isfinite(variance[row, column]):
                         sample[n] = variance[row, column]
@@ -185,8 +185,8 @@ def sky_variances(
                 continue
             limit = factor * float(np.median(sample[:n]))
             count, total = 0, 0.0
-            for row in range(rows[0], rows[1]):
-                for column in range(columns[0], columns[1]):
+            for row in range(bottom, top):
+                for column in range(first, last):
                     good = owner[row, column] == mine and not rejected[row, column]
                     value = variance[row, column]
                     if (good or attempt == 2) and value <= limit:
@@ -194,6 +194,14 @@ def sky_variances(
                         total += value
             out[box] = total / count
             break
+
+
+@kernel
+def _part_of_box(
+    plane: npt.NDArray[np.uint8], y: int, x: int, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """Return the rows (first, one past the last) and columns of a box that a plane has."""
+    return max(y, 0), min(y + height, plane.shape[0]), max(x, 0), min(x + width, plane.shape[1])
 
 
 @kernel

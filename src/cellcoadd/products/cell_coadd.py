@@ -30,6 +30,7 @@ from .cell_choice import check_choice, choose_filled, hull_of_cells
 from .cell_inputs import CoaddInput, renumbered, rows_of_cells, to_coadd_provenance
 from .cell_psf import CellPsf
 from .cell_stack import CellStack
+from .entry_archive import read_product
 from .equality import same_array
 from .exploding import ExplodedCoadd
 from .file_reading import errors_named
@@ -218,9 +219,7 @@ class MultipleCellCoadd(DescribableMixin):
             if bbox is None and cells is None:
                 with open_archive(path, cls) as reader:
                     return reader.read()
-            from .cell_coadd_storage import read_some_cells
-
-            return read_some_cells(cls, path, bbox=bbox, cells=cells)
+            return read_product(path, cls, bbox=bbox, cells=cells)
 
     def write(
         self,

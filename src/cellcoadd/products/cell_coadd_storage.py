@@ -8,10 +8,10 @@ Butler. A box or a list of cells reads the tiles of these cells alone; the compo
 
 from __future__ import annotations
 
-__all__ = ["CellCoaddModel", "read_some_cells", "serialize_cell_coadd"]
+__all__ = ["CellCoaddModel", "serialize_cell_coadd"]
 
 from collections.abc import Collection, Sequence
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,7 @@ from lsst.images.serialization import (
     InvalidParameterError,
     OutputArchive,
     TableModel,
-    open_archive,
 )
-from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from .archive_schema import ProductTree
@@ -44,7 +42,7 @@ from .cell_inputs import CoaddInput, ranges_of_cells, rows_of_cells, to_coadd_pr
 from .cell_psf import CellPsf
 from .cell_stack import CellStack, unknown_noise_covariance
 from .column_storage import read_columns, write_columns
-from .entry_archive import EntryArchive, StoredArray, read_entries, read_rows
+from .entry_archive import StoredArray, read_entries, read_rows
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .stitching import stitch_image, stitch_mask
 
@@ -271,28 +269,6 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
             return rows_of_cells(whole, [self.cells[row] for row in rows])
         ranges = [self.contribution_ranges[row] for row in rows]
         return read_rows(archive, self.contributions, [n for r in ranges for n in range(*r)])
-
-
-def read_some_cells[C: MultipleCellCoadd](
-    kind: type[C],
-    path: ResourcePathExpression | IO[bytes],
-    *,
-    bbox: Box | None = None,
-    cells: Collection[Index2D | CellIJ] | None = None,
-) -> C:
-    """Read some cells of a coadd, from a FITS file in a fifth of the time of other readers.
-
-    Parameters and errors are those of `MultipleCellCoadd.read`.
-    """
-    if not hasattr(path, "seek") and ResourcePath(path).getExtension() != ".fits":
-        with open_archive(path, kind) as reader:
-            return reader.read(bbox=bbox, cells=cells)
-    with EntryArchive.open_tree(path, partial=True) as (archive, tree, info):
-        if not isinstance(tree, CellCoaddModel):
-            raise TypeError(f"{path} holds a {info.schema_name}, not a {kind.__name__}.")
-        coadd = tree.deserialize(archive, bbox=bbox, cells=cells)
-    assert isinstance(coadd, kind), "there is one class of them"
-    return coadd
 
 
 def serialize_cell_coadd(

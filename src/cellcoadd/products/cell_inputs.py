@@ -9,7 +9,9 @@ __all__ = [
     "ranges_of_cells",
     "renumbered",
     "rows_of_cells",
+    "sorted_rows",
     "to_coadd_provenance",
+    "union_of_inputs",
 ]
 
 import dataclasses
@@ -140,6 +142,11 @@ def _keys(cells: Iterable[Index2D]) -> npt.NDArray[np.int64]:
 
 def _keys_of(contributions: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     return _key(*(contributions[name].astype(np.int64) for name in ("cell_x", "cell_y")))
+
+
+def sorted_rows(rows: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return rows of cells and inputs in their order: cells row by row, then inputs."""
+    return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
 
 
 def union_of_inputs(

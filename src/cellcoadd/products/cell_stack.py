@@ -5,7 +5,7 @@ Coaddition makes it; `cell_coadd.MultipleCellCoadd` shows it to people, cell by 
 
 from __future__ import annotations
 
-__all__ = ["CellStack", "unknown_noise_covariance"]
+__all__ = ["CellStack", "join_stacks", "unknown_noise_covariance"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -115,34 +115,18 @@ class CellStack:
         mine, theirs = self._named_arrays(), other._named_arrays()
         if list(mine) != list(theirs):
             raise ValueError(f"One stack has {list(mine)}, the other {list(theirs)}.")
-        schema = mask_schema({**self.schema.descriptions, **other.schema.descriptions})
-        for stack, arrays in ((self, mine), (other, theirs)):
-            arrays["mask"] = translated_bits(stack.mask, stack.schema, schema)
-            # The cells come first in every array.
-            arrays["noise"] = stack.noise.swapaxes(0, 1)
-        for name, array in mine.items():
-            if array.shape[1:] != theirs[name].shape[1:]:
+        for name in mine:
+            # The cells come first in all arrays but that of the noise.
+            one, two = (
+                arrays[name].swapaxes(0, 1) if name == "noise" else arrays[name]
+                for arrays in (mine, theirs)
+            )
+            if one.shape[1:] != two.shape[1:]:
                 raise ValueError(
-                    f"{name} of a cell has the shape {array.shape[1:]} in one stack and "
-                    f"{theirs[name].shape[1:]} in the other."
+                    f"{name} of a cell has the shape {one.shape[1:]} in one stack and "
+                    f"{two.shape[1:]} in the other."
                 )
-        indices = [*self.indices, *other.indices]
-        order = sorted(range(len(indices)), key=lambda row: indices[row])
-        both = {name: np.concatenate([mine[name], theirs[name]])[order] for name in mine}
-        return CellStack(
-            indices=tuple(indices[row] for row in order),
-            image=both["image"],
-            variance=both["variance"],
-            mask=both["mask"],
-            schema=schema,
-            mask_fractions={name: both[f"mask_fractions[{name}]"] for name in self.mask_fractions},
-            noise=both["noise"].swapaxes(0, 1),
-            psf=both["psf"],
-            noise_covariance=both["noise_covariance"],
-            aperture_corrections={
-                name: both[f"corrections[{name}]"] for name in self.aperture_corrections
-            },
-        )
+        return join_stacks([self, other])
 
     def subset(self, rows: Sequence[int]) -> CellStack:
         """Return copies of some entries."""
@@ -166,3 +150,63 @@ class CellStack:
 def unknown_noise_covariance(count: int) -> npt.NDArray[np.float32]:
     """Return the covariances of cells of which nobody knows them, as a stack or a warp has them."""
     return np.full((count, 1, 1), np.nan, np.float32)
+
+
+def join_stacks(stacks: list[CellStack]) -> CellStack:
+    """Return a stack of the cells of all, sorted.
+
+    Parameters
+    ----------
+    stacks
+        They have different cells and the same planes, but that aperture corrections which some lack
+        are NaN in their cells. The list is emptied, and its planes are let go one by one.
+    """
+    indices = [index for stack in stacks for index in stack.indices]
+    order = sorted(range(len(indices)), key=lambda row: indices[row])
+    rows = np.split(np.argsort(order), np.cumsum([len(stack.indices) for stack in stacks])[:-1])
+    schema = mask_schema(
+        {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
+    )
+    planes = [_planes_of(stack, schema) for stack in stacks]
+    n_noise, fractions = len(stacks[0].noise), list(stacks[0].mask_fractions)
+    corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
+    stacks.clear()
+
+    def join(name: str) -> npt.NDArray[Any]:
+        pieces = [mine.pop(name, None) for mine in planes]
+        example = next(piece for piece in pieces if piece is not None)
+        result = np.empty((len(indices), *example.shape[1:]), example.dtype)
+        for where, piece in zip(rows, pieces, strict=True):
+            # Only aperture corrections can be missing: some inputs may have those that others lack.
+            result[where] = np.nan if piece is None else piece
+        return result
+
+    image = join("image")
+    noise = np.empty((n_noise, *image.shape), np.float32)
+    for number in range(n_noise):
+        noise[number] = join(f"noise {number}")
+    return CellStack(
+        indices=tuple(indices[row] for row in order),
+        image=image,
+        variance=join("variance"),
+        mask=join("mask"),
+        schema=schema,
+        mask_fractions={name: join(f"fraction {name}") for name in fractions},
+        noise=noise,
+        psf=join("psf"),
+        noise_covariance=join("noise_covariance"),
+        aperture_corrections={name: join(f"correction {name}") for name in corrections},
+    )
+
+
+def _planes_of(stack: CellStack, schema: MaskSchema) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "image": stack.image,
+        "variance": stack.variance,
+        "mask": translated_bits(stack.mask, stack.schema, schema),
+        "psf": stack.psf,
+        "noise_covariance": stack.noise_covariance,
+        **{f"noise {number}": plane for number, plane in enumerate(stack.noise)},
+        **{f"fraction {name}": plane for name, plane in stack.mask_fractions.items()},
+        **{f"correction {name}": values for name, values in stack.aperture_corrections.items()},
+    }

@@ -48,12 +48,12 @@ def deflated(
         bits = entries.view(f"u{entries.itemsize}")
         # Many masks and masked fractions are the same in all of a tile.
         key = (int(bits.flat[0]), bits.size) if (bits == bits.flat[0]).all() else None
-        if key is None or key not in constant:
-            tiles.append(gzip_tile(entries, shuffled=shuffled))
-            if key is not None:
-                constant[key] = tiles[-1]
-        else:
-            tiles.append(constant[key])
+        tile = None if key is None else constant.get(key)
+        if tile is None:
+            tile = gzip_tile(entries, shuffled=shuffled)
+        if key is not None:
+            constant[key] = tile
+        tiles.append(tile)
     return table_of_tiles(
         plane,
         algorithm="GZIP_2" if shuffled else "GZIP_1",

@@ -23,7 +23,13 @@ from lsst.images.serialization import read_archive
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import UnusableInputError
 from .cell_coadd import MultipleCellCoadd
-from .cell_inputs import PROVENANCE_COLUMNS, CoaddInput, RefusalReason, contribution_dtype
+from .cell_inputs import (
+    PROVENANCE_COLUMNS,
+    CoaddInput,
+    RefusalReason,
+    contribution_dtype,
+    sorted_rows,
+)
 from .cell_psf import CellPsf
 from .cell_stack import CellStack, unknown_noise_covariance
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
@@ -206,4 +212,4 @@ def _contributions(
     for name in PROVENANCE_COLUMNS:
         rows[name] = chosen[name]
     rows["masked_fraction"] = rows["masked_fraction_inner"] = np.nan
-    return rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
+    return sorted_rows(rows)

@@ -24,6 +24,7 @@ from lsst.resources import ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from .cell_psf import CellPsf
+from .entry_archive import read_product
 from .equality import same_arrays
 from .file_reading import errors_named
 from .file_writing import write_product
@@ -297,10 +298,8 @@ class Warp(DescribableMixin):
         UnusableInputError
             If the file is broken or holds something else.
         """
-        from .warp_storage import read_warp
-
         with errors_named(path, cls):
-            return read_warp(cls, path, bbox=bbox)
+            return read_product(path, cls, bbox=bbox)
 
     def write(self, path: ResourcePathExpression, *, overwrite: bool = False) -> None:
         """Write the warp to a FITS file, without loss.

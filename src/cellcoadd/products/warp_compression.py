@@ -8,7 +8,7 @@ in three times as long as everything else takes. The other planes compress well,
 
 from __future__ import annotations
 
-__all__ = ["TILE_ROWS", "WARP_COMPRESSION", "CompressedPlanes", "CompressedWarp"]
+__all__ = ["WARP_COMPRESSION", "CompressedPlanes", "CompressedWarp", "tiles_of"]
 
 import functools
 from collections.abc import Mapping
@@ -80,8 +80,8 @@ class CompressedPlanes:
     """
 
     def __init__(self, planes: MaskedImage | Image) -> None:
-        arrays = [planes.array] if isinstance(planes, Image) else _images_of(planes)
-        if any(array.dtype != np.float32 for array in arrays):
+        images = [planes] if isinstance(planes, Image) else [planes.image, planes.variance]
+        if any(image.array.dtype != np.float32 for image in images):
             raise ValueError("The planes that go with a warp are in single precision.")
         self._planes = planes
         self._archive_default_name = getattr(planes, "_archive_default_name", None)
@@ -96,14 +96,14 @@ class CompressedPlanes:
         """Write to an lsst.images archive."""
         planes = self._planes
         if isinstance(planes, Image):
-            return planes.serialize(archive, tile_shape=_tiles(planes.bbox))
+            return planes.serialize(archive, tile_shape=tiles_of(planes.bbox))
         write, bare = archive.serialize_direct, functools.partial
-        planar: dict[str, Any] = {"save_projection": False, "tile_shape": _tiles(planes.bbox)}
+        planar: dict[str, Any] = {"save_projection": False, "tile_shape": tiles_of(planes.bbox)}
         projection = planes.sky_projection
         return MaskedImageSerializationModel[Any].model_construct(
             image=write("image", bare(planes.image.serialize, **planar)),
             mask=write(
-                "mask", bare(serialize_integer_mask, planes.mask, tile_shape=_tiles(planes.bbox))
+                "mask", bare(serialize_integer_mask, planes.mask, tile_shape=tiles_of(planes.bbox))
             ),
             variance=write("variance", bare(planes.variance.serialize, **planar)),
             sky_projection=(
@@ -113,11 +113,8 @@ class CompressedPlanes:
         )
 
 
-def _images_of(planes: MaskedImage) -> list[npt.NDArray[Any]]:
-    return [planes.image.array, planes.variance.array]
-
-
-def _tiles(bbox: Box) -> tuple[int, int]:
+def tiles_of(bbox: Box) -> tuple[int, int]:
+    """Return height and width of the tiles of a plane."""
     return min(TILE_ROWS, bbox.y.size), bbox.x.size
 
 

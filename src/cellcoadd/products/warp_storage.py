@@ -6,7 +6,7 @@ Butler.
 
 from __future__ import annotations
 
-__all__ = ["WarpModel", "read_warp", "serialize_warp"]
+__all__ = ["WarpModel", "serialize_warp"]
 
 import functools
 from typing import Any, ClassVar
@@ -32,21 +32,18 @@ from lsst.images.serialization import (
     InvalidParameterError,
     OutputArchive,
     TableModel,
-    read_archive,
 )
-from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..cell_grid import BorderedCellGrid, Index2D, shared_box
 from ..errors import MissingCellError
 from .archive_schema import ProductTree
 from .cell_stack import unknown_noise_covariance
 from .column_storage import read_columns, write_columns
-from .entry_archive import EntryArchive
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
 from .integer_masks import IntegerMaskModel, serialize_integer_mask
 from .psf_storage import StoredPsf, write_psf
 from .warp import Warp, WarpInput
-from .warp_compression import TILE_ROWS
+from .warp_compression import tiles_of
 
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
@@ -214,28 +211,10 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
         )
 
 
-def read_warp[W: Warp](
-    kind: type[W], path: ResourcePathExpression, *, bbox: Box | None = None
-) -> W:
-    """Read a warp, from a FITS file in a fifth of the time of other readers.
-
-    Parameters and errors are those of `Warp.read`.
-    """
-    if ResourcePath(path, forceAbsolute=False).getExtension() != ".fits":
-        parameters: dict[str, Any] = {} if bbox is None else {"bbox": bbox}
-        return read_archive(path, kind, **parameters)
-    with EntryArchive.open_tree(path, partial=True) as (archive, tree, info):
-        if not isinstance(tree, WarpModel):
-            raise TypeError(f"{path} holds a {info.schema_name}, not a {kind.__name__}.")
-        warp = tree.deserialize(archive, bbox=bbox)
-    assert isinstance(warp, kind), "there is one class of them"
-    return warp
-
-
 def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
     """Write a warp to an archive."""
     write = archive.serialize_direct
-    tiles = (min(TILE_ROWS, warp.bbox.y.size), warp.bbox.x.size)
+    tiles = tiles_of(warp.bbox)
     bare = functools.partial
     planar: dict[str, Any] = {"save_projection": False, "tile_shape": tiles}
 

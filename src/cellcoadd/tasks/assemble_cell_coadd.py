@@ -8,8 +8,9 @@ __all__ = [
     "AssembleCellCoaddTask",
 ]
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lsst.daf.butler import DataCoordinate
@@ -248,8 +249,6 @@ class AssembleCellCoaddTask(PipelineTask):
     _DefaultName = "assembleCellCoadd"
 
     config: AssembleCellCoaddConfig
-    _left_out: set[tuple[str, int]]
-    """Visits that the log has named for this quantum."""
 
     def runQuantum(
         self,
@@ -263,7 +262,6 @@ class AssembleCellCoaddTask(PipelineTask):
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
         settings = self.config.to_settings()
-        self._left_out = set[tuple[str, int]]()
         strips = strips_of(
             patch,
             settings=settings,
@@ -273,7 +271,10 @@ class AssembleCellCoaddTask(PipelineTask):
             stored=True,
         )
         coadd = assemble_in_strips(
-            functools.partial(self._load, butlerQC, inputRefs), patch, strips, settings=settings
+            functools.partial(self._load, butlerQC, self._usable(inputRefs)),
+            patch,
+            strips,
+            settings=settings,
         )
         butlerQC.put(self._outputs(coadd, patch), outputRefs)
 
@@ -321,37 +322,58 @@ class AssembleCellCoaddTask(PipelineTask):
             )
         return Struct(**outputs)
 
-    def _load(
-        self, context: QuantumContext, refs: InputQuantizedConnection, bbox: Box | None
-    ) -> Iterator[VisitOnPatch]:
-        """Read the pixels in a box of the visits that have any, in order, one at a time."""
+    def _usable(self, refs: InputQuantizedConnection) -> list[_StoredVisit]:
+        """Return what there is of the visits that lack nothing, in order; name the others."""
         noise = [
             _by_visit(getattr(refs, f"noise{number}_warps"))
             for number in range(self.config.num_noise_realizations)
         ]
         artifacts = _by_visit(refs.artifact_masks) if self.config.do_use_artifact_mask else {}
-        for visit, ref in sorted(_by_visit(refs.input_warps).items()):
+        usable = []
+        for visit, warp in sorted(_by_visit(refs.input_warps).items()):
             missing = [number for number, each in enumerate(noise) if visit not in each]
             if missing:
-                if visit not in self._left_out:  # once for all strips
-                    self.log.warning(
-                        "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
-                    )
-                self._left_out.add(visit)
+                self.log.warning(
+                    "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
+                )
                 continue
-            handle = context.get(ref)
+            usable.append(
+                _StoredVisit(
+                    warp=warp,
+                    noise=[each[visit] for each in noise],
+                    artifact_mask=artifacts.get(visit),
+                )
+            )
+        return usable
+
+    def _load(
+        self, context: QuantumContext, visits: Iterable[_StoredVisit], bbox: Box | None
+    ) -> Iterator[VisitOnPatch]:
+        """Read the pixels in a box of the visits that have any, one at a time."""
+        for visit in visits:
+            handle = context.get(visit.warp)
             if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
                 continue
             warp: Warp = handle.get(parameters=bbox and {"bbox": bbox})
             shared = {"bbox": warp.bbox}
+            artifacts = visit.artifact_mask
             yield VisitOnPatch(
                 warp=warp,
                 noise=tuple(
-                    context.get(each[visit]).get(component="image", parameters=shared)
-                    for each in noise
+                    context.get(ref).get(component="image", parameters=shared)
+                    for ref in visit.noise
                 ),
-                artifact_mask=context.get(artifacts[visit]).get() if visit in artifacts else None,
+                artifact_mask=None if artifacts is None else context.get(artifacts).get(),
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _StoredVisit:
+    """References to the warp of a visit and to what was warped with it."""
+
+    warp: Any
+    noise: Sequence[Any]
+    artifact_mask: Any | None
 
 
 def _index_of(patch: Patch, number: int) -> Index2D:

@@ -61,7 +61,6 @@ def make_direct_warp(
     *,
     settings: WarpSettings,
     memory: Workspace | None = None,
-    bbox: Box | None = None,
 ) -> DirectWarp | None:
     """Resample one visit onto a patch; None if nothing of it lands there.
 
@@ -73,7 +72,7 @@ def make_direct_warp(
         The target.
     settings
         All choices.
-    memory, bbox
+    memory
         As for `VisitWarper`.
 
     Raises
@@ -86,7 +85,7 @@ def make_direct_warp(
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
-    warper = VisitWarper(patch, settings=settings, memory=memory, bbox=bbox)
+    warper = VisitWarper(patch, settings=settings, memory=memory)
     for image in chosen:
         warper.add(image)
     return warper.finish()

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..kernels.cell_pixels import count_owners
@@ -106,8 +105,16 @@ def _count_pixels(
     rows: list[tuple[int, int, int, int, int, bool, int]] = []
     central: list[list[Index2D]] = [[] for _ in range(count)]
     cells = list(grid.overlapping(planes.bbox))
-    n_outer = _owners_in(planes, [grid.outer_bbox_of(index) for index in cells], count)
-    n_inner = _owners_in(planes, [grid.inner_bbox_of(index) for index in cells], count)
+    shape = grid.inner_cell_shape
+    corner = grid.corners_of(
+        x=[index.x for index in cells], y=[index.y for index in cells], start=planes.bbox.start
+    )
+    n_outer, n_inner = (np.zeros((len(cells), count), np.int64) for _ in range(2))
+    for border, counts in ((grid.border, n_outer), (0, n_inner)):
+        count_owners(
+            planes.owner, corner.y - border, corner.x - border, shape.y + 2 * border,
+            shape.x + 2 * border, counts,
+        )  # fmt: skip
     for place, index in enumerate(cells):
         centre = grid.centre_of(index)
         owner = planes.owner_at(x=centre.x, y=centre.y)
@@ -123,16 +130,6 @@ def _count_pixels(
     has_stamp = table["stamp"] >= 0
     table["stamp"][has_stamp] += firsts[table["input"][has_stamp]]
     return table, central
-
-
-def _owners_in(planes: MergedPlanes, boxes: Sequence[Box], count: int) -> npt.NDArray[np.int64]:
-    """Number of pixels of boxes of one size (row) that come from each detector (column)."""
-    counts = np.zeros((len(boxes), count), np.int64)
-    if boxes:
-        y = np.array([box.y.start - planes.bbox.y.start for box in boxes])
-        x = np.array([box.x.start - planes.bbox.x.start for box in boxes])
-        count_owners(planes.owner, y, x, boxes[0].y.size, boxes[0].x.size, counts)
-    return counts
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from lsst.images import Box
 from lsst.resources import ResourcePathExpression
 
 from ..cell_coadd import MultipleCellCoadd
-from ..cell_inputs import CoaddInput, RefusalReason
+from ..cell_inputs import CoaddInput, RefusalReason, sorted_rows
 from ..file_writing import whole_file
 from ..mask_planes import ALL_PLANES
 from .names import (
@@ -177,8 +177,7 @@ def _accepted(coadd: MultipleCellCoadd) -> npt.NDArray[np.void]:
 
 def _inputs_table(coadd: MultipleCellCoadd) -> fits.BinTableHDU:
     """A row a cell and detector that it adds up."""
-    rows = _accepted(coadd)
-    rows = rows[np.lexsort((rows["input"], rows["cell_x"], rows["cell_y"]))]
+    rows = sorted_rows(_accepted(coadd))
     used = [coadd.inputs[number].observation for number in rows["input"]]
     columns = [
         fits.Column(name="cell_x", format="K", array=rows["cell_x"].astype(np.int64)),
