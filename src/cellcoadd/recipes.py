@@ -24,6 +24,7 @@ from .skymap import Patch
 from .surveys import Reader, SurveyHeader, reader_for
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
+from .warping.variances import DetectorVariances
 from .warping.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -148,6 +149,7 @@ def coadd_files(
     done = len(refused)
     useless: set[ObservationIdentifiers] = set()
     used: set[ObservationIdentifiers] = set()
+    measured = DetectorVariances(warp_settings.interpolation.bad_mask_planes)
 
     def leave_out(observation: ObservationIdentifiers, error: UnusableInputError) -> None:
         refused.append(error)
@@ -159,7 +161,9 @@ def coadd_files(
         nonlocal done
         memory = Workspace()
         for _, group in sorted(files.items()):
-            warper = VisitWarper(patch, settings=warp_settings, memory=memory, bbox=bbox)
+            warper = VisitWarper(
+                patch, settings=warp_settings, memory=memory, bbox=bbox, measured=measured
+            )
             for file in sorted(group, key=lambda file: file.header.observation):
                 observation = file.header.observation
                 if observation not in useless:

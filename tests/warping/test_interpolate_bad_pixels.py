@@ -9,17 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.warping.interpolate import interpolate_bad_pixels
-from cellcoadd.warping.settings import InterpolationSettings
+from cellcoadd.warping.settings import TRIANGULATIONS, InterpolationSettings
 
 SHAPE = (30, 40)
 
+both_ways = pytest.mark.parametrize("triangulation", TRIANGULATIONS)
+
 
 def interpolate(
-    planes: npt.NDArray[np.floating], bad: npt.NDArray[np.bool_], *, fill_value: float = 0.0
+    planes: npt.NDArray[np.floating],
+    bad: npt.NDArray[np.bool_],
+    *,
+    triangulation: str = "holes",
+    fill_value: float = 0.0,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     values = planes.astype(np.float32)
     values[:, bad] = np.nan
-    filled = interpolate_bad_pixels(values, bad, interp_length=4, fill_value=fill_value)
+    interpolated, filled = interpolate_bad_pixels(
+        values,
+        bad,
+        settings=InterpolationSettings(triangulation=triangulation, fill_value=fill_value),
+    )
+    np.testing.assert_array_equal(interpolated, bad & ~filled)
     return values, filled
 
 
@@ -30,31 +41,37 @@ def somewhere(*places: tuple[slice | int, slice | int]) -> npt.NDArray[np.bool_]
     return bad
 
 
+@both_ways
 @settings(deadline=None, max_examples=25)
 @given(a=st.floats(-100, 100), b=st.floats(-5, 5), c=st.floats(-5, 5), seed=st.integers(0, 10**6))
-def test_a_plane_is_interpolated_exactly(a: float, b: float, c: float, seed: int) -> None:
+def test_a_plane_is_interpolated_exactly(
+    triangulation: str, a: float, b: float, c: float, seed: int
+) -> None:
     """Cubic triangles through a linear function are that function."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     sky = a + b * x + c * y
     bad = np.zeros(SHAPE, np.bool_)
     bad[3:-3, 3:-3] = np.random.default_rng(seed).random((24, 34)) < 0.1
-    values, filled = interpolate(sky[np.newaxis], bad)
+    values, filled = interpolate(sky[np.newaxis], bad, triangulation=triangulation)
     assert not filled.any()
     np.testing.assert_allclose(values[0], sky, atol=1e-4 * (abs(a) + 40 * (abs(b) + abs(c)) + 1))
 
 
-def test_good_pixels_stay_and_all_planes_get_the_same_weights() -> None:
+@both_ways
+def test_good_pixels_stay_and_all_planes_get_the_same_weights(triangulation: str) -> None:
     """The noise must feel what the image feels: three times the image becomes three times it."""
     rng = np.random.default_rng(5)
     image = rng.normal(size=SHAPE)
     bad = somewhere((slice(5, 9), slice(10, 13)), (20, 20))
-    values, _ = interpolate(np.stack([image, 3 * image, rng.normal(size=SHAPE)]), bad)
+    planes = np.stack([image, 3 * image, rng.normal(size=SHAPE)])
+    values, _ = interpolate(planes, bad, triangulation=triangulation)
     np.testing.assert_array_equal(values[0][~bad], image.astype(np.float32)[~bad])
     np.testing.assert_allclose(values[1], 3 * values[0], rtol=1e-5, atol=1e-6)
     assert np.isfinite(values).all()
 
 
-def test_a_star_under_a_bad_column_comes_back() -> None:
+@both_ways
+def test_a_star_under_a_bad_column_comes_back(triangulation: str) -> None:
     """A Gaussian of sigma 3 px under one column: to 2 % of its peak.
 
     The linear guess between the neighbours would be 5 % low, (1 px)^2 / (2 sigma^2); the cubic
@@ -62,58 +79,140 @@ def test_a_star_under_a_bad_column_comes_back() -> None:
     """
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     star = 100 * np.exp(-((x - 20.3) ** 2 + (y - 15) ** 2) / 18)
-    values, _ = interpolate(star[np.newaxis], somewhere((slice(None), 20)))
+    column = somewhere((slice(None), 20))
+    values, _ = interpolate(star[np.newaxis], column, triangulation=triangulation)
     assert np.abs(values[0] - star).max() < 2.0
 
 
+@both_ways
 @pytest.mark.parametrize("fill_value", [0.0, -7.5])
-def test_a_defect_that_good_pixels_do_not_surround_gets_the_fill_value(fill_value: float) -> None:
+def test_a_defect_that_good_pixels_do_not_surround_gets_the_fill_value(
+    triangulation: str, fill_value: float
+) -> None:
     """Extrapolation is guesswork: such pixels are told apart from interpolated ones."""
     bad = somewhere((slice(None), slice(0, 3)), (slice(10, 12), slice(20, 22)))
-    values, filled = interpolate(np.full((1, *SHAPE), 5.0), bad, fill_value=fill_value)
+    planes = np.full((1, *SHAPE), 5.0)
+    values, filled = interpolate(planes, bad, triangulation=triangulation, fill_value=fill_value)
     np.testing.assert_array_equal(filled, somewhere((slice(None), slice(0, 3))))
     np.testing.assert_array_equal(values[0][filled], fill_value)
     np.testing.assert_allclose(values[0][~filled], 5.0, rtol=1e-6)
 
 
-def test_nothing_bad_is_no_failure() -> None:
+@both_ways
+def test_nothing_bad_is_no_failure(triangulation: str) -> None:
     """A known fault of others."""
     image = np.ones((1, *SHAPE))
-    values, filled = interpolate(image, np.zeros(SHAPE, np.bool_))
+    values, filled = interpolate(image, np.zeros(SHAPE, np.bool_), triangulation=triangulation)
     np.testing.assert_array_equal(values, image)
     assert not filled.any()
 
 
+@both_ways
 @pytest.mark.parametrize("n_good", [0, 2, 20])
-def test_too_few_good_pixels_or_all_on_a_line_give_the_fill_value(n_good: int) -> None:
+def test_too_few_good_pixels_or_all_on_a_line_give_the_fill_value(
+    triangulation: str, n_good: int
+) -> None:
     """There is no triangle to interpolate in."""
     bad = np.ones(SHAPE, np.bool_)
     bad[15, :n_good] = False
-    values, filled = interpolate(np.full((1, *SHAPE), 5.0), bad, fill_value=1.0)
+    planes = np.full((1, *SHAPE), 5.0)
+    values, filled = interpolate(planes, bad, triangulation=triangulation, fill_value=1.0)
     np.testing.assert_array_equal(filled, bad)
     np.testing.assert_array_equal(values[0][bad], 1.0)
 
 
-def test_only_pixels_nearby_count() -> None:
+@both_ways
+def test_only_pixels_nearby_count(triangulation: str) -> None:
     """A star five pixels off does not shine into a defect."""
     image = np.ones((1, *SHAPE))
     image[0, :, 26:] = 1e6
-    values, _ = interpolate(image, somewhere((slice(10, 14), slice(18, 22))))
+    hole = somewhere((slice(10, 14), slice(18, 22)))
+    values, _ = interpolate(image, hole, triangulation=triangulation)
     np.testing.assert_allclose(values[0, 10:14, 18:22], 1.0, rtol=1e-6)
 
 
-def test_defects_do_not_depend_on_one_another() -> None:
-    """Far apart, each comes out as if it were alone, whatever their order in the search.
+@both_ways
+def test_defects_do_not_depend_on_one_another(triangulation: str) -> None:
+    """Far apart, each comes out as if it were alone, to the bit if holes are triangulated.
 
-    But for the choice between equal triangles, which a smooth image does not feel.
+    All at once, another defect changes the choice between equal triangles, which a smooth image
+    does not feel.
     """
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     image = (np.sin(x / 6) + np.cos(y / 7))[np.newaxis]
     first, second = (slice(4, 7), slice(5, 8)), (slice(20, 24), slice(30, 33))
-    both, _ = interpolate(image, somewhere(first, second))
+    both, _ = interpolate(image, somewhere(first, second), triangulation=triangulation)
     for place in (first, second):
-        alone, _ = interpolate(image, somewhere(place))
-        np.testing.assert_allclose(both[0][place], alone[0][place], atol=0.01)
+        alone, _ = interpolate(image, somewhere(place), triangulation=triangulation)
+        if triangulation == "holes":
+            np.testing.assert_array_equal(both[0][place], alone[0][place])
+        else:
+            np.testing.assert_allclose(both[0][place], alone[0][place], atol=0.01)
+
+
+def defective_detector(rows: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """An image and noise with bad columns, cosmic rays and a blob across the edges of blocks."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[:rows, :50]
+    planes = np.stack([np.sin(x / 5) * np.cos(y / 6), rng.normal(size=(rows, 50))])
+    bad = rng.random((rows, 50)) < 0.01
+    bad[:, 20:24] = bad[:, :2] = True
+    bad[(y % 256 - 128) ** 2 + (x - 35) ** 2 > 118**2] = True
+    planes[:, bad] = np.nan
+    return planes.astype(np.float32), bad
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 576), (192, 832), (448, 900), (192, 576)])
+def test_pixels_are_the_same_whatever_rows_are_at_hand(start: int, stop: int) -> None:
+    """To the bit, in all blocks of 256 rows with 64 rows at hand on either side."""
+    planes, bad = defective_detector(900)
+    whole, part = planes.copy(), planes[:, start:stop].copy()
+    interpolated, filled = interpolate_bad_pixels(whole, bad, settings=InterpolationSettings())
+    some, outside = interpolate_bad_pixels(
+        part, bad[start:stop], settings=InterpolationSettings(), first_row=start, n_rows=900
+    )
+    first = 0 if start == 0 else start + 64
+    last = 900 if stop == 900 else stop - 64
+    ready = slice(first, last)
+    inner = slice(first - start, last - start)
+    np.testing.assert_array_equal(whole[:, ready], part[:, inner])
+    np.testing.assert_array_equal(interpolated[ready], some[inner])
+    np.testing.assert_array_equal(filled[ready], outside[inner])
+    assert not np.isnan(whole).any()
+    untouched = np.ones(stop - start, np.bool_)
+    untouched[inner] = False
+    np.testing.assert_array_equal(part[:, untouched], planes[:, start:stop][:, untouched])
+    assert not (some | outside)[untouched].any()
+
+
+def test_the_two_ways_differ_less_than_the_noise() -> None:
+    """Same pixels filled; the same sky but for the choice between equal triangles."""
+    planes, bad = defective_detector(256)
+    ours, filled = interpolate(planes, bad)
+    theirs, outside = interpolate(planes, bad, triangulation="detector")
+    np.testing.assert_array_equal(filled, outside)
+    assert np.abs(ours[0] - theirs[0])[bad].max() < 0.2
+    assert np.abs(ours[1] - theirs[1])[bad].std() < 1.0
+    truth = planes[1][~bad].std()
+    inside = bad & ~filled
+    assert ours[1][inside].std() == pytest.approx(theirs[1][inside].std(), abs=0.15 * float(truth))
+
+
+def test_a_detector_that_is_too_wide_or_not_whole_is_refused() -> None:
+    """Wrong numbers would follow; the message says what helps."""
+    wide = np.zeros((1, 2**17 + 1), np.bool_)
+    with pytest.raises(ValueError, match="need triangulation = 'detector', got 131073"):
+        interpolate_bad_pixels(
+            np.zeros((1, *wide.shape), np.float32), wide, settings=InterpolationSettings()
+        )
+    with pytest.raises(ValueError, match="needs all rows"):
+        interpolate_bad_pixels(
+            np.zeros((1, *SHAPE), np.float32),
+            np.zeros(SHAPE, np.bool_),
+            settings=InterpolationSettings(triangulation="detector"),
+            first_row=64,
+            n_rows=200,
+        )
 
 
 def test_senseless_settings_are_refused() -> None:
@@ -122,3 +221,5 @@ def test_senseless_settings_are_refused() -> None:
         InterpolationSettings(interp_length=0)
     with pytest.raises(ValueError, match="fill_value must be finite, got nan"):
         InterpolationSettings(fill_value=np.nan)
+    with pytest.raises(ValueError, match=r"one of \['detector', 'holes'\], got 'all'"):
+        InterpolationSettings(triangulation="all")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.testing.images import make_detector, small_patch
-from cellcoadd.warping.noise import draw_noise, median_variance, noise_generator
+from cellcoadd.warping.noise import draw_noise, noise_generator
 from cellcoadd.warping.prepare import prepare_image
 from cellcoadd.warping.settings import WarpSettings
 
@@ -38,6 +38,17 @@ def numbers(*, realization: int = 0, seed_offset: int = 0, **identity: object) -
     return [float(number) for number in generator.standard_normal(4)]
 
 
+def drawn(
+    variance: npt.NDArray[np.float32], *, seed_offset: int = 0, first_row: int = 0
+) -> npt.NDArray[np.float32]:
+    noise = np.full(variance.shape, np.nan, np.float32)
+    draw_noise(
+        variance, observation=observation(), realization=0, seed_offset=seed_offset,
+        first_row=first_row, out=noise,
+    )  # fmt: skip
+    return noise
+
+
 def test_every_observation_realization_and_offset_has_its_own_numbers() -> None:
     """Visit 1 detector 11 must not be visit 11 detector 1, nor offset -1 be offset 1."""
     draws = [
@@ -60,7 +71,7 @@ def test_the_numbers_stay_what_they_are() -> None:
 def test_noise_has_the_variance(variance: float) -> None:
     """Of 40,000 numbers the variance is known to sqrt(2 / 40000) = 0.7 %; 5 sigma."""
     plane = np.full((200, 200), variance, np.float32)
-    noise = draw_noise(plane, np.random.default_rng(7))
+    noise = drawn(plane, seed_offset=7)
     assert noise.var() == pytest.approx(variance, rel=0.035)
     assert abs(noise.mean()) < 5 * np.sqrt(variance) / 200
 
@@ -70,17 +81,23 @@ def test_noise_is_nought_without_a_variance_and_the_rest_keeps_its_numbers() -> 
     whole = np.full((6, 6), 2.0, np.float32)
     holed = whole.copy()
     holed[1, 2], holed[2, 2], holed[3, 3], holed[4, 4] = np.nan, np.inf, 0.0, -1.0
-    a, b = (draw_noise(plane, np.random.default_rng(3)) for plane in (whole, holed))
+    a, b = drawn(whole), drawn(holed)
     good = holed == 2.0
     np.testing.assert_array_equal(a[good], b[good])
     np.testing.assert_array_equal(b[~good], 0.0)
 
 
-def test_median_is_over_good_pixels() -> None:
-    """Of 1, 2, 3 it is 2, whatever the bad ones say."""
-    variance = np.array([[1, 2], [3, 1000]], np.float32)
-    assert median_variance(variance, np.array([[True, True], [True, False]])) == 2.0
-    assert np.isnan(median_variance(variance, np.zeros((2, 2), np.bool_)))
+def test_rows_have_the_same_noise_whichever_are_drawn() -> None:
+    """Each block of 64 rows has numbers of its own; others are refused as a beginning."""
+    plane = np.full((200, 30), 2.0, np.float32)
+    whole, part = drawn(plane), drawn(plane[64:150], first_row=64)
+    np.testing.assert_array_equal(part[:64], whole[64:128])
+    assert len(np.unique(whole)) > 0.99 * whole.size
+    generator = noise_generator(observation(), realization=0, seed_offset=0)
+    first = generator.standard_normal((64, 30), dtype=np.float32)
+    np.testing.assert_allclose(whole[:64], np.sqrt(2.0) * first, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"from rows 0, 64, \.\.\. on, not 10"):
+        drawn(plane, first_row=10)
 
 
 def noisy_planes(**changes: object) -> tuple[npt.NDArray[np.float32], ...]:

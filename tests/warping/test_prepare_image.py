@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from lsst.images import Box
 
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.mask_planes import bits_of
 from cellcoadd.testing.images import make_detector, small_patch
-from cellcoadd.warping.prepare import PreparedImage, mean_variance_njy2, prepare_image
+from cellcoadd.warping.prepare import PreparedImage, prepare_image
 from cellcoadd.warping.settings import InterpolationSettings, WarpSettings
+from cellcoadd.warping.variances import DetectorVariances
 
 PATCH = small_patch()
 SHAPE = (40, 50)
@@ -43,13 +45,12 @@ def somewhere(*places: tuple[slice | int, slice | int]) -> npt.NDArray[np.bool_]
 
 
 def test_pixels_become_nanojansky() -> None:
-    """The image with the flux of a count, variances and weight with its square."""
+    """The image with the flux of a count, variances with its square."""
     image = detector(pixels=3.0, variance=4.0, nanojansky_per_count=2.5)
     result = prepared(image, number_of_noise_realizations=1)
     np.testing.assert_array_equal(result.values[0], 7.5)
     np.testing.assert_array_equal(result.variances[0], 25.0)
     np.testing.assert_array_equal(result.variances[1], 25.0)
-    assert mean_variance_njy2(image) == 25.0
     assert result.values.dtype == result.variances.dtype == np.float32
 
 
@@ -177,28 +178,6 @@ def test_a_detector_without_a_usable_pixel_is_refused(planes: dict[str, float]) 
         prepared(detector(**planes))
 
 
-def test_stated_mean_variance_is_the_weight() -> None:
-    """In counts, so it is calibrated like the pixels."""
-    assert mean_variance_njy2(detector(mean_variance=10.0, nanojansky_per_count=3.0)) == 90.0
-    with pytest.raises(UnusableInputError, match="mean variance must be positive"):
-        mean_variance_njy2(detector(mean_variance=0.0))
-
-
-def test_mean_variance_that_cannot_be_measured_is_a_refusal() -> None:
-    """The message says that it is not stated either."""
-    with pytest.raises(UnusableInputError, match="not stated and cannot be measured"):
-        mean_variance_njy2(detector(flags={"SAT": np.ones(SHAPE, np.bool_)}))
-
-
-def test_measured_mean_variance_is_that_of_the_sky() -> None:
-    """Bright stars, saturation and unread pixels do not lower the weight."""
-    variance = np.full(SHAPE, 4.0)
-    variance[5:8, 5:8] = 400.0
-    variance[20:30, 20:30] = 1e5
-    image = detector(variance=variance, flags={"SAT": somewhere((slice(20, 30), slice(20, 30)))})
-    assert mean_variance_njy2(image) == pytest.approx(4.0, rel=1e-6)
-
-
 def test_an_area_that_nobody_flagged_counts_as_bad() -> None:
     """A block of weight 0 without a flag: the kernel gets values there, the coadd must not.
 
@@ -215,3 +194,76 @@ def test_an_area_that_nobody_flagged_counts_as_bad() -> None:
     assert np.array_equal(prepared.bad & 1 == 1, block)
     assert np.isfinite(prepared.values).all()
     assert (prepared.variances > 0).all()
+
+
+def tall_detector(**values: Any) -> CalibratedImage:
+    """Of three blocks of rows, with defects, noise and a variance that rises with the row."""
+    rng = np.random.default_rng(3)
+    shape = (700, 40)
+    bad = rng.random(shape) < 0.02
+    bad[:, 17:20] = True
+    pixels, variance = rng.normal(5.0, 1.0, shape), 1.0 + np.arange(700.0)[:, np.newaxis] / 700
+    pixels[400, 10] = np.nan
+    return make_detector(
+        PATCH, width=40, height=700, pixels=pixels, variance=np.broadcast_to(variance, shape),
+        flags={"CR": bad}, nanojansky_per_count=1.5, **values,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"number_of_noise_realizations": 1},
+        {"number_of_noise_realizations": 2, "use_median_variance": False},
+        {"do_pre_warp_interpolation": True},
+        {"do_pre_warp_interpolation": True, "number_of_noise_realizations": 1},
+        {
+            "do_pre_warp_interpolation": True,
+            "interpolation": InterpolationSettings(triangulation="detector"),
+        },
+    ],
+)
+@pytest.mark.parametrize(("start", "stop"), [(0, 20), (330, 470), (255, 257), (650, 700)])
+def test_rows_are_the_same_in_any_window(changes: dict[str, Any], start: int, stop: int) -> None:
+    """To the bit: overlapping patches, and strips of one, must agree."""
+    image = tall_detector()
+    chosen = WarpSettings(**changes)
+    whole = prepare_image(image, settings=chosen)
+    box = image.bbox
+    window = Box.factory[box.y.start + start : box.y.start + stop, box.x.start : box.x.stop]
+    part = prepare_image(image, settings=chosen, window=window)
+    first = part.source.bbox.y.start - box.y.start
+    assert first <= start
+    assert first + len(part.mask) >= stop
+    rows, same = slice(start, stop), slice(start - first, stop - first)
+    np.testing.assert_array_equal(part.values[:, same], whole.values[:, rows])
+    np.testing.assert_array_equal(part.variances[:, same], whole.variances[:, rows])
+    np.testing.assert_array_equal(part.mask[same], whole.mask[rows])
+    np.testing.assert_array_equal(part.bad[same], whole.bad[rows])
+
+
+def test_a_window_without_a_usable_pixel_is_no_reason_to_refuse_a_detector() -> None:
+    """The rest of it may be good; it is refused for another patch or for none."""
+    variance = np.full((300, 40), 4.0)
+    variance[:200] = np.nan
+    image = make_detector(PATCH, width=40, height=300, variance=variance)
+    box = image.bbox
+    window = Box.factory[box.y.start : box.y.start + 100, box.x.start : box.x.stop]
+    part = prepare_image(image, settings=WarpSettings(), window=window)
+    assert np.isnan(part.values).all()
+    variance[:] = 0.0
+    image = make_detector(PATCH, width=40, height=300, variance=variance)
+    with pytest.raises(UnusableInputError, match="no pixel has a finite value"):
+        prepare_image(image, settings=WarpSettings(), window=window)
+
+
+def test_what_is_known_of_a_detector_is_not_measured_again() -> None:
+    """Strips of a patch ask for it again and again."""
+    chosen = WarpSettings(number_of_noise_realizations=1)
+    measured = DetectorVariances(())
+    image = tall_detector()
+    first = prepare_image(image, settings=chosen, measured=measured)
+    image.masked_image.variance.array[:] = 100.0
+    again = prepare_image(image, settings=chosen, measured=measured)
+    np.testing.assert_array_equal(first.values[1], again.values[1])

@@ -43,8 +43,10 @@ class DeferredPixels:
         return self._sky_projection
 
     def __getitem__(self, bbox: Box | EllipsisType) -> MaskedImage:
-        """Read the pixels in a box, or all."""
-        return self._whole if bbox is ... or bbox == self._bbox else self._read(bbox)
+        """Read the pixels in a box, or all; those that were read whole are not read again."""
+        if bbox is ... or bbox == self._bbox:
+            return self._whole
+        return self._whole[bbox] if "_whole" in vars(self) else self._read(bbox)
 
     @functools.cached_property
     def _whole(self) -> MaskedImage:

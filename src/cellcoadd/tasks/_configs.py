@@ -21,7 +21,12 @@ from lsst.pex.config import ChoiceField, Config, Field, ListField
 from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE
 from ..products.mask_planes import STANDARD_PLANES
 from ..skymap.healsparse_maps import check_resolutions
-from ..warping.settings import InterpolationSettings, ResamplingSettings, SelectionSettings
+from ..warping.settings import (
+    TRIANGULATIONS,
+    InterpolationSettings,
+    ResamplingSettings,
+    SelectionSettings,
+)
 
 _SELECTION = SelectionSettings()
 _INTERPOLATION = InterpolationSettings()
@@ -119,6 +124,12 @@ class InterpolationConfig(Config):
         doc="Value of bad pixels that lie outside of all good ones; they are flagged NO_DATA.",
         default=_INTERPOLATION.fill_value,
     )
+    triangulation = ChoiceField[str](
+        doc="How good pixels are triangulated.",
+        allowed=TRIANGULATIONS,
+        default=_INTERPOLATION.triangulation,
+        optional=False,
+    )
 
     def to_settings(self) -> InterpolationSettings:
         """Return the settings of the stage."""
@@ -126,6 +137,7 @@ class InterpolationConfig(Config):
             bad_mask_planes=tuple(self.badMaskPlanes),
             interp_length=self.interpLength,
             fill_value=self.fillValue,
+            triangulation=self.triangulation,
         )
 
 

@@ -267,6 +267,7 @@ def _warp_settings(config: Mapping[str, Any]) -> WarpSettings:
             bad_mask_planes=tuple(interpolation["badMaskPlanes"]),
             interp_length=interpolation["interpLength"],
             fill_value=interpolation["fillValue"],
+            triangulation="detector",  # which is what they do
         ),
         border=config["border"],
         do_warp_masked_fraction=config["doWarpMaskedFraction"],

@@ -14,6 +14,7 @@ from lsst.images import Box, Image, MaskedImage
 
 from ..cell_grid import shared_box
 from ..products.calibrated_image import CalibratedImage
+from ..products.identifiers import ObservationIdentifiers
 from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..products.warp import NO_OWNER
 from ..warping import prepare
@@ -211,6 +212,11 @@ def _compare_interpolation(tally: Tally, case: WarpCase, mended: Sequence[Calibr
         "of good pixels are cut into triangles (sigma of the sky)",
         np.count_nonzero(difference), count=x.size, largest=float(difference.max()),
     )  # fmt: skip
+    difference = np.abs(_interpolated(case, mended[0], "holes") - theirs)[y, x] / sigma
+    tally.differ(
+        "interpolated pixels, by default: triangulated hole by hole (sigma of the sky)",
+        np.count_nonzero(difference), count=x.size, largest=float(difference.max()),
+    )  # fmt: skip
 
 
 def _compare_positions(tally: Tally, case: WarpCase) -> None:
@@ -245,17 +251,33 @@ def _count_departures(
 
 def _warp(case: WarpCase, images: Sequence[CalibratedImage]) -> DirectWarp:
     """Warp with their noise instead of ours."""
-    draws = [plane for planes in case.noise for plane in planes]
-    with mock.patch.object(prepare, "draw_noise", side_effect=draws):
+    noise = dict(zip([image.observation for image in images], case.noise, strict=True))
+
+    def draw(
+        variance: npt.NDArray[np.float32],
+        *,
+        observation: ObservationIdentifiers,
+        realization: int,
+        seed_offset: int,  # noqa: ARG001 - theirs are drawn already
+        first_row: int,
+        out: npt.NDArray[np.float32],
+    ) -> None:
+        out[:] = noise[observation][realization][first_row : first_row + len(variance)]
+
+    with mock.patch.object(prepare, "draw_noise", draw):
         result = make_direct_warp(images, case.patch, settings=case.settings)
     if result is None or result.refused:
         raise ValueError(f"{case.name} cannot be warped: {result}.")
     return result
 
 
-def _interpolated(case: WarpCase, image: CalibratedImage) -> npt.NDArray[np.float32]:
+def _interpolated(
+    case: WarpCase, image: CalibratedImage, triangulation: str = "detector"
+) -> npt.NDArray[np.float32]:
     """A detector after the interpolation, in counts."""
-    prepared = prepare.prepare_image(image, settings=case.settings)
+    interpolation = dataclasses.replace(case.settings.interpolation, triangulation=triangulation)
+    settings = dataclasses.replace(case.settings, interpolation=interpolation)
+    prepared = prepare.prepare_image(image, settings=settings)
     counts: npt.NDArray[np.float32] = prepared.values[0] / np.float32(image.nanojansky_per_count)
     return counts
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["DirectWarp", "VisitWarper", "make_direct_warp"]
 
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
@@ -21,10 +20,11 @@ from ..products.mask_planes import ALL_PLANES
 from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes
-from .prepare import PreparedImage, mean_variance_njy2, prepare_image
+from .prepare import prepare_image
 from .project import DetectorProjector, LandedDetector, Placement, place_detector
 from .select import Refusal, select_images
 from .settings import WarpSettings
+from .variances import DetectorVariances
 from .warped_cells import warp_cells
 from .workspace import Workspace
 
@@ -99,10 +99,13 @@ class VisitWarper:
     patch, settings
         As for `make_direct_warp`.
     memory
-        For the planes of the warp. Those of one visit are lost when another one uses it.
+        For the planes of detectors and of the warp. Those of one visit are lost when another one
+        uses it.
     bbox
         The part of the patch that is wanted, without the border of the settings; None: all of it,
         with the border.
+    measured
+        Remembers what was measured on detectors, for warps of other parts with the same settings.
     """
 
     def __init__(
@@ -112,8 +115,14 @@ class VisitWarper:
         settings: WarpSettings,
         memory: Workspace | None = None,
         bbox: Box | None = None,
+        measured: DetectorVariances | None = None,
     ) -> None:
         self._memory = Workspace() if memory is None else memory
+        self._measured = (
+            DetectorVariances(settings.interpolation.bad_mask_planes)
+            if measured is None
+            else measured
+        )
         self._patch = patch
         self._settings = settings
         self._box = patch.outer_bbox.dilated_by(settings.border) if bbox is None else bbox
@@ -151,8 +160,14 @@ class VisitWarper:
             window = projector.window
             if window is None:
                 return
-            prepared = self._prepare(image, window)
-            mean_variance = mean_variance_njy2(image)
+            prepared = prepare_image(
+                image,
+                settings=settings,
+                window=window,
+                measured=self._measured,
+                memory=self._memory,
+            )
+            mean_variance = self._measured.mean_njy2(image)
         except UnusableInputError as err:
             source = None if err.source == str(image.observation) else err.source
             self._refused.append(
@@ -174,13 +189,6 @@ class VisitWarper:
                     image, placement=placement, mean_variance_njy2=mean_variance
                 )
             )
-
-    def _prepare(self, image: CalibratedImage, window: Box) -> PreparedImage:
-        if not self._settings.need_whole_detectors:
-            # It is the whole detector that is refused, not the part of it that a patch needs.
-            with contextlib.suppress(UnusableInputError):
-                return prepare_image(image.window(window), settings=self._settings)
-        return prepare_image(image, settings=self._settings)
 
     def reaches(
         self, observation: ObservationIdentifiers, bbox: Box, sky_projection: SkyProjection[Any]

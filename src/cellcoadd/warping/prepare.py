@@ -1,40 +1,41 @@
 """Make one detector ready for resampling: background, noise, interpolation, calibration.
 
-The same pixel of the sky comes out the same, bit for bit, in overlapping patches. So the whole
-detector is prepared, whatever part of it a patch needs, where what becomes of a pixel depends on
-others (`WarpSettings.need_whole_detectors`).
+The same pixel of the sky comes out the same, bit for bit, in overlapping patches: what is drawn or
+interpolated depends on the rows around it, in blocks that are the same whatever part of a detector
+a patch needs, and on the typical variance of the whole.
 """
 
 from __future__ import annotations
 
-__all__ = ["PreparedImage", "mean_variance_njy2", "prepare_image"]
+__all__ = ["PreparedImage", "prepare_image"]
 
 import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+from lsst.images import Box
 
 from ..errors import UnusableInputError
-from ..kernels.clipped_mean import clipped_mean
 from ..kernels.pixel_flags import flag_pixels
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
 from .backgrounds import exchange_background
 from .interpolate import interpolate_bad_pixels
-from .noise import draw_noise, median_variance, noise_generator
+from .noise import draw_noise
+from .row_blocks import INTERPOLATION, NOISE
 from .settings import WarpSettings
-
-_NOT_MEASURED = ("BAD", "NO_DATA", "SAT", "CR")
+from .variances import DetectorVariances
+from .workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedImage:
-    """Planes of one detector in nJy, stacked for the resampler.
+    """Planes of some rows of a detector in nJy, stacked for the resampler.
 
     Parameters
     ----------
     source
-        Where the planes come from: identity, WCS, PSF, and pixels with the wanted background.
+        Where the planes come from: the detector with the pixels of these rows.
     values : float32 (1 + realizations, rows, columns)
         The image and its noise realizations in nJy. Not finite: no data.
     variances : float32 (1 or 2, rows, columns)
@@ -55,15 +56,29 @@ class PreparedImage:
     n_fractions: int
 
 
-def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> PreparedImage:
+def prepare_image(
+    image: CalibratedImage,
+    *,
+    settings: WarpSettings,
+    window: Box | None = None,
+    measured: DetectorVariances | None = None,
+    memory: Workspace | None = None,
+) -> PreparedImage:
     """Exchange the background, draw noise, interpolate bad pixels and calibrate one detector.
 
     Parameters
     ----------
     image
-        The detector, or a window of it if the settings do not need the whole one.
+        The whole detector.
     settings
         All choices.
+    window
+        Rows of it that must be ready; None: all. Some around them come along, which may be as they
+        were read.
+    measured
+        Remembers what was measured on the whole detector, for the next window of it.
+    memory
+        For the planes. Those of one detector are lost when another one uses it.
 
     Raises
     ------
@@ -71,74 +86,87 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
         If no pixel of the detector has a finite value and a positive, finite variance, or the
         wanted background is not to be had.
     """
+    if measured is None:
+        measured = DetectorVariances(settings.interpolation.bad_mask_planes)
+    array = Workspace().array if memory is None else memory.array
     image = exchange_background(image, settings=settings)
-    masked_image = image.masked_image
-    schema = masked_image.mask.schema
+    n_noise = settings.number_of_noise_realizations
+    if n_noise and settings.use_median_variance:
+        measured.typical(image)  # before a part is read: pixels that are read whole are kept
+    part = _rows_at_hand(image, window, settings)
+    masked_image = part.masked_image
+    first_row = part.bbox.y.start - image.bbox.y.start
+    schema, shape = masked_image.mask.schema, tuple(part.bbox.shape)
     interpolate = settings.do_pre_warp_interpolation
     scale = np.float32(image.nanojansky_per_count)
     # What is not changed below need not be copied.
     mask = np.ascontiguousarray(plane_array(masked_image.mask))
-    mask = mask.copy() if interpolate else mask
     pixels = np.ascontiguousarray(masked_image.image.array, np.float32)
     variance = np.ascontiguousarray(masked_image.variance.array, np.float32)
-    variance = variance.copy() if interpolate or scale != 1.0 else variance
     planes = settings.masked_fraction_planes
     plane_bits = np.array([bits_of(schema, [p], ignore_missing=True) for p in planes], np.int32)
-    invalid, bad = np.empty(mask.shape, np.bool_), np.empty(mask.shape, np.uint16)
-    n_noise = settings.number_of_noise_realizations
+    invalid, bad = array("invalid", shape, np.bool_), array("bad", shape, np.uint16)
     # Without interpolation nothing counts as masked: an invalid pixel has no data at all.
     n_invalid = flag_pixels(pixels, variance, mask, plane_bits, interpolate, invalid, bad)
-    if n_invalid == mask.size:
+    # It is the whole detector that is refused, not the part of it that a patch needs.
+    if n_invalid == mask.size and np.isnan(measured.typical(image)):
         raise UnusableInputError(
             str(image.observation), "no pixel has a finite value and a positive, finite variance"
         )
     if n_noise or interpolate or n_invalid or scale != 1.0:
-        values = np.empty((1 + n_noise, *pixels.shape), np.float32)
+        values = array("detector values", (1 + n_noise, *shape), np.float32)
         values[0] = pixels
     else:
         values = pixels[np.newaxis]
-    no_data_bit = bits_of(schema, ["NO_DATA"])
-    if n_noise or interpolate:
-        bad_bits = bits_of(schema, settings.interpolation.bad_mask_planes, ignore_missing=True)
-        flagged, missing = (mask & bad_bits) != 0, (mask & no_data_bit) != 0
-        typical_variance = _typical_variance(variance, invalid=invalid, flagged=flagged | missing)
-    if n_noise:
-        noise_variance = (
-            np.full(pixels.shape, typical_variance, np.float32)
-            if settings.use_median_variance
-            else np.where(invalid, np.float32(typical_variance), variance)
-        )
+    if n_noise or interpolate or scale != 1.0:
+        variances = array("detector variances", (2 if n_noise else 1, *shape), np.float32)
+        variances[0] = variance
+    else:
+        variances = variance[np.newaxis]
+    if n_noise and settings.use_median_variance:
+        variances[1] = measured.typical(image)
+    elif n_noise:
+        variances[1] = variance
+        if n_invalid:
+            variances[1, invalid] = measured.typical(image)
     for realization in range(n_noise):
-        generator = noise_generator(
-            image.observation, realization=realization, seed_offset=settings.seed_offset
+        draw_noise(
+            variances[1],
+            observation=image.observation,
+            realization=realization,
+            seed_offset=settings.seed_offset,
+            first_row=first_row,
+            out=values[1 + realization],
         )
-        values[1 + realization] = draw_noise(noise_variance, generator)
 
     if interpolate:
-        to_replace = (flagged | invalid) & ~missing
+        no_data_bit = bits_of(schema, ["NO_DATA"])
+        flagged, missing = (bad >> 1) != 0, (mask & no_data_bit) != 0
         # A pixel without data tells nothing about its neighbours either.
-        unusable = to_replace | missing
-        filled = interpolate_bad_pixels(
+        interpolated, filled = interpolate_bad_pixels(
             values,
-            unusable,
-            interp_length=settings.interpolation.interp_length,
-            fill_value=settings.interpolation.fill_value,
+            flagged | invalid | missing,
+            settings=settings.interpolation,
+            first_row=first_row,
+            n_rows=image.bbox.y.size,
         )
-        mask[to_replace & ~filled] |= bits_of(schema, ["INTRP"])
+        read, mask = mask, array("detector mask", shape, np.int32)
+        np.copyto(mask, read)
+        mask[interpolated & ~missing] |= bits_of(schema, ["INTRP"])
         mask[filled | missing] |= no_data_bit
-        # Nobody has said what is wrong with these, so nobody can say that their value is good:
-        # the kernel needs one, the coadd must leave it out.
-        mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
-        variance[invalid] = typical_variance
+        if n_invalid:
+            # Nobody has said what is wrong with these, so nobody can say that their value is good:
+            # the kernel needs one, the coadd must leave it out.
+            mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
+            variances[0, invalid] = measured.typical(image)
     elif n_invalid:
         values[0, invalid] = np.nan
 
-    variances = np.stack([variance, noise_variance]) if n_noise else variance[np.newaxis]
     if scale != 1.0:
         values *= scale
         variances *= scale * scale
     return PreparedImage(
-        source=image,
+        source=part,
         values=values,
         variances=variances,
         mask=mask,
@@ -147,50 +175,20 @@ def prepare_image(image: CalibratedImage, *, settings: WarpSettings) -> Prepared
     )
 
 
-def mean_variance_njy2(image: CalibratedImage) -> float:
-    """Return the mean variance of a detector in nJy^2.
-
-    It is what the survey states; else the mean over good pixels, clipped at 3 sigma twice,
-    which keeps the Poisson noise of bright sources, where the variance follows the image, out of
-    the weight.
-
-    Raises
-    ------
-    UnusableInputError
-        If it is neither stated nor measurable.
-    """
-    counts = image.mean_variance
-    if counts is None:
-        counts = _clipped_mean_variance(image)
-    result = counts * image.nanojansky_per_count**2
-    if not (np.isfinite(result) and result > 0):
-        raise UnusableInputError(
-            str(image.observation), f"the mean variance must be positive and finite, got {result}"
-        )
-    return float(result)
-
-
-def _clipped_mean_variance(image: CalibratedImage) -> float:
-    masked_image = image.masked_image
-    bad = bits_of(masked_image.mask.schema, _NOT_MEASURED, ignore_missing=True)
-    variance = masked_image.variance.array
-    good = np.isfinite(variance) & (variance > 0) & ((plane_array(masked_image.mask) & bad) == 0)
-    values = variance[good]
-    if not values.size:
-        raise UnusableInputError(
-            str(image.observation),
-            "its mean variance is not stated and cannot be measured: every pixel with a variance "
-            f"is flagged {', '.join(_NOT_MEASURED)}",
-        )
-    return clipped_mean(values)
-
-
-def _typical_variance(
-    variance: npt.NDArray[np.float32],
-    *,
-    invalid: npt.NDArray[np.bool_],
-    flagged: npt.NDArray[np.bool_],
-) -> float:
-    typical = median_variance(variance, ~(invalid | flagged))
-    # Every good pixel flagged: the flagged ones are all there is to go by.
-    return typical if np.isfinite(typical) else median_variance(variance, ~invalid)
+def _rows_at_hand(
+    image: CalibratedImage, window: Box | None, settings: WarpSettings
+) -> CalibratedImage:
+    """Return the rows of a detector that are needed for those of a window."""
+    interpolation, whole = settings.interpolation, image.bbox
+    if window is None or (
+        settings.do_pre_warp_interpolation and interpolation.triangulation == "detector"
+    ):
+        return image
+    start, stop = window.y.start - whole.y.start, window.y.stop - whole.y.start
+    if settings.do_pre_warp_interpolation:
+        start, stop = INTERPOLATION.rows_for(start, stop, whole.y.size)
+    elif settings.number_of_noise_realizations:
+        start, stop = NOISE.rows_for(start, stop, whole.y.size)
+    return image.window(
+        Box.factory[whole.y.start + start : whole.y.start + stop, whole.x.start : whole.x.stop]
+    )

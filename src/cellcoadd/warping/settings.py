@@ -6,7 +6,13 @@ configuration spells them in camel case.
 
 from __future__ import annotations
 
-__all__ = ["InterpolationSettings", "ResamplingSettings", "SelectionSettings", "WarpSettings"]
+__all__ = [
+    "TRIANGULATIONS",
+    "InterpolationSettings",
+    "ResamplingSettings",
+    "SelectionSettings",
+    "WarpSettings",
+]
 
 import dataclasses
 import math
@@ -46,6 +52,13 @@ class SelectionSettings:
                 raise ValueError(f"{field.name} must be a finite number >= 0 or None, got {value}.")
 
 
+TRIANGULATIONS = {
+    "holes": "hole by hole, in blocks of rows of the detector",
+    "detector": "all good pixels near bad ones at once, as the Rubin pipelines do; slow",
+}
+"""Ways to triangulate good pixels for the interpolation of bad ones."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterpolationSettings:
     """Interpolation of bad pixels before warping."""
@@ -56,6 +69,8 @@ class InterpolationSettings:
     """Good pixels within this many pixels of a bad one, in x and in y, are used."""
     fill_value: float = 0.0
     """Value, in counts, of pixels that lie outside of all good pixels; they become NO_DATA."""
+    triangulation: str = "holes"
+    """How good pixels are triangulated; see `TRIANGULATIONS`."""
 
     def __post_init__(self) -> None:
         planes = tuple(standard_name(plane) for plane in self.bad_mask_planes)
@@ -64,6 +79,11 @@ class InterpolationSettings:
             raise ValueError(f"interp_length must be at least 1, got {self.interp_length}.")
         if not math.isfinite(self.fill_value):
             raise ValueError(f"fill_value must be finite, got {self.fill_value}.")
+        if self.triangulation not in TRIANGULATIONS:
+            raise ValueError(
+                f"triangulation must be one of {sorted(TRIANGULATIONS)}, "
+                f"got {self.triangulation!r}."
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,14 +139,13 @@ class WarpSettings:
 
     @property
     def need_whole_detectors(self) -> bool:
-        """Whether what becomes of a pixel depends on pixels of the detector that are far from it.
+        """Whether the whole of a detector must be prepared, whatever part of it a patch needs.
 
-        Interpolation triangulates all good pixels at once, noise is drawn pixel after pixel, and
-        models of the background are evaluated on the whole detector.
+        Models of the background are evaluated on all of it, and good pixels may be triangulated at
+        once.
         """
         return (
-            self.do_pre_warp_interpolation
-            or self.number_of_noise_realizations > 0
+            (self.do_pre_warp_interpolation and self.interpolation.triangulation == "detector")
             or self.do_revert_old_background
             or self.do_apply_new_background
         )
