@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellcoadd.kernels.positions import (
+    mark_blocks,
     node_indices,
     nodes_around,
     row_positions,
@@ -84,3 +86,42 @@ def test_source_range_covers_the_kernel_and_stays_inside(
 ) -> None:
     """Positions between the nodes need 3 pixels on either side, of the 100 that there are."""
     assert source_range(np.array(nodes), 100, 3) == expected
+
+
+def blocks_touched(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    blocks = np.zeros((5, 4), np.bool_)
+    mark_blocks(x, y, 3, 20, 30, blocks)
+    return blocks
+
+
+@settings(deadline=None, max_examples=30)
+@given(angle=st.floats(0, 6.3), x=st.floats(-100, 200), y=st.floats(-100, 200))
+def test_all_blocks_under_the_kernel_are_marked(angle: float, x: float, y: float) -> None:
+    """And none that is far from all positions."""
+    u, v = np.meshgrid(np.arange(0.0, 61.0, 10.0), np.arange(0.0, 41.0, 10.0))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    node_x, node_y = x + cosine * u - sine * v, y + sine * u + cosine * v
+    marked = blocks_touched(node_x, node_y)
+    u, v = np.meshgrid(np.linspace(0.0, 60.0, 241), np.linspace(0.0, 40.0, 161))
+    fine_x, fine_y = x + cosine * u - sine * v, y + sine * u + cosine * v
+    needed, near = np.zeros_like(marked), np.zeros_like(marked)
+    for reach, found in ((3, needed), (15, near)):
+        for row in range(5):
+            for column in range(4):
+                inside_x = (fine_x >= 30 * column - reach) & (
+                    fine_x < 30 * (column + 1) + reach - 1
+                )
+                inside_y = (fine_y >= 20 * row - reach) & (fine_y < 20 * (row + 1) + reach - 1)
+                found[row, column] = (inside_x & inside_y).any()
+    assert not (needed & ~marked).any()
+    assert not (marked & ~near).any()
+
+
+def test_positions_that_are_not_finite_mark_nothing() -> None:
+    """Nor do those off the detector, however far."""
+    x, y = np.meshgrid(np.arange(0.0, 60.0, 10.0), np.arange(0.0, 60.0, 10.0))
+    assert blocks_touched(x, y).any()
+    assert not blocks_touched(np.full_like(x, np.nan), y).any()
+    assert not blocks_touched(x, np.full_like(y, np.inf)).any()
+    assert not blocks_touched(x - 1e30, y).any()
+    assert not blocks_touched(x, y + 1e30).any()

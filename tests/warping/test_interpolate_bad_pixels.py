@@ -7,7 +7,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsst.images import YX
 
+from cellcoadd.warping.detector_rows import BLOCK, DetectorRows, block_counts
 from cellcoadd.warping.interpolate import interpolate_bad_pixels
 from cellcoadd.warping.settings import TRIANGULATIONS, InterpolationSettings
 
@@ -29,6 +31,7 @@ def interpolate(
         values,
         bad,
         settings=InterpolationSettings(triangulation=triangulation, fill_value=fill_value),
+        rows=DetectorRows.all_of(YX(*bad.shape)),
     )
     np.testing.assert_array_equal(interpolated, bad & ~filled)
     return values, filled
@@ -151,43 +154,53 @@ def test_defects_do_not_depend_on_one_another(triangulation: str) -> None:
 
 
 def defective_detector(rows: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """An image and noise with bad columns, cosmic rays and a blob across the edges of blocks."""
+    """An image and noise with bad columns, cosmic rays and a blob across the corner of blocks."""
     rng = np.random.default_rng(11)
-    y, x = np.mgrid[:rows, :50]
-    planes = np.stack([np.sin(x / 5) * np.cos(y / 6), rng.normal(size=(rows, 50))])
-    bad = rng.random((rows, 50)) < 0.01
-    bad[:, 20:24] = bad[:, :2] = True
-    bad[(y % 256 - 128) ** 2 + (x - 35) ** 2 > 118**2] = True
+    y, x = np.mgrid[:rows, :700]
+    planes = np.stack([np.sin(x / 5) * np.cos(y / 6), rng.normal(size=x.shape)])
+    bad = rng.random(x.shape) < 0.01
+    bad[:, 20:24] = bad[:, 510:513] = bad[:, :2] = True
+    bad[np.hypot(y - 250, x - 515) < 45] = True
     planes[:, bad] = np.nan
     return planes.astype(np.float32), bad
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 576), (192, 832), (448, 900), (192, 576)])
-def test_pixels_are_the_same_whatever_rows_are_at_hand(start: int, stop: int) -> None:
-    """To the bit, in all blocks of 256 rows with 64 rows at hand on either side."""
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [(0, 0), (0, 1)],
+        [(1, 0), (1, 1), (2, 0), (2, 1)],
+        [(3, 1)],
+        [(0, 1), (2, 0)],
+    ],
+)
+def test_pixels_are_the_same_whichever_blocks_are_made(wanted: list[tuple[int, int]]) -> None:
+    """To the bit; the others stay as they are."""
     planes, bad = defective_detector(900)
-    whole, part = planes.copy(), planes[:, start:stop].copy()
-    interpolated, filled = interpolate_bad_pixels(whole, bad, settings=InterpolationSettings())
-    some, outside = interpolate_bad_pixels(
-        part, bad[start:stop], settings=InterpolationSettings(), first_row=start, n_rows=900
+    shape = YX(*bad.shape)
+    whole, chosen = planes.copy(), np.zeros(block_counts(shape), np.bool_)
+    chosen[tuple(np.transpose(wanted))] = True
+    rows = DetectorRows.around(chosen, shape=shape, start=300, stop=310)
+    here = slice(rows.start, rows.stop)
+    part = planes[:, here].copy()
+    settings = InterpolationSettings()
+    interpolated, filled = interpolate_bad_pixels(
+        whole, bad, settings=settings, rows=DetectorRows.all_of(shape)
     )
-    first = 0 if start == 0 else start + 64
-    last = 900 if stop == 900 else stop - 64
-    ready = slice(first, last)
-    inner = slice(first - start, last - start)
-    np.testing.assert_array_equal(whole[:, ready], part[:, inner])
-    np.testing.assert_array_equal(interpolated[ready], some[inner])
-    np.testing.assert_array_equal(filled[ready], outside[inner])
+    some, outside = interpolate_bad_pixels(part, bad[here], settings=settings, rows=rows)
+    made = np.kron(chosen, np.ones(BLOCK, np.bool_))[: shape.y, : shape.x][here]
+    np.testing.assert_array_equal(part[:, made], whole[:, here][:, made])
+    np.testing.assert_array_equal(some[made], interpolated[here][made])
+    np.testing.assert_array_equal(outside[made], filled[here][made])
+    np.testing.assert_array_equal(part[:, ~made], planes[:, here][:, ~made])
+    assert not (some | outside)[~made].any()
     assert not np.isnan(whole).any()
-    untouched = np.ones(stop - start, np.bool_)
-    untouched[inner] = False
-    np.testing.assert_array_equal(part[:, untouched], planes[:, start:stop][:, untouched])
-    assert not (some | outside)[untouched].any()
 
 
 def test_the_two_ways_differ_less_than_the_noise() -> None:
     """Same pixels filled; the same sky but for the choice between equal triangles."""
     planes, bad = defective_detector(256)
+    planes, bad = planes[..., :500], bad[:, :500]
     ours, filled = interpolate(planes, bad)
     theirs, outside = interpolate(planes, bad, triangulation="detector")
     np.testing.assert_array_equal(filled, outside)
@@ -198,20 +211,19 @@ def test_the_two_ways_differ_less_than_the_noise() -> None:
     assert ours[1][inside].std() == pytest.approx(theirs[1][inside].std(), abs=0.15 * float(truth))
 
 
-def test_a_detector_that_is_too_wide_or_not_whole_is_refused() -> None:
-    """Wrong numbers would follow; the message says what helps."""
-    wide = np.zeros((1, 2**17 + 1), np.bool_)
-    with pytest.raises(ValueError, match="need triangulation = 'detector', got 131073"):
-        interpolate_bad_pixels(
-            np.zeros((1, *wide.shape), np.float32), wide, settings=InterpolationSettings()
-        )
+def test_a_part_of_a_detector_cannot_be_triangulated_at_once() -> None:
+    """Wrong numbers would follow."""
+    shape = YX(y=900, x=40)
+    rows = DetectorRows.around(
+        np.array([[True], [False], [False], [False]]), shape=shape, start=0, stop=9
+    )
+    bad = np.zeros((rows.stop, 40), np.bool_)
     with pytest.raises(ValueError, match="needs all rows"):
         interpolate_bad_pixels(
-            np.zeros((1, *SHAPE), np.float32),
-            np.zeros(SHAPE, np.bool_),
+            np.zeros((1, *bad.shape), np.float32),
+            bad,
             settings=InterpolationSettings(triangulation="detector"),
-            first_row=64,
-            n_rows=200,
+            rows=rows,
         )
 
 

@@ -9,10 +9,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lsst.images import YX
 
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.testing.images import make_detector, small_patch
-from cellcoadd.warping.noise import draw_noise, noise_generator
+from cellcoadd.warping.detector_rows import DetectorRows, block_counts
+from cellcoadd.warping.noise import draw_noise, noise_seed
 from cellcoadd.warping.prepare import prepare_image
 from cellcoadd.warping.settings import WarpSettings
 
@@ -30,21 +32,21 @@ def observation(
 
 
 def numbers(*, realization: int = 0, seed_offset: int = 0, **identity: object) -> list[float]:
-    generator = noise_generator(
+    seed = noise_seed(
         observation(**identity),  # type: ignore[arg-type]
         realization=realization,
         seed_offset=seed_offset,
     )
-    return [float(number) for number in generator.standard_normal(4)]
+    return [float(number) for number in np.random.Generator(seed).standard_normal(4)]
 
 
 def drawn(
-    variance: npt.NDArray[np.float32], *, seed_offset: int = 0, first_row: int = 0
+    variance: npt.NDArray[np.float32], *, seed_offset: int = 0, rows: DetectorRows | None = None
 ) -> npt.NDArray[np.float32]:
     noise = np.full(variance.shape, np.nan, np.float32)
     draw_noise(
         variance, observation=observation(), realization=0, seed_offset=seed_offset,
-        first_row=first_row, out=noise,
+        rows=DetectorRows.all_of(YX(*variance.shape)) if rows is None else rows, out=noise,
     )  # fmt: skip
     return noise
 
@@ -87,17 +89,35 @@ def test_noise_is_nought_without_a_variance_and_the_rest_keeps_its_numbers() -> 
     np.testing.assert_array_equal(b[~good], 0.0)
 
 
-def test_rows_have_the_same_noise_whichever_are_drawn() -> None:
-    """Each block of 64 rows has numbers of its own; others are refused as a beginning."""
-    plane = np.full((200, 30), 2.0, np.float32)
-    whole, part = drawn(plane), drawn(plane[64:150], first_row=64)
-    np.testing.assert_array_equal(part[:64], whole[64:128])
-    assert len(np.unique(whole)) > 0.99 * whole.size
-    generator = noise_generator(observation(), realization=0, seed_offset=0)
-    first = generator.standard_normal((64, 30), dtype=np.float32)
-    np.testing.assert_allclose(whole[:64], np.sqrt(2.0) * first, rtol=1e-6)
-    with pytest.raises(ValueError, match=r"from rows 0, 64, \.\.\. on, not 10"):
-        drawn(plane, first_row=10)
+def test_pixels_have_the_same_noise_whichever_blocks_are_wanted() -> None:
+    """Wanted ones and their margins, to the bit; others need not be drawn."""
+    plane = np.full((900, 1100), 2.0, np.float32)
+    whole = drawn(plane)
+    assert np.isfinite(whole).all()
+    assert len(np.unique(whole)) > 0.9 * whole.size
+    wanted = np.zeros(block_counts(YX(*plane.shape)), np.bool_)
+    wanted[1, 1] = wanted[2, 0] = True
+    rows = DetectorRows.around(wanted, shape=YX(*plane.shape), start=300, stop=310)
+    here = slice(rows.start, rows.stop)
+    part = drawn(plane[here], rows=rows)
+    made = np.isfinite(part)
+    np.testing.assert_array_equal(part[made], whole[here][made])
+    assert not made.all()
+    for _, outer in rows.blocks():
+        assert made[outer].all()
+
+
+def test_the_first_block_has_the_first_numbers() -> None:
+    """Of 64 x 256 pixels, row by row; the next block begins far away in the sequence."""
+    noise = drawn(np.full((70, 300), 4.0, np.float32))
+    generator = np.random.Generator(noise_seed(observation(), realization=0, seed_offset=0))
+    numbers = generator.standard_normal((64, 256), dtype=np.float32)
+    np.testing.assert_array_equal(noise[:64, :256], 2.0 * numbers)
+    generator = np.random.Generator(
+        noise_seed(observation(), realization=0, seed_offset=0).advance(2**64)
+    )
+    numbers = generator.standard_normal((64, 256), dtype=np.float32)
+    np.testing.assert_array_equal(noise[:64, 256:], 2.0 * numbers[:, :44])
 
 
 def noisy_planes(**changes: object) -> tuple[npt.NDArray[np.float32], ...]:

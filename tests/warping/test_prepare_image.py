@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from lsst.images import Box
+from lsst.images import Interval
 
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.mask_planes import bits_of
 from cellcoadd.testing.images import make_detector, small_patch
-from cellcoadd.warping.prepare import PreparedImage, prepare_image
+from cellcoadd.warping.detector_rows import BLOCK, block_counts
+from cellcoadd.warping.prepare import PreparedImage, WantedPixels, prepare_image
 from cellcoadd.warping.settings import InterpolationSettings, WarpSettings
 from cellcoadd.warping.variances import DetectorVariances
 
@@ -196,18 +197,26 @@ def test_an_area_that_nobody_flagged_counts_as_bad() -> None:
     assert (prepared.variances > 0).all()
 
 
-def tall_detector(**values: Any) -> CalibratedImage:
-    """Of three blocks of rows, with defects, noise and a variance that rises with the row."""
+def large_detector(**values: Any) -> CalibratedImage:
+    """Of 3 x 2 blocks, with defects, noise and a variance that rises with the row."""
     rng = np.random.default_rng(3)
-    shape = (700, 40)
-    bad = rng.random(shape) < 0.02
-    bad[:, 17:20] = True
+    shape = (700, 600)
+    bad = rng.random(shape) < 0.002
+    bad[:, 17:20] = bad[:, 508:514] = True
     pixels, variance = rng.normal(5.0, 1.0, shape), 1.0 + np.arange(700.0)[:, np.newaxis] / 700
     pixels[400, 10] = np.nan
     return make_detector(
-        PATCH, width=40, height=700, pixels=pixels, variance=np.broadcast_to(variance, shape),
+        PATCH, width=600, height=700, pixels=pixels, variance=np.broadcast_to(variance, shape),
         flags={"CR": bad}, nanojansky_per_count=1.5, **values,
     )  # fmt: skip
+
+
+def wanted_pixels(image: CalibratedImage, start: int, stop: int, *columns: int) -> WantedPixels:
+    """Some rows of a detector, and the blocks that they lie in, of some columns of blocks."""
+    blocks = np.zeros(block_counts(image.bbox.shape), np.bool_)
+    blocks[start // BLOCK.y : (stop - 1) // BLOCK.y + 1, columns] = True
+    first = image.bbox.y.start
+    return WantedPixels(rows=Interval.factory[first + start : first + stop], blocks=blocks)
 
 
 @pytest.mark.parametrize(
@@ -224,45 +233,47 @@ def tall_detector(**values: Any) -> CalibratedImage:
         },
     ],
 )
-@pytest.mark.parametrize(("start", "stop"), [(0, 20), (330, 470), (255, 257), (650, 700)])
-def test_rows_are_the_same_in_any_window(changes: dict[str, Any], start: int, stop: int) -> None:
+@pytest.mark.parametrize(
+    ("start", "stop", "columns"), [(0, 20, (0,)), (330, 470, (0, 1)), (255, 257, (1,))]
+)
+def test_pixels_are_the_same_whatever_is_wanted(
+    changes: dict[str, Any], start: int, stop: int, columns: tuple[int, ...]
+) -> None:
     """To the bit: overlapping patches, and strips of one, must agree."""
-    image = tall_detector()
+    image = large_detector()
     chosen = WarpSettings(**changes)
     whole = prepare_image(image, settings=chosen)
-    box = image.bbox
-    window = Box.factory[box.y.start + start : box.y.start + stop, box.x.start : box.x.stop]
-    part = prepare_image(image, settings=chosen, window=window)
-    first = part.source.bbox.y.start - box.y.start
+    part = prepare_image(image, settings=chosen, wanted=wanted_pixels(image, start, stop, *columns))
+    first = part.source.bbox.y.start - image.bbox.y.start
     assert first <= start
     assert first + len(part.mask) >= stop
-    rows, same = slice(start, stop), slice(start - first, stop - first)
-    np.testing.assert_array_equal(part.values[:, same], whole.values[:, rows])
-    np.testing.assert_array_equal(part.variances[:, same], whole.variances[:, rows])
-    np.testing.assert_array_equal(part.mask[same], whole.mask[rows])
-    np.testing.assert_array_equal(part.bad[same], whole.bad[rows])
+    across = slice(columns[0] * BLOCK.x, (columns[-1] + 1) * BLOCK.x)
+    here, there = (slice(start, stop), across), (slice(start - first, stop - first), across)
+    np.testing.assert_array_equal(part.values[:, *there], whole.values[:, *here])
+    np.testing.assert_array_equal(part.variances[:, *there], whole.variances[:, *here])
+    np.testing.assert_array_equal(part.mask[there], whole.mask[here])
+    np.testing.assert_array_equal(part.bad[there], whole.bad[here])
 
 
-def test_a_window_without_a_usable_pixel_is_no_reason_to_refuse_a_detector() -> None:
+def test_a_part_without_a_usable_pixel_is_no_reason_to_refuse_a_detector() -> None:
     """The rest of it may be good; it is refused for another patch or for none."""
     variance = np.full((300, 40), 4.0)
     variance[:200] = np.nan
     image = make_detector(PATCH, width=40, height=300, variance=variance)
-    box = image.bbox
-    window = Box.factory[box.y.start : box.y.start + 100, box.x.start : box.x.stop]
-    part = prepare_image(image, settings=WarpSettings(), window=window)
+    wanted = wanted_pixels(image, 0, 100, 0)
+    part = prepare_image(image, settings=WarpSettings(), wanted=wanted)
     assert np.isnan(part.values).all()
     variance[:] = 0.0
     image = make_detector(PATCH, width=40, height=300, variance=variance)
     with pytest.raises(UnusableInputError, match="no pixel has a finite value"):
-        prepare_image(image, settings=WarpSettings(), window=window)
+        prepare_image(image, settings=WarpSettings(), wanted=wanted)
 
 
 def test_what_is_known_of_a_detector_is_not_measured_again() -> None:
     """Strips of a patch ask for it again and again."""
     chosen = WarpSettings(number_of_noise_realizations=1)
     measured = DetectorVariances(())
-    image = tall_detector()
+    image = large_detector()
     first = prepare_image(image, settings=chosen, measured=measured)
     image.masked_image.variance.array[:] = 100.0
     again = prepare_image(image, settings=chosen, measured=measured)

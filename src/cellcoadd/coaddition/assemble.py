@@ -19,6 +19,7 @@ from ..kernels.accumulate import InputPlanes
 from ..kernels.cell_pixels import find_rejected
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
+from ..products.cell_planes import CellRoom
 from ..products.cell_stack import CellStack
 from ..products.identifiers import PatchIdentifiers
 from ..products.mask_planes import (
@@ -215,9 +216,19 @@ class CellAssembly:
             contributions=self.contributions(),
         )
 
-    def finish_stack(self) -> CellStack | None:
-        """Return the cells, None if none has an input. Nothing can be added after it."""
-        return self._builder.finish() if self._builder is not None else None
+    def finish_stack(self, room: CellRoom | None = None) -> CellStack | None:
+        """Return the cells, None if none has an input. Nothing can be added after it.
+
+        Parameters
+        ----------
+        room
+            Where their pixels come to lie; see `new_room`.
+        """
+        return self._builder.finish(room) if self._builder is not None else None
+
+    def new_room(self) -> CellRoom | None:
+        """Return room for the pixels of all cells of the patch, None if nothing was added."""
+        return self._builder.new_room(len(self._patch.grid)) if self._builder is not None else None
 
     def contributions(self) -> npt.NDArray[np.void]:
         """Return what every detector gave to every cell that it touches, or why not."""

@@ -28,6 +28,7 @@ from ..kernels.accumulate import (
     finish_sums,
 )
 from ..kernels.fill import fill_no_data
+from ..products.cell_planes import CellPlanes, CellRoom
 from ..products.cell_stack import CellStack
 from ..products.mask_planes import ALL_PLANES, bits_of
 from .aperture_corrections import CorrectionSums
@@ -232,19 +233,19 @@ class CellStackBuilder:
         self._cells.pop(index, None)
         self._sums.drop(index)
 
-    def finish(self) -> CellStack | None:
-        """Return the coadded cells, None if there are none."""
+    def finish(self, room: CellRoom | None = None) -> CellStack | None:
+        """Return the coadded cells, None if there are none.
+
+        Parameters
+        ----------
+        room
+            Where their pixels come to lie; see `new_room`.
+        """
         if not self._cells:
             return None
-        layout, settings = self._layout, self._layout.settings
+        layout, size = self._layout, self._layout.settings.psf_dimensions
         indices = tuple(sorted(self._cells))
-        cell_shape = layout.grid.outer_cell_shape
-        shape = (len(indices), cell_shape.y, cell_shape.x)
-        size = settings.psf_dimensions
-        image, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        mask = np.empty(shape, np.int32)
-        noise = np.empty((settings.num_noise_realizations, *shape), np.float32)
-        fractions = np.empty((len(layout.fraction_names), *shape), np.float32)
+        planes = (self.new_room(len(indices)) if room is None else room).take(len(indices))
         psf = np.empty((len(indices), size, size), np.float32)
         covariance = np.empty_like(psf)
         corrections: list[Mapping[str, float]] = []
@@ -254,44 +255,43 @@ class CellStackBuilder:
             covariance[row] = cell.noise_covariance / cell.weight**2
             corrections.append(cell.corrections.finish())
         self._cells.clear()
-        self._finish_pixels(indices, image, variance, mask, noise, fractions)
+        self._finish_pixels(indices, planes)
         return CellStack(
             indices=indices,
-            image=image,
-            variance=variance,
-            mask=mask,
+            image=planes.image,
+            variance=planes.variance,
+            mask=planes.mask,
             schema=layout.schema,
-            mask_fractions=dict(zip(layout.fraction_names, fractions, strict=True)),
-            noise=noise,
+            mask_fractions=dict(zip(layout.fraction_names, planes.fractions, strict=True)),
+            noise=planes.noise,
             psf=psf,
             noise_covariance=covariance,
             aperture_corrections=_columns(corrections),
         )
 
-    def _finish_pixels(
-        self,
-        indices: Sequence[Index2D],
-        image: npt.NDArray[np.float32],
-        variance: npt.NDArray[np.float32],
-        mask: npt.NDArray[np.int32],
-        noise: npt.NDArray[np.float32],
-        fractions: npt.NDArray[np.float32],
-    ) -> None:
-        """Write the planes of all cells; the axis of the cells is the last but two."""
+    def new_room(self, n_cells: int) -> CellRoom:
+        """Return room for the pixels of cells."""
+        layout = self._layout
+        return CellRoom(
+            n_cells,
+            shape=layout.grid.outer_cell_shape,
+            n_noise=layout.settings.num_noise_realizations,
+            n_fractions=len(layout.fraction_names),
+        )
+
+    def _finish_pixels(self, indices: Sequence[Index2D], planes: CellPlanes) -> None:
+        """Write the planes of all cells."""
         rows = {index: row for row, index in enumerate(indices)}
         for sums, cells in self._sums.finish():
             (first, window), *others = ((rows[index], place) for index, place in cells.items())
-            parts = [plane[first][window] for plane in (image, variance, mask)]
-            parts += [plane[:, first, *window] for plane in (noise, fractions)]
-            finish_sums(sums, self._rules, *parts)
+            part = planes.part(first, window)
+            finish_sums(sums, self._rules, *part)
             for row, place in others:
-                for plane, part in zip((image, variance, mask), parts[:3], strict=True):
-                    plane[row][place] = part
-                for stack, part in zip((noise, fractions), parts[3:], strict=True):
-                    stack[:, row, *place] = part
+                for target, source in zip(planes.part(row, place), part, strict=True):
+                    target[...] = source
         if self._layout.settings.do_interpolate_coadd:
             for row in range(len(indices)):
-                self._fill(image[row], mask[row], noise[:, row])
+                self._fill(planes.image[row], planes.mask[row], planes.noise[:, row])
 
     def _fill(
         self,

@@ -21,13 +21,15 @@ from lsst.images.cells import CellIJ
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_inputs import renumbered, sorted_rows, union_of_inputs
+from ..products.cell_planes import CellRoom
 from ..products.cell_stack import CellStack, join_stacks
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
 _MEMORY = 600e6  # bytes that the sums of a strip may take
-_FEW_VISITS = 5  # make few different sets of inputs: a third of the sums is enough
+_FEW_VISITS = 5  # make few different sets of inputs ...
+_SHARED = 0.65  # ... so that this part of the sums is enough
 _BYTES = 42  # a pixel of the sums without noise, with one masked fraction
 _BYTES_OF_NOISE = 8
 _BYTES_OF_FRACTION = 8
@@ -70,7 +72,8 @@ def strips_of(
     whole
         Whether it must be assembled at once, because its warps cannot be had in parts.
     stored
-        Whether warps are at hand: then strips cost nothing, and few visits are cut, too.
+        Whether warps are at hand: then strips cost nothing, and patches of few visits are cut as
+        those of many.
 
     Returns
     -------
@@ -82,8 +85,10 @@ def strips_of(
     if settings.do_calculate_weight_from_warp:
         return [Strip(cells=cells, bbox=None)]
     count = 1
-    if not (whole or cells or (n_visits <= _FEW_VISITS and not stored)):
-        pixels = len(grid) * grid.outer_cell_shape.y * grid.outer_cell_shape.x
+    if not (whole or cells):
+        pixels = 1.0 * len(grid) * grid.outer_cell_shape.y * grid.outer_cell_shape.x
+        if n_visits <= _FEW_VISITS and not stored:
+            pixels *= _SHARED
         bytes_of_pixel = (
             _BYTES
             + _BYTES_OF_NOISE * settings.num_noise_realizations
@@ -136,20 +141,21 @@ def assemble_in_strips(
         return assemble_cell_coadd(visits, patch, settings=settings, cells=first.cells)
     assemblies: list[CellAssembly] = []
     stacks: list[CellStack] = []
+    room: CellRoom | None = None
     for strip in (first, *others):
         assembly = CellAssembly(patch, settings, cells=strip.cells, quiet=bool(assemblies))
         for visit in visits_in(strip.bbox):
             assembly.add(visit)
             del visit  # before the next one comes, and before the cells are made
         assemblies.append(assembly)
-        stack = assembly.finish_stack()
+        room = assembly.new_room() if room is None else room
+        stack = assembly.finish_stack(room)
         if stack is not None:
             stacks.append(stack)
-            del stack
     bands = sorted({assembly.band for assembly in assemblies if assembly.band is not None})
     if len(bands) > 1:
         raise ValueError(f"One coadd is of one band, the visits are of {bands}.")
-    if not stacks:
+    if not stacks or room is None:
         return None
     inputs, numbers = union_of_inputs([assembly.inputs for assembly in assemblies])
     rows = [
@@ -160,7 +166,7 @@ def assemble_in_strips(
     return make_coadd(
         patch,
         band=bands[0],
-        stack=join_stacks(stacks),
+        stack=join_stacks(stacks, pixels=room.taken),
         inputs=inputs,
         contributions=sorted_rows(np.concatenate(rows)),
     )

@@ -41,8 +41,6 @@ class SumsMemory:
         size = -(-count * kind.itemsize // _ALIGNMENT) * _ALIGNMENT
         if size > len(self._block):
             block = mmap.mmap(-1, max(size, self._block_size), flags=_PRIVATE)
-            if hasattr(mmap, "MADV_HUGEPAGE"):
-                block.madvise(mmap.MADV_HUGEPAGE)
             self._block = memoryview(block)
         part, self._block = self._block[:size], self._block[size:]
         return np.frombuffer(part, kind, count).reshape(shape)

@@ -212,6 +212,9 @@ def add_input(
         if n_used < width:
             _mark_left_out(used, bits, weight, rules, sums.bits[row], sums.weight_left_out[:, row])
         for k in range(sums.fraction.shape[0]):
+            # Most rows add nothing, and to read and write sums takes longer than to see that.
+            if n_used == width and not _has_any(planes.fractions[k, j, there]):
+                continue
             fraction[:] = np.nan
             if inside:
                 fraction[here] = planes.fractions[k, j, there]
@@ -315,6 +318,15 @@ def _mark_left_out(
         for plane in range(rules.weighed.size):
             if bits[i] & rules.weighed[plane]:
                 weight_left_out[plane, i] += weight
+
+
+@kernel
+def _has_any(plane: npt.NDArray[np.float32]) -> bool:
+    """Return whether an element is not 0."""
+    found = False
+    for i in range(plane.size):
+        found |= plane[i] != np.float32(0.0)
+    return found
 
 
 @kernel

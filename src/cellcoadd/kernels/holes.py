@@ -22,43 +22,45 @@ _SWEEPS = 4  # each makes what is missing ten times smaller; 2e-5 of the gradien
 @kernel
 def fill_holes(
     planes: npt.NDArray[np.float32],
-    start: int,
+    y_start: int,
+    x_start: int,
     bad: npt.NDArray[np.bool_],
     reach: int,
-    first: int,
-    last: int,
+    low: int,
+    high: int,
+    left: int,
+    right: int,
     outside: npt.NDArray[np.bool_],
 ) -> None:
-    """Replace the bad pixels of some rows, in place.
+    """Replace the bad pixels of a region, in place.
 
     Parameters
     ----------
-    planes : float32 (n, all rows, columns)
+    planes : float32 (n, all rows, all columns)
         Image, noise realizations, ...: finite at good pixels.
-    start
-        The row of the planes that ``bad`` begins at.
+    y_start, x_start
+        The row and the column of the planes that ``bad`` begins at.
     bad : bool (rows, columns)
-        Which pixels to replace, in the rows that are looked at. At most 1024 rows and 2^17 columns,
-        so that the arithmetic of `triangulate` is exact.
+        Which pixels to replace, in the part of the planes that is looked at. At most 32768 rows and
+        columns.
     reach
         Good pixels within this many pixels of a bad one, in x and in y, shape the surface. At
         least 1.
-    first, last
-        The rows first..last - 1 of ``bad`` are changed.
+    low, high, left, right
+        The rows low..high - 1 and the columns left..right - 1 of ``bad`` are changed.
     outside : bool (rows, columns)
-        Written in these rows: bad pixels outside of the hull of all good ones, which stay as they
-        are.
+        Written in these: bad pixels outside of the hull of all good ones, which stay as they are.
     """
     columns = bad.shape[1]
-    outside[first:last] = bad[first:last]
+    outside[low:high, left:right] = bad[low:high, left:right]
     triangles, opposite = triangulate_holes(bad)
     network = join_pixels(bad, reach, triangles, opposite)
     n_planes, n_nodes = len(planes), len(network.pixels)
     values = np.empty((n_nodes, n_planes))
-    for k in range(n_planes):
-        plane = planes[k].reshape(-1)
-        for node in range(n_nodes):
-            values[node, k] = plane[start * columns + network.pixels[node]]
+    for node in range(n_nodes):
+        row, column = network.pixels[node] // columns, network.pixels[node] % columns
+        for k in range(n_planes):
+            values[node, k] = planes[k, y_start + row, x_start + column]
     gradients = node_gradients(network, values, _SWEEPS)
     x = (triangles % columns).astype(np.int64)
     y = (triangles // columns).astype(np.int64)
@@ -66,9 +68,9 @@ def fill_holes(
     beyond, corner_values, corner_gradients = np.empty((3, 2)), np.empty(3), np.empty((3, 2))
     for i in range(len(triangles)):
         bent = False
-        for row in range(max(y[i].min(), first), min(y[i].max() + 1, last)):
-            left, right = _columns_in(x[i], y[i], row)
-            for column in range(left, right):
+        for row in range(max(y[i].min(), low), min(y[i].max() + 1, high)):
+            first, stop = _columns_in(x[i], y[i], row)
+            for column in range(max(first, left), min(stop, right)):
                 if not outside[row, column]:
                     continue
                 if not bent:
@@ -85,7 +87,9 @@ def fill_holes(
                     bent = True
                 _weigh_corners(x[i], y[i], column, row, weights)
                 for plane in range(n_planes):
-                    planes[plane, start + row, column] = surface_at(nets[plane], weights)
+                    planes[plane, y_start + row, x_start + column] = surface_at(
+                        nets[plane], weights
+                    )
                 outside[row, column] = False
 
 

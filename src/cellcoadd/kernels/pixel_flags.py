@@ -46,20 +46,27 @@ def flag_pixels(
         Number of invalid pixels.
     """
     rows, columns = mask.shape
+    all_bits, zero = np.int32(0), np.float32(0.0)
+    for k in range(plane_bits.size):
+        all_bits |= plane_bits[k]
+    first = np.uint16(1 if count_invalid else 0)
     count = 0
     for row in range(rows):
+        found = np.int32(0)
         for column in range(columns):
             v = variance[row, column]
-            valid = np.isfinite(image[row, column]) and np.isfinite(v) and v > 0.0
-            found = 0
-            bits = mask[row, column]
-            if bits != 0:
+            valid = np.isfinite(image[row, column]) & np.isfinite(v) & (v > zero)
+            invalid[row, column] = not valid
+            bad[row, column] = np.uint16(0) if valid else first
+            count += not valid
+            found |= mask[row, column]
+        if found & all_bits == np.int32(0):
+            continue
+        for column in range(columns):
+            bits = mask[row, column] & all_bits
+            if bits != np.int32(0):
                 for k in range(plane_bits.size):
                     if bits & plane_bits[k]:
-                        found |= 2 << k
-            if count_invalid and (found != 0 or not valid):
-                found |= 1
-            invalid[row, column] = not valid
-            bad[row, column] = found
-            count += not valid
+                        bad[row, column] |= np.uint16(2 << k)
+                bad[row, column] |= first
     return count

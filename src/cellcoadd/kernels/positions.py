@@ -6,7 +6,7 @@ alone: its position has the same bits in whatever region it is computed.
 
 from __future__ import annotations
 
-__all__ = ["node_indices", "nodes_around", "row_positions", "source_range"]
+__all__ = ["mark_blocks", "node_indices", "nodes_around", "row_positions", "source_range"]
 
 import math
 
@@ -157,3 +157,57 @@ def source_range(nodes: npt.NDArray[np.float64], size: int, margin: int) -> tupl
     start = max(0, math.floor(max(low, -float(margin))) - margin)
     stop = min(size, math.ceil(min(high, float(size + margin))) + margin + 1)
     return start, stop
+
+
+@kernel
+def mark_blocks(
+    node_x: npt.NDArray[np.float64],
+    node_y: npt.NDArray[np.float64],
+    margin: int,
+    height: int,
+    width: int,
+    blocks: npt.NDArray[np.bool_],
+) -> None:
+    """Mark the blocks of source pixels that positions between nodes can touch.
+
+    Parameters
+    ----------
+    node_x, node_y : float64 (node rows, node columns)
+        Source positions of the nodes of the target; where one is not finite, no position is.
+    margin
+        Pixels needed on both sides of a position.
+    height, width
+        Pixels of a block in y and x.
+    blocks : bool (block rows, block columns)
+        Those touched become true.
+    """
+    rows, columns = blocks.shape
+    for j in range(node_x.shape[0] - 1):
+        for k in range(node_x.shape[1] - 1):
+            low_x = high_x = node_x[j, k]
+            low_y = high_y = node_y[j, k]
+            for corner in range(4):
+                up, right = j + corner // 2, k + corner % 2
+                x, y = node_x[up, right], node_y[up, right]
+                if not (math.isfinite(x) and math.isfinite(y)):
+                    low_x, high_x = math.inf, -math.inf
+                    break
+                low_x, high_x = min(low_x, x), max(high_x, x)
+                low_y, high_y = min(low_y, y), max(high_y, y)
+            if low_x > high_x:
+                continue
+            left = max(_block(low_x - margin, width, columns), 0)
+            last = min(_block(high_x + margin + 1.0, width, columns), columns - 1)
+            low = max(_block(low_y - margin, height, rows), 0)
+            high = min(_block(high_y + margin + 1.0, height, rows), rows - 1)
+            for row in range(low, high + 1):
+                for column in range(left, last + 1):
+                    blocks[row, column] = True
+
+
+@kernel
+def _block(position: float, size: int, count: int) -> int:
+    """Return the number of the block that a position is in; -1 or ``count`` if it is in none."""
+    if position < 0.0:
+        return -1
+    return count if position >= size * count else int(position) // size

@@ -35,7 +35,7 @@ def triangulate_holes(
     Parameters
     ----------
     bad : bool (rows, columns)
-        The pixels that are not points of the triangulation. At most 1024 rows and 2^17 columns,
+        The pixels that are not points of the triangulation. At most 32768 rows and columns,
         where products of areas and lengths are exact in 64 bits.
 
     Returns
@@ -256,7 +256,7 @@ def _find_corner(
             above += 1
         if not low <= row <= high:
             continue
-        k, stop = first[y + row], first[y + row + 1]
+        k, stop = int(first[y + row]), int(first[y + row + 1])
         # On the left of the edge: dx * row > dy * column.
         if dy > 0:
             stop = _count_up_to(rim, k, stop, x - (-dx * row) // dy - 1)
@@ -266,14 +266,16 @@ def _find_corner(
             continue
         improved = False
         if best_x == 0 and best_y == 0:
-            best_x, best_y = rim[min(_count_up_to(rim, k, stop, x + dx // 2), stop - 1)] - x, row
+            nearest = min(_count_up_to(rim, k, stop, x + dx // 2), stop - 1)
+            best_x, best_y = int(rim[nearest]) - x, row
             center_x, center_y, radius = _circle(dx, dy, best_x, best_y)
             improved = True
         half = math.sqrt(max(radius**2 - (row - center_y) ** 2, 0.0)) + _slack(radius)
         k = _count_up_to(rim, k, stop, x + math.ceil(center_x - half) - 1)
         while k < stop and rim[k] - x <= center_x + half:
-            if _is_closer(dx, dy, rim[k] - x, row, best_x, best_y):
-                best_x, best_y, improved = rim[k] - x, row, True
+            column = int(rim[k]) - x
+            if _is_closer(dx, dy, column, row, best_x, best_y):
+                best_x, best_y, improved = column, row, True
             k += 1
         if improved:
             center_x, center_y, radius = _circle(dx, dy, best_x, best_y)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import MaskSchema
+from lsst.images import YX, MaskSchema
 
 from ..cell_grid import Index2D
+from .cell_planes import CellPlanes, CellRoom
 from .equality import same_arrays
 from .mask_planes import mask_schema, translated_bits
 
@@ -152,14 +153,17 @@ def unknown_noise_covariance(count: int) -> npt.NDArray[np.float32]:
     return np.full((count, 1, 1), np.nan, np.float32)
 
 
-def join_stacks(stacks: list[CellStack]) -> CellStack:
+def join_stacks(stacks: Sequence[CellStack], *, pixels: CellPlanes | None = None) -> CellStack:
     """Return a stack of the cells of all, sorted.
 
     Parameters
     ----------
     stacks
         They have different cells and the same planes, but that aperture corrections which some lack
-        are NaN in their cells. The list is emptied, and its planes are let go one by one.
+        are NaN in their cells.
+    pixels
+        The planes of all, if those of the stacks are parts of them, in the order of the cells: they
+        become the new stack's. None: planes are copied.
     """
     indices = [index for stack in stacks for index in stack.indices]
     order = sorted(range(len(indices)), key=lambda row: indices[row])
@@ -167,13 +171,16 @@ def join_stacks(stacks: list[CellStack]) -> CellStack:
     schema = mask_schema(
         {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
     )
-    planes = [_planes_of(stack, schema) for stack in stacks]
-    n_noise, fractions = len(stacks[0].noise), list(stacks[0].mask_fractions)
+    if pixels is None:
+        pixels = _copied_pixels(stacks, rows, schema)
+    else:
+        assert order == list(range(len(indices))), "the stacks come in the order of the cells"
+        for stack in stacks:
+            if stack.schema != schema:
+                stack.mask[...] = translated_bits(stack.mask, stack.schema, schema)
     corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
-    stacks.clear()
 
-    def join(name: str) -> npt.NDArray[Any]:
-        pieces = [mine.pop(name, None) for mine in planes]
+    def join(pieces: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
         example = next(piece for piece in pieces if piece is not None)
         result = np.empty((len(indices), *example.shape[1:]), example.dtype)
         for where, piece in zip(rows, pieces, strict=True):
@@ -181,32 +188,39 @@ def join_stacks(stacks: list[CellStack]) -> CellStack:
             result[where] = np.nan if piece is None else piece
         return result
 
-    image = join("image")
-    noise = np.empty((n_noise, *image.shape), np.float32)
-    for number in range(n_noise):
-        noise[number] = join(f"noise {number}")
     return CellStack(
         indices=tuple(indices[row] for row in order),
-        image=image,
-        variance=join("variance"),
-        mask=join("mask"),
+        image=pixels.image,
+        variance=pixels.variance,
+        mask=pixels.mask,
         schema=schema,
-        mask_fractions={name: join(f"fraction {name}") for name in fractions},
-        noise=noise,
-        psf=join("psf"),
-        noise_covariance=join("noise_covariance"),
-        aperture_corrections={name: join(f"correction {name}") for name in corrections},
+        mask_fractions=dict(zip(stacks[0].mask_fractions, pixels.fractions, strict=True)),
+        noise=pixels.noise,
+        psf=join([stack.psf for stack in stacks]),
+        noise_covariance=join([stack.noise_covariance for stack in stacks]),
+        aperture_corrections={
+            name: join([stack.aperture_corrections.get(name) for stack in stacks])
+            for name in corrections
+        },
     )
 
 
-def _planes_of(stack: CellStack, schema: MaskSchema) -> dict[str, npt.NDArray[Any]]:
-    return {
-        "image": stack.image,
-        "variance": stack.variance,
-        "mask": translated_bits(stack.mask, stack.schema, schema),
-        "psf": stack.psf,
-        "noise_covariance": stack.noise_covariance,
-        **{f"noise {number}": plane for number, plane in enumerate(stack.noise)},
-        **{f"fraction {name}": plane for name, plane in stack.mask_fractions.items()},
-        **{f"correction {name}": values for name, values in stack.aperture_corrections.items()},
-    }
+def _copied_pixels(
+    stacks: Sequence[CellStack], rows: Sequence[npt.NDArray[np.intp]], schema: MaskSchema
+) -> CellPlanes:
+    """Return the planes of some stacks in one, each at its rows."""
+    first, count = stacks[0], sum(len(stack.indices) for stack in stacks)
+    pixels = CellRoom(
+        count,
+        shape=YX(*first.image.shape[1:]),
+        n_noise=len(first.noise),
+        n_fractions=len(first.mask_fractions),
+    ).take(count)
+    for where, stack in zip(rows, stacks, strict=True):
+        pixels.image[where] = stack.image
+        pixels.variance[where] = stack.variance
+        pixels.mask[where] = translated_bits(stack.mask, stack.schema, schema)
+        pixels.noise[:, where] = stack.noise
+        for plane, name in zip(pixels.fractions, first.mask_fractions, strict=True):
+            plane[where] = stack.mask_fractions[name]
+    return pixels

@@ -27,9 +27,12 @@ from ..kernels.accumulate import (
 )
 from ..kernels.cell_pixels import count_owners, count_pixels, find_rejected, mean_of_pixels
 from ..kernels.fill import fill_no_data
+from ..kernels.holes import fill_holes
+from ..kernels.median import median_of_positive
 from ..kernels.merge import merge_planes
 from ..kernels.moments import adaptive_moments, effective_area, second_moments
-from ..kernels.positions import node_indices
+from ..kernels.pixel_flags import flag_pixels
+from ..kernels.positions import mark_blocks, node_indices
 from ..kernels.resample import _sum_taps, resample
 
 
@@ -41,6 +44,7 @@ def exercise() -> dict[str, npt.NDArray[Any]]:
         **_exercise_cell(),
         **_exercise_counts(),
         **_exercise_moments(),
+        **_exercise_detector(),
     }
 
 
@@ -200,6 +204,31 @@ def _exercise_moments() -> dict[str, npt.NDArray[Any]]:
         for number in (effective_area(stamp), *second_moments(stamp), *adaptive_moments(stamp))
     ]
     return {"moments": np.array(numbers, dtype=float)}
+
+
+def _exercise_detector() -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(64)
+    shape = (7, 600)
+    planes = rng.normal(size=(2, *shape)).astype(np.float32)
+    bad = rng.random(shape) < 0.02
+    bad[:, 50:590] = bad[2:4, :9] = True
+    mask, bits = np.where(bad, 2, 0).astype(np.int32), np.array([1, 2], np.int32)
+    planes[1, 3, 40] = np.nan
+    variance = rng.uniform(1.0, 4.0, shape).astype(np.float32)
+    invalid, flags = np.empty(shape, np.bool_), np.empty(shape, np.uint16)
+    flag_pixels(planes[1], variance, mask, bits, True, invalid, flags)
+    middle = median_of_positive(variance.view(np.int32), planes[1], mask, 2)
+    planes[1, 3, 40] = 0.0
+    filled, outside = planes.copy(), np.zeros(shape, np.bool_)
+    fill_holes(filled, 0, 0, bad, 4, 0, 7, 0, 600, outside)
+    u, v = np.meshgrid(np.arange(-20.0, 130.0, 10.0), np.arange(-20.0, 90.0, 10.0))
+    u[3, 4] = np.nan
+    blocks = np.zeros((6, 5), np.bool_)
+    mark_blocks(u - v, u + v, 3, 16, 20, blocks)
+    return {
+        "detector_invalid": invalid, "detector_flags": flags, "detector_median": np.array(middle),
+        "detector_filled": filled, "detector_outside": outside, "detector_blocks": blocks,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

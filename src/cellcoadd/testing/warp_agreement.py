@@ -18,6 +18,7 @@ from ..products.identifiers import ObservationIdentifiers
 from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..products.warp import NO_OWNER
 from ..warping import prepare
+from ..warping.detector_rows import DetectorRows
 from ..warping.direct import DirectWarp, make_direct_warp
 from .comparison import Comparison, Tally, worst_near
 from .reference_cases import WarpCase
@@ -250,19 +251,19 @@ def _count_departures(
 
 
 def _warp(case: WarpCase, images: Sequence[CalibratedImage]) -> DirectWarp:
-    """Warp with their noise instead of ours."""
+    """Warp with their noise, which is drawn already, instead of ours."""
     noise = dict(zip([image.observation for image in images], case.noise, strict=True))
 
     def draw(
-        variance: npt.NDArray[np.float32],
+        variance: npt.NDArray[np.float32],  # noqa: ARG001
         *,
         observation: ObservationIdentifiers,
         realization: int,
-        seed_offset: int,  # noqa: ARG001 - theirs are drawn already
-        first_row: int,
+        seed_offset: int,  # noqa: ARG001
+        rows: DetectorRows,
         out: npt.NDArray[np.float32],
     ) -> None:
-        out[:] = noise[observation][realization][first_row : first_row + len(variance)]
+        out[:] = noise[observation][realization][rows.start : rows.stop]
 
     with mock.patch.object(prepare, "draw_noise", draw):
         result = make_direct_warp(images, case.patch, settings=case.settings)

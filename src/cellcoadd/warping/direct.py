@@ -157,13 +157,13 @@ class VisitWarper:
             if placement is None:
                 return
             projector = DetectorProjector(image.bbox, placement, settings=settings.resampling)
-            window = projector.window
-            if window is None:
+            wanted = projector.wanted
+            if wanted is None:
                 return
             prepared = prepare_image(
                 image,
                 settings=settings,
-                window=window,
+                wanted=wanted,
                 measured=self._measured,
                 memory=self._memory,
             )

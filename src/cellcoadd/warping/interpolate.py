@@ -19,11 +19,10 @@ from scipy.spatial import QhullError
 from threadpoolctl import threadpool_limits
 
 from ..kernels.holes import fill_holes
-from .row_blocks import INTERPOLATION
+from .detector_rows import DetectorRows
 from .settings import InterpolationSettings
 
 _LEAST_POINTS = 3  # of a triangulation
-_MOST_COLUMNS = 2**17  # where the integers of the kernel are exact
 
 
 def interpolate_bad_pixels(
@@ -31,23 +30,23 @@ def interpolate_bad_pixels(
     bad: npt.NDArray[np.bool_],
     *,
     settings: InterpolationSettings,
-    first_row: int = 0,
-    n_rows: int | None = None,
+    rows: DetectorRows,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Interpolate bad pixels in place.
 
     Parameters
     ----------
     planes : float32 (n, rows, columns)
-        Planes to interpolate, finite at every good pixel. Changed at bad pixels only.
+        Planes to interpolate, finite at every good pixel in the wanted blocks and their margins.
+        Changed at bad pixels only.
     bad : bool (rows, columns)
         Pixels to replace.
     settings
         All choices. ``fill_value`` is written where a bad pixel lies outside of the convex hull of
-        the good ones, in the rows that its block depends on.
-    first_row, n_rows
-        Where in the detector the rows lie, and how many it has; None: these are all. Blocks of rows
-        that depend on others stay as they are (`row_blocks`).
+        the good ones in its block and its margin.
+    rows
+        Which rows of the detector these are, and which blocks of them are wanted. Other bad pixels
+        stay as they are.
 
     Returns
     -------
@@ -57,36 +56,29 @@ def interpolate_bad_pixels(
     Raises
     ------
     ValueError
-        If rows are missing for a triangulation of the detector, or there are too many columns.
+        If rows are missing for a triangulation of the detector.
     """
-    n_rows = len(bad) if n_rows is None else n_rows
-    if settings.triangulation != "detector" and bad.shape[1] > _MOST_COLUMNS:
-        raise ValueError(
-            f"Images of more than {_MOST_COLUMNS} columns need triangulation = 'detector', "
-            f"got {bad.shape[1]}."
-        )
     if settings.triangulation == "detector":
-        if len(bad) != n_rows:
+        if len(bad) != rows.shape.y:
             raise ValueError("A triangulation of the detector needs all rows of it.")
         outside = _interpolate_at_once(planes, bad, settings.interp_length)
         interpolated = bad & ~outside
     else:
         interpolated, outside = np.zeros_like(bad), np.zeros_like(bad)
-        for first, last in INTERPOLATION.within(first_row, first_row + len(bad), n_rows):
-            rows = slice(first - first_row, last - first_row)
-            if not bad[rows].any():
+        for inner, outer in rows.blocks():
+            if not bad[inner].any():
                 continue
-            start, stop = (row - first_row for row in INTERPOLATION.rows_for(first, last, n_rows))
-            fill_holes(
-                planes,
-                start,
-                bad[start:stop],
-                settings.interp_length,
-                rows.start - start,
-                rows.stop - start,
-                outside[start:stop],
+            around, missed = np.ascontiguousarray(bad[outer]), np.zeros_like(bad[outer])
+            down, right = (
+                part.start - whole.start for part, whole in zip(inner, outer, strict=True)
             )
-            interpolated[rows] = bad[rows] & ~outside[rows]
+            high, wide = bad[inner].shape
+            fill_holes(
+                planes, outer[0].start, outer[1].start, around, settings.interp_length,
+                down, down + high, right, right + wide, missed,
+            )  # fmt: skip
+            outside[inner] = missed[down : down + high, right : right + wide]
+            interpolated[inner] = bad[inner] & ~outside[inner]
     planes[:, outside] = settings.fill_value
     return interpolated, outside
 

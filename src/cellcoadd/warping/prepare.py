@@ -1,31 +1,47 @@
 """Make one detector ready for resampling: background, noise, interpolation, calibration.
 
 The same pixel of the sky comes out the same, bit for bit, in overlapping patches: what is drawn or
-interpolated depends on the rows around it, in blocks that are the same whatever part of a detector
-a patch needs, and on the typical variance of the whole.
+interpolated depends on the pixels around it, in blocks that are the same whatever part of a
+detector a patch needs, and on the typical variance of the whole.
 """
 
 from __future__ import annotations
 
-__all__ = ["PreparedImage", "prepare_image"]
+__all__ = ["PreparedImage", "WantedPixels", "prepare_image"]
 
 import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box
+from lsst.images import Box, Interval
 
 from ..errors import UnusableInputError
 from ..kernels.pixel_flags import flag_pixels
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
 from .backgrounds import exchange_background
+from .detector_rows import DetectorRows
 from .interpolate import interpolate_bad_pixels
 from .noise import draw_noise
-from .row_blocks import INTERPOLATION, NOISE
 from .settings import WarpSettings
 from .variances import DetectorVariances
 from .workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class WantedPixels:
+    """Pixels of a detector that a patch needs.
+
+    Parameters
+    ----------
+    rows
+        The rows that they lie in.
+    blocks : bool (blocks in y, blocks in x)
+        The blocks that they lie in (`detector_rows.BLOCK`), counted from the first pixel.
+    """
+
+    rows: Interval
+    blocks: npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,7 +76,7 @@ def prepare_image(
     image: CalibratedImage,
     *,
     settings: WarpSettings,
-    window: Box | None = None,
+    wanted: WantedPixels | None = None,
     measured: DetectorVariances | None = None,
     memory: Workspace | None = None,
 ) -> PreparedImage:
@@ -72,9 +88,9 @@ def prepare_image(
         The whole detector.
     settings
         All choices.
-    window
-        Rows of it that must be ready; None: all. Some around them come along, which may be as they
-        were read.
+    wanted
+        Pixels that must be ready; None: all. Others come along, of which values need not mean
+        anything.
     measured
         Remembers what was measured on the whole detector, for the next window of it.
     memory
@@ -93,9 +109,9 @@ def prepare_image(
     n_noise = settings.number_of_noise_realizations
     if n_noise and settings.use_median_variance:
         measured.typical(image)  # before a part is read: pixels that are read whole are kept
-    part = _rows_at_hand(image, window, settings)
+    rows = _rows_at_hand(image, wanted, settings)
+    part = _window(image, rows)
     masked_image = part.masked_image
-    first_row = part.bbox.y.start - image.bbox.y.start
     schema, shape = masked_image.mask.schema, tuple(part.bbox.shape)
     interpolate = settings.do_pre_warp_interpolation
     scale = np.float32(image.nanojansky_per_count)
@@ -135,7 +151,7 @@ def prepare_image(
             observation=image.observation,
             realization=realization,
             seed_offset=settings.seed_offset,
-            first_row=first_row,
+            rows=rows,
             out=values[1 + realization],
         )
 
@@ -147,8 +163,7 @@ def prepare_image(
             values,
             flagged | invalid | missing,
             settings=settings.interpolation,
-            first_row=first_row,
-            n_rows=image.bbox.y.size,
+            rows=rows,
         )
         read, mask = mask, array("detector mask", shape, np.int32)
         np.copyto(mask, read)
@@ -176,19 +191,23 @@ def prepare_image(
 
 
 def _rows_at_hand(
-    image: CalibratedImage, window: Box | None, settings: WarpSettings
-) -> CalibratedImage:
-    """Return the rows of a detector that are needed for those of a window."""
-    interpolation, whole = settings.interpolation, image.bbox
-    if window is None or (
-        settings.do_pre_warp_interpolation and interpolation.triangulation == "detector"
-    ):
+    image: CalibratedImage, wanted: WantedPixels | None, settings: WarpSettings
+) -> DetectorRows:
+    """Return the rows of a detector that are needed, and the blocks of them."""
+    shape, interpolation = image.bbox.shape, settings.interpolation
+    at_once = settings.do_pre_warp_interpolation and interpolation.triangulation == "detector"
+    if wanted is None or at_once:
+        return DetectorRows.all_of(shape)
+    first = image.bbox.y.start
+    start, stop = wanted.rows.start - first, wanted.rows.stop - first
+    if settings.do_pre_warp_interpolation or settings.number_of_noise_realizations:
+        return DetectorRows.around(wanted.blocks, shape=shape, start=start, stop=stop)
+    return DetectorRows(shape=shape, start=start, stop=stop, wanted=wanted.blocks)
+
+
+def _window(image: CalibratedImage, rows: DetectorRows) -> CalibratedImage:
+    """Return a detector with the pixels of the rows at hand."""
+    if rows.stop - rows.start == rows.shape.y:
         return image
-    start, stop = window.y.start - whole.y.start, window.y.stop - whole.y.start
-    if settings.do_pre_warp_interpolation:
-        start, stop = INTERPOLATION.rows_for(start, stop, whole.y.size)
-    elif settings.number_of_noise_realizations:
-        start, stop = NOISE.rows_for(start, stop, whole.y.size)
-    return image.window(
-        Box.factory[whole.y.start + start : whole.y.start + stop, whole.x.start : whole.x.stop]
-    )
+    y, x = image.bbox.y, image.bbox.x
+    return image.window(Box.factory[y.start + rows.start : y.start + rows.stop, x.start : x.stop])

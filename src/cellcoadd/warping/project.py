@@ -17,18 +17,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import XY, Box, MaskSchema, Polygon, SkyProjection, TractFrame
+from lsst.images import XY, Box, Interval, MaskSchema, Polygon, SkyProjection, TractFrame
 from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.lanczos import HALF_WIDTH
-from ..kernels.positions import node_indices, source_range
+from ..kernels.positions import mark_blocks, node_indices, source_range
 from ..kernels.resample import resample
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
 from ..products.mask_planes import bits_of
+from .detector_rows import BLOCK, block_counts
 from .positions import TractToDetector
-from .prepare import PreparedImage
+from .prepare import PreparedImage, WantedPixels
 from .settings import ResamplingSettings
 from .workspace import Workspace
 
@@ -165,17 +166,18 @@ class DetectorProjector:
         self._nodes = XY(x=nodes.x - whole.x.start, y=nodes.y - whole.y.start)
 
     @property
-    def window(self) -> Box | None:
-        """The pixels of the detector that are needed, whole rows; None if there are none."""
-        ny = self._whole.y.size
-        columns = source_range(self._nodes.x, self._whole.x.size, HALF_WIDTH)
-        first, stop = source_range(self._nodes.y, ny, HALF_WIDTH)
+    def wanted(self) -> WantedPixels | None:
+        """The pixels of the detector that are needed; None if there are none."""
+        shape, y_start = self._whole.shape, self._whole.y.start
+        columns = source_range(self._nodes.x, shape.x, HALF_WIDTH)
+        first, stop = source_range(self._nodes.y, shape.y, HALF_WIDTH)
         if first == stop or columns[0] == columns[1]:
             return None
-        y_start = self._whole.y.start
-        return Box.factory[
-            y_start + first : y_start + stop, self._whole.x.start : self._whole.x.stop
-        ]
+        blocks = np.zeros(block_counts(shape), np.bool_)
+        mark_blocks(self._nodes.x, self._nodes.y, HALF_WIDTH, BLOCK.y, BLOCK.x, blocks)
+        if not blocks.any():
+            return None
+        return WantedPixels(rows=Interval.factory[y_start + first : y_start + stop], blocks=blocks)
 
     def strips(self, prepared: PreparedImage) -> Iterator[ProjectedImage]:
         """Yield the resampled planes, strip by strip; none if the kernel fits nowhere.
@@ -183,7 +185,7 @@ class DetectorProjector:
         Parameters
         ----------
         prepared
-            The detector, or the rows of it in `window`.
+            The detector, at least the pixels that are `wanted`.
 
         Notes
         -----

@@ -7,10 +7,10 @@ __all__ = ["DetectorVariances", "mean_variance_njy2", "typical_variance"]
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import UnusableInputError
 from ..kernels.clipped_mean import clipped_mean
+from ..kernels.median import median_of_positive
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
 from ..products.mask_planes import bits_of, plane_array
@@ -51,18 +51,23 @@ def typical_variance(image: CalibratedImage, bad_mask_planes: Sequence[str]) -> 
     These are finite, with a positive, finite variance, and neither NO_DATA nor in one of some
     planes. If there are none, planes are not looked at; NaN if there are none then.
     """
-    masked_image = image.masked_image
-    variance = masked_image.variance.array
-    valid = np.isfinite(masked_image.image.array) & np.isfinite(variance) & (variance > 0)
-    bits = bits_of(masked_image.mask.schema, ["NO_DATA", *bad_mask_planes], ignore_missing=True)
-    typical = _median(variance, valid & ((plane_array(masked_image.mask) & bits) == 0))
+    schema = image.masked_image.mask.schema
+    typical = _median(image, bits_of(schema, ["NO_DATA", *bad_mask_planes], ignore_missing=True))
     # Every good pixel flagged: the flagged ones are all there is to go by.
-    return typical if np.isfinite(typical) else _median(variance, valid)
+    return typical if np.isfinite(typical) else _median(image, 0)
 
 
-def _median(variance: npt.NDArray[np.float32], good: npt.NDArray[np.bool_]) -> float:
-    values = variance[good]
-    return float(np.median(values)) if values.size else float("nan")
+def _median(image: CalibratedImage, bad_bits: int) -> float:
+    """Return the median variance of the valid pixels without some bits."""
+    planes = image.masked_image
+    middle = median_of_positive(
+        np.ascontiguousarray(planes.variance.array, np.float32).view(np.int32),
+        np.ascontiguousarray(planes.image.array, np.float32),
+        np.ascontiguousarray(plane_array(planes.mask)),
+        bad_bits,
+    )
+    low, high = np.array(middle, np.int32).view(np.float32)
+    return float((low + high) / np.float32(2.0)) if low > 0.0 else float("nan")
 
 
 def mean_variance_njy2(image: CalibratedImage) -> float:
