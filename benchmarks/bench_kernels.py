@@ -22,6 +22,7 @@ from cellcoadd.kernels.accumulate import (
     finish_sums,
 )
 from cellcoadd.kernels.fill import fill_no_data
+from cellcoadd.kernels.holes import fill_holes
 from cellcoadd.kernels.moments import adaptive_moments
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
 from cellcoadd.kernels.positions import node_indices
@@ -41,6 +42,7 @@ def main() -> None:
             30.0, size, detector, planes, fractions,
         )  # fmt: skip
     bench_cell(50 if small else 250)
+    bench_holes((40, 60) if small else (320, 576))
     bench_moments()
     bench_noise_covariance(22 if small else 484)
 
@@ -120,6 +122,22 @@ def bench_cell(size: int) -> None:
         "fill_no_data: image and 1 noise, 1 % missing",
         size * size,
         lambda: fill_no_data(planes[:2], mask != 0),
+    )
+
+
+def bench_holes(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    planes = rng.normal(size=(2, *shape)).astype(np.float32)
+    bad = rng.random(shape) < 1e-4
+    bad[:, 20:24] = bad[:, 40:44] = True
+    bad |= np.roll(bad, 1, axis=0) | np.roll(bad, 1, axis=1)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    bad |= (x - shape[1] // 2) ** 2 + (y - shape[0] // 2) ** 2 < (shape[0] // 8) ** 2
+    outside = np.zeros(shape, np.bool_)
+    report(
+        f"fill_holes: image and 1 noise, {100 * bad.mean():.0f} % bad",
+        bad.size,
+        lambda: fill_holes(planes, 0, 0, bad, 4, 0, shape[0], 0, shape[1], outside),
     )
 
 

@@ -31,7 +31,7 @@ from cellcoadd.surveys.rubin import read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.testing.same_cells import assert_same_cell
 from cellcoadd.warping.direct import make_direct_warp
-from cellcoadd.warping.settings import WarpSettings
+from cellcoadd.warping.settings import InterpolationSettings, WarpSettings
 
 PATCH = small_patch()
 
@@ -189,7 +189,13 @@ def test_settings_that_need_whole_detectors_or_warps_are_not_cut_into_strips(
 ) -> None:
     """What they give depends on pixels outside of a strip."""
     cases: list[tuple[WarpSettings, CoaddSettings]] = [
-        (WarpSettings(do_pre_warp_interpolation=True), CoaddSettings()),
+        (
+            WarpSettings(
+                do_pre_warp_interpolation=True,
+                interpolation=InterpolationSettings(triangulation="detector"),
+            ),
+            CoaddSettings(),
+        ),
         (WarpSettings(), CoaddSettings(do_calculate_weight_from_warp=True)),
     ]
     expected = [
@@ -201,6 +207,18 @@ def test_settings_that_need_whole_detectors_or_warps_are_not_cut_into_strips(
         assert same is not None
         found = coadd_files(files, PATCH, warp_settings=warp, coadd_settings=coadd).coadd
         assert found == same
+
+
+def test_noise_and_interpolation_are_the_same_in_strips(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: each strip prepares its own blocks of a detector."""
+    warp = WarpSettings(do_pre_warp_interpolation=True, number_of_noise_realizations=1)
+    settings = CoaddSettings(num_noise_realizations=1)
+    whole = coadd_files(files, PATCH, warp_settings=warp, coadd_settings=settings).coadd
+    in_strips(monkeypatch)
+    assert whole is not None
+    assert coadd_files(files, PATCH, warp_settings=warp, coadd_settings=settings).coadd == whole
 
 
 def test_some_cells_may_be_asked_for() -> None:
