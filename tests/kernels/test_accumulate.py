@@ -67,7 +67,7 @@ def _stack(
         "variance": np.empty(shape, np.float32),
         "mask": np.empty(shape, np.int32),
         "noise": np.empty((1, *shape), np.float32),
-        "fractions": np.empty((2, *shape), np.float32),
+        "fractions": np.zeros((2, *shape), np.float32),
     }
     finish_sums(sums, stack_rules, *out.values())
     return sums, out

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..kernels.accumulate import CellSums, Zeros
-from .sums_memory import SumsMemory
+from ..products.zeroed_memory import ZeroedMemory
 
 _BLOCK = 4 * 2**20  # bytes of memory that are asked for at once
 
@@ -63,7 +63,7 @@ class SharedSums:
     ) -> None:
         self._new_sums = new_sums
         # Sums are finished row by row of pieces.
-        self._memory: dict[int, SumsMemory] = {}
+        self._memory: dict[int, ZeroedMemory] = {}
         self._pitch, self._outer = grid.inner_cell_shape, grid.outer_cell_shape
         self._y, self._cells_y = _stretches(grid.shape.y, self._pitch.y, self._outer.y)
         self._x, self._cells_x = _stretches(grid.shape.x, self._pitch.x, self._outer.x)
@@ -134,7 +134,7 @@ class SharedSums:
     def _sums_over_nothing(self, piece: _Piece) -> CellSums:
         row, column = piece
         y, x = self._y[row], self._x[column]
-        memory = self._memory.setdefault(row, SumsMemory(_BLOCK))
+        memory = self._memory.setdefault(row, ZeroedMemory(_BLOCK))
         return self._new_sums(y.stop - y.start, x.stop - x.start, memory.zeros)
 
     def _pieces_of(self, cell: Index2D) -> Iterator[_Piece]:

@@ -28,6 +28,7 @@ from ..kernels.accumulate import (
     finish_sums,
 )
 from ..kernels.fill import fill_no_data
+from ..kernels.sparse_rows import copy_rows
 from ..products.cell_planes import CellPlanes, CellRoom
 from ..products.cell_stack import CellStack
 from ..products.mask_planes import ALL_PLANES, bits_of
@@ -287,8 +288,10 @@ class CellStackBuilder:
             part = planes.part(first, window)
             finish_sums(sums, self._rules, *part)
             for row, place in others:
-                for target, source in zip(planes.part(row, place), part, strict=True):
-                    target[...] = source
+                target = planes.part(row, place)
+                for plane, finished in zip(target[:-1], part[:-1], strict=True):
+                    plane[...] = finished
+                copy_rows(part.fractions, target.fractions)
         if self._layout.settings.do_interpolate_coadd:
             for row in range(len(indices)):
                 self._fill(planes.image[row], planes.mask[row], planes.noise[:, row])

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
+from .sparse_rows import has_any
 
 
 class Zeros(Protocol):
@@ -213,7 +214,7 @@ def add_input(
             _mark_left_out(used, bits, weight, rules, sums.bits[row], sums.weight_left_out[:, row])
         for k in range(sums.fraction.shape[0]):
             # Most rows add nothing, and to read and write sums takes longer than to see that.
-            if n_used == width and not _has_any(planes.fractions[k, j, there]):
+            if n_used == width and not has_any(planes.fractions[k, j, there]):
                 continue
             fraction[:] = np.nan
             if inside:
@@ -321,15 +322,6 @@ def _mark_left_out(
 
 
 @kernel
-def _has_any(plane: npt.NDArray[np.float32]) -> bool:
-    """Return whether an element is not 0."""
-    found = False
-    for i in range(plane.size):
-        found |= plane[i] != np.float32(0.0)
-    return found
-
-
-@kernel
 def _add_fraction(
     used: npt.NDArray[np.bool_],
     bits: npt.NDArray[np.int32],
@@ -370,7 +362,8 @@ def finish_sums(
     noise : float32 (n_noise, h, w)
         Written: the weighted means.
     fractions : float32 (n_fractions, h, w)
-        Written: sum(w f) / sum(w) over all inputs; NaN if there are none.
+        0 before. Rows that have any are written: sum(w f) / sum(w) over all inputs; NaN if there
+        are none.
 
     Notes
     -----
@@ -382,6 +375,8 @@ def finish_sums(
     height = image.shape[0]
     no_data = np.int32(rules.no_data_bit)
     has_scatter = sums.scatter.size > 0
+    total_weight = sums.total_weight[0]
+    no_input = total_weight == 0.0
     for row in range(height):
         weight, n_used = sums.weight[row], sums.n_used[row]
         for i in range(n_used.size):
@@ -394,8 +389,9 @@ def finish_sums(
                 if left_out[i] > threshold * (weight[i] + left_out[i]):
                     mask[row, i] |= bit
         for k in range(fractions.shape[0]):
-            for i in range(n_used.size):
-                fractions[k, row, i] = sums.fraction[k, row, i] / sums.total_weight[0]
+            if no_input or has_any(sums.fraction[k, row]):
+                for i in range(n_used.size):
+                    fractions[k, row, i] = sums.fraction[k, row, i] / total_weight
         _divide(sums.image[row], weight, image[row])
         for k in range(noise.shape[0]):
             _divide(sums.noise[k, row], weight, noise[k, row])

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import YX
 
+from .zeroed_memory import ZeroedMemory
+
 
 class CellPlanes(NamedTuple):
     """Pixels of cells, as `cell_stack.CellStack` has them; one array for all masked fractions."""
@@ -23,7 +25,7 @@ class CellPlanes(NamedTuple):
     noise: npt.NDArray[np.float32]
     """(realizations, cells, height, width)"""
     fractions: npt.NDArray[np.float32]
-    """(fractions, cells, height, width)"""
+    """(fractions, cells, height, width), made of zeros"""
 
     def part(self, cell: int, place: tuple[slice, slice]) -> CellPlanes:
         """Return views of a part of a cell; their axis of the cells is gone."""
@@ -49,7 +51,8 @@ class CellPlanes(NamedTuple):
 class CellRoom:
     """Room for the pixels of cells, given out one part after the other.
 
-    It takes memory only where it is written to: there may be room for more cells than come.
+    It takes memory only where it is written to: there may be room for more cells than come, and
+    masked fractions, which are 0 nearly everywhere, are zeros that need not be written.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ class CellRoom:
             np.empty(one, np.float32),
             np.empty(one, np.int32),
             np.empty((n_noise, *one), np.float32),
-            np.empty((n_fractions, *one), np.float32),
+            ZeroedMemory(0).zeros((n_fractions, *one), np.float32),
         )
         self._n_taken = 0
 

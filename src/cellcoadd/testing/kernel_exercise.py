@@ -141,7 +141,7 @@ def _sums_of_a_cell(shape: tuple[int, int], *, error_from_scatter: bool) -> Cell
 def _exercise_cell() -> dict[str, npt.NDArray[Any]]:
     shape = (9, 30)
     image, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    noise, fractions = np.empty((1, *shape), np.float32), np.empty((2, *shape), np.float32)
+    noise, fractions = np.empty((1, *shape), np.float32), np.zeros((2, *shape), np.float32)
     out_mask = np.empty(shape, np.int32)
     result: dict[str, npt.NDArray[Any]] = {}
     for scatter in (False, True):

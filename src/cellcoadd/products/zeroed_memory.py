@@ -1,12 +1,13 @@
-"""Memory for the sums of a patch, which goes back to the computer as the sums are finished.
+"""Memory that holds zeros, is taken from the computer where it is written to, and goes back to it.
 
-Sums are many small arrays. From the usual allocator their memory would stay with the process, and
-the coadd that is made of them would need as much again.
+From the usual allocator the memory of many small arrays, as the sums of a patch are, would stay
+with the process when they have gone; and large arrays come in pages of 2 MB, of which one number
+takes the whole.
 """
 
 from __future__ import annotations
 
-__all__ = ["SumsMemory"]
+__all__ = ["ZeroedMemory"]
 
 import math
 import mmap
@@ -19,7 +20,7 @@ _ALIGNMENT = 64  # bytes: a cache line
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
-class SumsMemory:
+class ZeroedMemory:
     """Gives out arrays of zeros that lie one after the other in large blocks.
 
     A block goes when all its arrays have gone, so what is to go together should be asked for
@@ -28,7 +29,7 @@ class SumsMemory:
     Parameters
     ----------
     block_size
-        Size of a block in bytes.
+        Size of a block in bytes; larger arrays have blocks of their own.
     """
 
     def __init__(self, block_size: int) -> None:
@@ -38,6 +39,8 @@ class SumsMemory:
     def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return a new array of zeros."""
         kind, count = np.dtype(dtype), math.prod(shape)
+        if count == 0:
+            return np.zeros(shape, kind)
         size = -(-count * kind.itemsize // _ALIGNMENT) * _ALIGNMENT
         if size > len(self._block):
             block = mmap.mmap(-1, max(size, self._block_size), flags=_PRIVATE)
