@@ -19,6 +19,7 @@ from .coaddition.strips import assemble_in_strips, strips_of
 from .errors import UnusableInputError
 from .products.calibrated_image import CalibratedImage
 from .products.cell_coadd import MultipleCellCoadd
+from .products.deferred_pixels import DeferredPixels
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
 from .surveys import Reader, SurveyHeader, reader_for
@@ -76,9 +77,11 @@ def coadd_images(
     def warps() -> Iterable[VisitOnPatch]:
         memory = Workspace()
         for _, group in sorted(visits.items()):
-            result = make_direct_warp(group, patch, settings=warp_settings, memory=memory)
+            result = make_direct_warp(
+                group, patch, settings=warp_settings, memory=memory, with_noise_variance=False
+            )
             if result is not None:
-                yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
+                yield VisitOnPatch(warp=result.warp, noise=result.noise_images[:wanted])
 
     return assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)
 
@@ -150,6 +153,7 @@ def coadd_files(
     useless: set[ObservationIdentifiers] = set()
     used: set[ObservationIdentifiers] = set()
     measured = DetectorVariances(warp_settings.interpolation.bad_mask_planes)
+    opened: dict[ObservationIdentifiers, CalibratedImage] = {}
 
     def leave_out(observation: ObservationIdentifiers, error: UnusableInputError) -> None:
         refused.append(error)
@@ -162,13 +166,14 @@ def coadd_files(
         memory = Workspace()
         for _, group in sorted(files.items()):
             warper = VisitWarper(
-                patch, settings=warp_settings, memory=memory, bbox=bbox, measured=measured
-            )
+                patch, settings=warp_settings, memory=memory, bbox=bbox, measured=measured,
+                with_noise_variance=False,
+            )  # fmt: skip
             for file in sorted(group, key=lambda file: file.header.observation):
                 observation = file.header.observation
                 if observation not in useless:
                     try:
-                        _add_file(warper, file)
+                        _add_file(warper, file, opened)
                     except UnusableInputError as error:
                         _LOG.warning("Left out: %s", error)
                         leave_out(observation, error)
@@ -185,7 +190,7 @@ def coadd_files(
                     )
             if result is not None:
                 used.update(entry.observation for entry in result.warp.inputs)
-                yield VisitOnPatch(warp=result.warp, noise=result.noise[:wanted])
+                yield VisitOnPatch(warp=result.warp, noise=result.noise_images[:wanted])
 
     while True:
         try:
@@ -235,10 +240,20 @@ def _by_visit(
     return visits
 
 
-def _add_file(warper: VisitWarper, file: _File) -> None:
+def _add_file(
+    warper: VisitWarper, file: _File, opened: dict[ObservationIdentifiers, CalibratedImage]
+) -> None:
+    """Add a file that reaches the warp; what is known of it beside its pixels is kept."""
     header = file.header
-    if warper.reaches(header.observation, header.bbox, header.sky_projection):
-        warper.add(file.reader.read(header.source).calibrated_image)
+    if not warper.reaches(header.observation, header.bbox, header.sky_projection):
+        return
+    image = opened.get(header.observation)
+    if image is None:
+        image = file.reader.read(header.source).calibrated_image
+    warper.add(image)
+    if isinstance(image.masked_image, DeferredPixels):
+        image.masked_image.forget()
+        opened[header.observation] = image
 
 
 def _settings(

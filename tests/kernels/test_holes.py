@@ -72,12 +72,12 @@ def gradients_of(bad: Mask, reach: int, values: Plane, sweeps: int) -> dict[int,
 
 @pytest.mark.parametrize("reach", [1, 4])
 def test_gradients_are_those_of_the_least_bending(reach: int) -> None:
-    """With many sweeps to rounding, with four to a thousandth of the rms."""
+    """With many sweeps to rounding, with four to 2e-4 of the rms."""
     bad = some_holes()
     values = np.random.default_rng(4).normal(size=bad.shape)
     expected = exact_gradients(bad, reach, values)
     scale = np.sqrt(np.mean([gradient**2 for gradient in expected.values()]))
-    for sweeps, tolerance in ((40, 1e-9), (4, 1e-3)):
+    for sweeps, tolerance in ((40, 1e-9), (4, 2e-4)):
         found = gradients_of(bad, reach, values, sweeps)
         assert set(found) >= set(expected)
         errors = [found[pixel] - gradient for pixel, gradient in expected.items()]
@@ -90,6 +90,19 @@ def test_gradients_of_a_slope_are_right_from_the_start() -> None:
     y, x = np.mgrid[: bad.shape[0], : bad.shape[1]]
     for gradient in gradients_of(bad, 3, 2.0 * x - 0.5 * y, 0).values():
         np.testing.assert_allclose(gradient, [2.0, -0.5], atol=1e-12)
+
+
+def test_a_slope_is_met_exactly_where_there_are_two_columns() -> None:
+    """Sides that lead one column back and two rows up are long ones, too."""
+    y, x = np.mgrid[:9, :2]
+    slope = (2.0 * x - 0.5 * y).astype(np.float32)
+    bad = np.zeros(slope.shape, np.bool_)
+    bad[3, 0] = bad[5, 1] = bad[6, 1] = True
+    planes, outside = np.where(bad, np.float32(np.nan), slope)[np.newaxis], np.zeros_like(bad)
+    fill_holes(planes, 0, 0, bad, 4, 0, 9, 0, 2, outside)
+    assert (np.isnan(planes[0]) == outside).all()
+    np.testing.assert_allclose(planes[0][~outside], slope[~outside], atol=1e-5)
+    assert not outside.all()
 
 
 def triangle_net(

@@ -33,7 +33,9 @@ def test_it_is_the_value_in_the_middle(seed: int, size: int, spread: float) -> N
 
 @pytest.mark.parametrize("value", [1e-45, 1e-38, 3e38])
 def test_the_smallest_and_the_largest_numbers_count(value: float) -> None:
-    """Denormal ones, too."""
+    """Denormal ones, too, beside zeros, which do not."""
     values = np.full((1, 3), value, np.float32)
-    found = median_of_positive(values.view(np.int32), values, np.zeros((1, 3), np.int32), 0)
+    values = np.append(np.zeros((1, 4), np.float32), values, axis=1)
+    mask = np.zeros(values.shape, np.int32)
+    found = median_of_positive(values.view(np.int32), values, mask, 0)
     assert set(np.array(found, np.int32).view(np.float32)) == {np.float32(value)}

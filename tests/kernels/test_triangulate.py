@@ -143,3 +143,14 @@ def test_near_pixels_are_a_square_around_each_bad_one(reach: int) -> None:
     for y, x in ((1, 2), (8, 9)):
         expected[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = True
     np.testing.assert_array_equal(near_pixels(bad, reach), expected)
+
+
+def test_the_triangles_of_a_single_bad_pixel_by_hand() -> None:
+    """Its four neighbours lie on one circle; of the two diagonals the tie-break takes one."""
+    bad = np.zeros((5, 5), np.bool_)
+    bad[2, 2] = True
+    found = {frozenset(map(int, triangle)) for triangle in triangulate_holes(bad)[0]}
+    north, south, west, east = 17, 7, 11, 13
+    for corner in (west, east):
+        assert frozenset({north, south, corner}) in found
+        assert frozenset({west, east, north if corner == west else south}) not in found

@@ -14,11 +14,13 @@ from lsst.images import YX
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.detector_rows import DetectorRows, block_counts
-from cellcoadd.warping.noise import draw_noise, noise_seed
+from cellcoadd.warping.direct import DirectWarp, make_direct_warp
+from cellcoadd.warping.noise import draw_noise, go_to_block, noise_seed
 from cellcoadd.warping.prepare import prepare_image
 from cellcoadd.warping.settings import WarpSettings
 
 PATCH = small_patch()
+FIRST_PIXELS = [0.3819611072540283, 0.5489205718040466, 0.31831854581832886]
 FIRST_NUMBERS = [0.57681385393265, 2.18835204215057, 0.04469825109092, -0.36148734173491]
 
 
@@ -66,6 +68,8 @@ def test_every_observation_realization_and_offset_has_its_own_numbers() -> None:
 def test_the_numbers_stay_what_they_are() -> None:
     """A coadd made again years later must have the same noise: written down in 2026."""
     assert numbers() == pytest.approx(FIRST_NUMBERS, abs=1e-12)
+    noise = drawn(np.full((65, 257), 1.0, np.float32))
+    assert noise[[0, 0, 64], [0, 256, 256]] == pytest.approx(FIRST_PIXELS, abs=1e-6)
 
 
 @settings(deadline=None, max_examples=20)
@@ -89,6 +93,50 @@ def test_noise_is_nought_without_a_variance_and_the_rest_keeps_its_numbers() -> 
     np.testing.assert_array_equal(b[~good], 0.0)
 
 
+def test_one_variance_for_all_is_the_same_as_a_plane_of_it() -> None:
+    """To the bit: a coadd, which needs no variance of the noise, has no plane of it."""
+    noise = np.empty((70, 300), np.float32)
+    draw_noise(
+        3.0, observation=observation(), realization=0, seed_offset=0,
+        rows=DetectorRows.all_of(YX(y=70, x=300)), out=noise,
+    )  # fmt: skip
+    np.testing.assert_array_equal(noise, drawn(np.full((70, 300), 3.0, np.float32)))
+
+
+def arrays_of(made: DirectWarp) -> list[npt.NDArray[np.generic]]:
+    return [made.warp.image.array, made.warp.variance.array, made.warp.mask.array]
+
+
+@pytest.mark.parametrize("use_median_variance", [True, False])
+def test_all_else_is_the_same_without_the_variance_of_the_noise(
+    use_median_variance: bool,
+) -> None:
+    """To the bit; what was not made is asked for in vain."""
+    rng = np.random.default_rng(3)
+    variance = rng.uniform(1, 3, (150, 150))
+    variance[40, 50] = np.nan
+    image = make_detector(PATCH, pixels=rng.normal(size=(150, 150)), variance=variance)
+    for interpolate in (True, False):
+        choices = WarpSettings(
+            number_of_noise_realizations=2,
+            use_median_variance=use_median_variance,
+            do_pre_warp_interpolation=interpolate,
+        )
+        full = make_direct_warp([image], PATCH, settings=choices)
+        lean = make_direct_warp([image], PATCH, settings=choices, with_noise_variance=False)
+        assert full is not None
+        assert lean is not None
+        for ours, theirs in zip(arrays_of(lean), arrays_of(full), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        for drawn_image, noise in zip(lean.noise_images, full.noise, strict=True):
+            np.testing.assert_array_equal(drawn_image.array, noise.image.array)
+        assert len(lean.noise_images) == 2
+        assert np.isfinite(lean.noise_images[0].array).any()
+        assert lean.noise_variance is None
+        with pytest.raises(ValueError, match="without the variance of its noise"):
+            _ = lean.noise
+
+
 def test_pixels_have_the_same_noise_whichever_blocks_are_wanted() -> None:
     """Wanted ones and their margins, to the bit; others need not be drawn."""
     plane = np.full((900, 1100), 2.0, np.float32)
@@ -107,6 +155,22 @@ def test_pixels_have_the_same_noise_whichever_blocks_are_wanted() -> None:
         assert made[outer].all()
 
 
+def test_blocks_do_not_resemble_one_another() -> None:
+    """The mean of 1024 blocks has a 1024th of their variance: 6400 numbers, 5 sigma.
+
+    With blocks 2^64 numbers apart it had 1.8 times as much.
+    """
+    means = []
+    for visit in range(200):
+        bits = noise_seed(observation(visit), realization=0, seed_offset=0)
+        generator, first, total = np.random.Generator(bits), bits.state, np.zeros(32)
+        for number in range(1024):
+            go_to_block(bits, first, number)
+            total += generator.standard_normal(32, dtype=np.float32)
+        means.append(total / 1024)
+    assert np.var(means) * 1024 == pytest.approx(1.0, abs=5 * np.sqrt(2 / 6400))
+
+
 def test_the_first_block_has_the_first_numbers() -> None:
     """Of 64 x 256 pixels, row by row; the next block begins far away in the sequence."""
     noise = drawn(np.full((70, 300), 4.0, np.float32))
@@ -114,7 +178,7 @@ def test_the_first_block_has_the_first_numbers() -> None:
     numbers = generator.standard_normal((64, 256), dtype=np.float32)
     np.testing.assert_array_equal(noise[:64, :256], 2.0 * numbers)
     generator = np.random.Generator(
-        noise_seed(observation(), realization=0, seed_offset=0).advance(2**64)
+        noise_seed(observation(), realization=0, seed_offset=0).jumped()
     )
     numbers = generator.standard_normal((64, 256), dtype=np.float32)
     np.testing.assert_array_equal(noise[:64, 256:], 2.0 * numbers[:, :44])

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import YX, Image, Mask, MaskedImage, MaskSchema
 from lsst.images.cells import CellIJ
+from numpy.lib.stride_tricks import as_strided
 
 from ..cell_grid import Index2D, shared_box, to_index2d
 from ..kernels.accumulate import InputPlanes
@@ -133,6 +134,11 @@ class CellAssembly:
     def band(self) -> str | None:
         """The band of the warps, None before there is one."""
         return self._band
+
+    @property
+    def fraction_names(self) -> tuple[str, ...] | None:
+        """Names of the masked fractions of the warps, None before there is one."""
+        return None if self._builder is None else self._builder.layout.fraction_names
 
     @property
     def inputs(self) -> Sequence[CoaddInput]:
@@ -373,9 +379,19 @@ def noise_image(noise: MaskedImage | Image) -> Image:
 def _stacked(
     planes: Sequence[npt.NDArray[np.float32]], shape: tuple[int, ...]
 ) -> npt.NDArray[np.float32]:
-    if len(planes) == 1:
-        return planes[0][np.newaxis]
-    return np.stack(planes) if planes else np.empty((0, *shape), np.float32)
+    """Return planes in one array, which is theirs where they lie in memory one after the other."""
+    if not planes:
+        return np.empty((0, *shape), np.float32)
+    first = planes[0]
+    in_order = all(
+        plane.flags.c_contiguous
+        and plane.base is first.base
+        and plane.ctypes.data == first.ctypes.data + number * first.nbytes
+        for number, plane in enumerate(planes)
+    )
+    if len(planes) > 1 and (first.base is None or not in_order):
+        return np.stack(planes)
+    return as_strided(first, (len(planes), *shape), (first.nbytes, *first.strides))
 
 
 def _inputs_in_cells(

@@ -148,6 +148,7 @@ def assemble_in_strips(
             assembly.add(visit)
             del visit  # before the next one comes, and before the cells are made
         assemblies.append(assembly)
+        _check_fractions(assemblies)
         room = assembly.new_room() if room is None else room
         stack = assembly.finish_stack(room)
         if stack is not None:
@@ -170,3 +171,13 @@ def assemble_in_strips(
         inputs=inputs,
         contributions=sorted_rows(np.concatenate(rows)),
     )
+
+
+def _check_fractions(assemblies: Iterable[CellAssembly]) -> None:
+    """Raise if warps of one strip have other masked fractions than those of another."""
+    names = {assembly.fraction_names for assembly in assemblies} - {None}
+    if len(names) > 1:
+        raise ValueError(
+            f"Warps carry different masked fractions, {' and '.join(sorted(map(str, names)))}: "
+            "warp all with the same settings."
+        )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
+from .sparse_rows import has_any
 
 
 @kernel
@@ -39,8 +40,12 @@ def count_owners(
         numbers[:] = 0
         bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
         for row in range(bottom, top):
-            for column in range(first, last):
-                numbers[owner[row, column]] += 1
+            owners = owner[row, first:last]
+            if owners.size and _are_all(owners, owners[0]):
+                numbers[owners[0]] += owners.size
+            else:
+                for i in range(owners.size):
+                    numbers[owners[i]] += 1
         counts[box] = numbers[: counts.shape[1]]
 
 
@@ -123,16 +128,23 @@ def mean_of_pixels(
     """
     for box in range(numbers.size):
         mine = np.uint8(numbers[box])
-        count, total = 0, 0.0
         bottom, top, first, last = _part_of_box(owner, y[box], x[box], height, width)
+        # Column by column, which the processor does for several at once.
+        n_columns = max(last - first, 0)
+        counts, totals = np.zeros(n_columns, np.int32), np.zeros(n_columns)
         for row in range(bottom, top):
             values, owners = plane[row, first:last], owner[row, first:last]
-            known, nonzero = _count_finite(values, owners, mine)
-            count += known
-            if nonzero:
-                for i in range(values.size):
-                    if owners[i] == mine and math.isfinite(values[i]):
-                        total += values[i]
+            if not has_any(values) and _are_all(owners, mine):
+                counts += np.int32(1)
+                continue
+            for i in range(n_columns):
+                known = (owners[i] == mine) & np.isfinite(values[i])
+                counts[i] += known
+                totals[i] += values[i] if known else np.float32(0.0)
+        count, total = 0, 0.0
+        for i in range(n_columns):
+            count += counts[i]
+            total += totals[i]
         means[box] = total / count if count else math.nan
 
 
@@ -205,13 +217,9 @@ def _part_of_box(
 
 
 @kernel
-def _count_finite(
-    values: npt.NDArray[np.float32], owners: npt.NDArray[np.uint8], mine: np.uint8
-) -> tuple[int, int]:
-    """Return how many values of a detector are finite, and how many of those are not 0."""
-    known, nonzero = 0, 0
-    for i in range(values.size):
-        finite = (owners[i] == mine) & np.isfinite(values[i])
-        known += finite
-        nonzero += finite & (values[i] != np.float32(0.0))
-    return known, nonzero
+def _are_all(owners: npt.NDArray[np.uint8], number: np.uint8) -> bool:
+    """Return whether all pixels are of one detector."""
+    others = False
+    for i in range(owners.size):
+        others |= owners[i] != number
+    return not others

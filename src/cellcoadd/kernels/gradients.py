@@ -132,7 +132,8 @@ def _edges_across(
     for i in range(len(triangles)):
         for k in range(3):
             start, end = triangles[i, (k + 1) % 3], triangles[i, (k + 2) % 3]
-            if abs(end % columns - start % columns) > 1 or abs(end - start) > columns + 1:
+            right, up = end % columns - start % columns, end // columns - start // columns
+            if abs(right) > 1 or abs(up) > 1:
                 pairs[n_edges, 0], pairs[n_edges, 1] = start, end
                 n_edges += 1
                 if opposite[i, k] == NO_PIXEL:  # no other triangle has it in the other direction

@@ -16,7 +16,7 @@ from .clough_tocher import NET_SIZE, bend_surface, surface_at
 from .gradients import join_pixels, node_gradients
 from .triangulate import NO_PIXEL, triangulate_holes
 
-_SWEEPS = 4  # each makes what is missing ten times smaller; 2e-5 of the gradients is left
+_SWEEPS = 4  # each makes what is missing ten times smaller; some 1e-4 of the gradients is left
 
 
 @kernel

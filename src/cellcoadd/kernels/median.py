@@ -61,7 +61,7 @@ def median_of_positive(
         for column in range(columns):
             value = bits[row, column]
             upper = value >> _LOW_BITS
-            if upper != low and upper != high:
+            if value <= 0 or (upper != low and upper != high):
                 continue
             if np.isfinite(image[row, column]) and mask[row, column] & bad == np.int32(0):
                 if upper == low:

@@ -1,8 +1,8 @@
-"""What is the matter with each pixel of a detector, in one pass over its planes."""
+"""What is the matter with each pixel of a detector, and what its mask says when it is filled."""
 
 from __future__ import annotations
 
-__all__ = ["MAX_BAD_PLANES", "flag_pixels"]
+__all__ = ["MAX_BAD_PLANES", "find_holes", "flag_pixels", "mark_holes"]
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +70,67 @@ def flag_pixels(
                         bad[row, column] |= np.uint16(2 << k)
                 bad[row, column] |= first
     return count
+
+
+@kernel
+def find_holes(
+    mask: npt.NDArray[np.int32],
+    invalid: npt.NDArray[np.bool_],
+    bad: npt.NDArray[np.uint16],
+    no_data_bit: int,
+    holes: npt.NDArray[np.bool_],
+) -> None:
+    """Write which pixels are to be interpolated.
+
+    Parameters
+    ----------
+    mask, invalid, bad
+        As in `flag_pixels`.
+    no_data_bit
+        Bit of the mask plane NO_DATA.
+    holes : bool (rows, columns)
+        Written: whether a pixel is invalid, in a plane that makes it bad, or without data.
+    """
+    no_data, one = np.int32(no_data_bit), np.uint16(1)
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            missing = (mask[row, column] & no_data) != np.int32(0)
+            holes[row, column] = invalid[row, column] | (bad[row, column] > one) | missing
+
+
+@kernel
+def mark_holes(
+    mask: npt.NDArray[np.int32],
+    holes: npt.NDArray[np.bool_],
+    invalid: npt.NDArray[np.bool_],
+    bad: npt.NDArray[np.uint16],
+    outside: npt.NDArray[np.bool_],
+    no_data_bit: int,
+    interpolated_bit: int,
+    unexplained_bits: int,
+    out: npt.NDArray[np.int32],
+) -> None:
+    """Write the mask of a detector whose holes are interpolated.
+
+    Parameters
+    ----------
+    mask, holes, invalid, bad, no_data_bit
+        As in `find_holes`.
+    outside : bool (rows, columns)
+        Holes that could not be interpolated: they get ``no_data_bit``, all others, but those
+        without data, ``interpolated_bit``.
+    unexplained_bits
+        What invalid pixels get that the mask says nothing about.
+    out : int32 (rows, columns)
+        Written.
+    """
+    no_data, interpolated = np.int32(no_data_bit), np.int32(interpolated_bit)
+    unexplained, one, zero = np.int32(unexplained_bits), np.uint16(1), np.int32(0)
+    for row in range(mask.shape[0]):
+        out[row] = mask[row]
+        for column in range(mask.shape[1]):
+            if not holes[row, column] or (mask[row, column] & no_data) != zero:
+                continue
+            out[row, column] |= no_data if outside[row, column] else interpolated
+            if invalid[row, column] and bad[row, column] <= one:
+                out[row, column] |= unexplained

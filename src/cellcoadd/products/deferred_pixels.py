@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["DeferredPixels"]
 
-import functools
 from collections.abc import Callable
 from types import EllipsisType
 from typing import Any
@@ -31,6 +30,7 @@ class DeferredPixels:
         self._read = read
         self._bbox = bbox
         self._sky_projection = sky_projection
+        self._kept: MaskedImage | None = None
 
     @property
     def bbox(self) -> Box:
@@ -46,11 +46,17 @@ class DeferredPixels:
         """Read the pixels in a box, or all; those that were read whole are not read again."""
         if bbox is ... or bbox == self._bbox:
             return self._whole
-        return self._whole[bbox] if "_whole" in vars(self) else self._read(bbox)
+        return self._read(bbox) if self._kept is None else self._kept[bbox]
 
-    @functools.cached_property
+    def forget(self) -> None:
+        """Let go of pixels that were read whole; they are read again when they are asked for."""
+        self._kept = None
+
+    @property
     def _whole(self) -> MaskedImage:
-        return self._read(self._bbox)
+        if self._kept is None:
+            self._kept = self._read(self._bbox)
+        return self._kept
 
     @property
     def image(self) -> Image:

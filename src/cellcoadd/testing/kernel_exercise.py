@@ -31,7 +31,7 @@ from ..kernels.holes import fill_holes
 from ..kernels.median import median_of_positive
 from ..kernels.merge import merge_planes
 from ..kernels.moments import adaptive_moments, effective_area, second_moments
-from ..kernels.pixel_flags import flag_pixels
+from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
 from ..kernels.positions import mark_blocks, node_indices
 from ..kernels.resample import _sum_taps, resample
 
@@ -217,6 +217,9 @@ def _exercise_detector() -> dict[str, npt.NDArray[Any]]:
     variance = rng.uniform(1.0, 4.0, shape).astype(np.float32)
     invalid, flags = np.empty(shape, np.bool_), np.empty(shape, np.uint16)
     flag_pixels(planes[1], variance, mask, bits, True, invalid, flags)
+    mask[5, :20], holes, marked = 256, np.empty(shape, np.bool_), np.empty_like(mask)
+    find_holes(mask, invalid, flags, 256, holes)
+    mark_holes(mask, holes, invalid, flags, rng.random(shape) < 0.3, 256, 16, 32, marked)
     middle = median_of_positive(variance.view(np.int32), planes[1], mask, 2)
     planes[1, 3, 40] = 0.0
     filled, outside = planes.copy(), np.zeros(shape, np.bool_)
@@ -226,9 +229,15 @@ def _exercise_detector() -> dict[str, npt.NDArray[Any]]:
     blocks = np.zeros((6, 5), np.bool_)
     mark_blocks(u - v, u + v, 3, 16, 20, blocks)
     return {
-        "detector_invalid": invalid, "detector_flags": flags, "detector_median": np.array(middle),
-        "detector_filled": filled, "detector_outside": outside, "detector_blocks": blocks,
-    }  # fmt: skip
+        "detector_invalid": invalid,
+        "detector_flags": flags,
+        "detector_median": np.array(middle),
+        "detector_holes": holes,
+        "detector_marked": marked,
+        "detector_filled": filled,
+        "detector_outside": outside,
+        "detector_blocks": blocks,
+    }
 
 
 if __name__ == "__main__":

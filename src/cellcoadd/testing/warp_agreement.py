@@ -255,7 +255,7 @@ def _warp(case: WarpCase, images: Sequence[CalibratedImage]) -> DirectWarp:
     noise = dict(zip([image.observation for image in images], case.noise, strict=True))
 
     def draw(
-        variance: npt.NDArray[np.float32],  # noqa: ARG001
+        variance: npt.NDArray[np.float32] | float,  # noqa: ARG001
         *,
         observation: ObservationIdentifiers,
         realization: int,

@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = ["BLOCK", "NOISE_BLOCK", "DetectorRows", "block_counts"]
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -77,8 +78,8 @@ class DetectorRows:
             y, x = row * BLOCK.y, column * BLOCK.x
             yield self._place(y, x, margin=0), self._place(y, x, margin=_MARGIN)
 
-    def noise_blocks(self) -> Iterator[tuple[int, YX[int], tuple[slice, slice]]]:
-        """Yield blocks of noise under wanted blocks and their margins.
+    def noise_blocks(self) -> Iterator[tuple[int, YX[int], tuple[slice, slice], bool]]:
+        """Yield the blocks of noise in the rows at hand.
 
         Yields
         ------
@@ -88,6 +89,8 @@ class DetectorRows:
             Where it begins in the rows at hand, which may have a part of it only.
         place
             That part.
+        wanted
+            Whether it shares a pixel with a wanted block or its margin.
         """
         counts = [-(-size // block) for size, block in zip(self.shape, NOISE_BLOCK, strict=True)]
         needed = np.zeros(counts, np.bool_)
@@ -98,13 +101,14 @@ class DetectorRows:
             )
             x = slice(columns.start // NOISE_BLOCK.x, -(-columns.stop // NOISE_BLOCK.x))
             needed[y, x] = True
-        for row, column in np.argwhere(needed).tolist():
+        first, stop = self.start // NOISE_BLOCK.y, -(-self.stop // NOISE_BLOCK.y)
+        for row, column in itertools.product(range(first, stop), range(counts[1])):
             corner = YX(y=row * NOISE_BLOCK.y - self.start, x=column * NOISE_BLOCK.x)
             place = (
                 slice(max(corner.y, 0), min(corner.y + NOISE_BLOCK.y, self.stop - self.start)),
                 slice(corner.x, min(corner.x + NOISE_BLOCK.x, self.shape.x)),
             )
-            yield row * counts[1] + column, corner, place
+            yield row * counts[1] + column, corner, place, bool(needed[row, column])
 
     def _place(self, y: int, x: int, *, margin: int) -> tuple[slice, slice]:
         """Where the block that begins at a pixel of the detector lies in the rows at hand."""

@@ -41,8 +41,10 @@ class DirectWarp:
     ----------
     warp
         Image, mask, variance, inputs, PSF.
-    noise
-        Noise realizations, warped the same way.
+    noise_images
+        Noise realizations, warped the same way, in nJy.
+    noise_variance
+        Their variance in nJy^2; None if there are none, or it was not asked for.
     masked_fraction
         Warped fraction of bad pixels, 0..1, NaN without data; None if it was not asked for.
     refused
@@ -50,9 +52,33 @@ class DirectWarp:
     """
 
     warp: Warp
-    noise: tuple[MaskedImage, ...]
+    noise_images: tuple[Image, ...]
+    noise_variance: Image | None
     masked_fraction: Image | None
     refused: tuple[Refusal, ...]
+
+    @property
+    def noise(self) -> tuple[MaskedImage, ...]:
+        """Noise realizations with their variance and the mask of the warp.
+
+        Raises
+        ------
+        ValueError
+            If the variance was not asked for.
+        """
+        if not self.noise_images:
+            return ()
+        if self.noise_variance is None:
+            raise ValueError("The warp was made without the variance of its noise.")
+        return tuple(
+            MaskedImage(
+                image,
+                mask=self.warp.mask,
+                variance=self.noise_variance,
+                sky_projection=self.warp.sky_projection,
+            )
+            for image in self.noise_images
+        )
 
 
 def make_direct_warp(
@@ -61,6 +87,7 @@ def make_direct_warp(
     *,
     settings: WarpSettings,
     memory: Workspace | None = None,
+    with_noise_variance: bool = True,
 ) -> DirectWarp | None:
     """Resample one visit onto a patch; None if nothing of it lands there.
 
@@ -72,7 +99,7 @@ def make_direct_warp(
         The target.
     settings
         All choices.
-    memory
+    memory, with_noise_variance
         As for `VisitWarper`.
 
     Raises
@@ -85,7 +112,9 @@ def make_direct_warp(
     A detector that cannot be used is left out, logged and listed with its reason.
     """
     chosen = sorted(images, key=lambda image: image.observation)
-    warper = VisitWarper(patch, settings=settings, memory=memory)
+    warper = VisitWarper(
+        patch, settings=settings, memory=memory, with_noise_variance=with_noise_variance
+    )
     for image in chosen:
         warper.add(image)
     return warper.finish()
@@ -106,6 +135,8 @@ class VisitWarper:
         with the border.
     measured
         Remembers what was measured on detectors, for warps of other parts with the same settings.
+    with_noise_variance
+        Whether the variance of the noise realizations is wanted, too. A coadd does not need it.
     """
 
     def __init__(
@@ -116,6 +147,7 @@ class VisitWarper:
         memory: Workspace | None = None,
         bbox: Box | None = None,
         measured: DetectorVariances | None = None,
+        with_noise_variance: bool = True,
     ) -> None:
         self._memory = Workspace() if memory is None else memory
         self._measured = (
@@ -125,6 +157,7 @@ class VisitWarper:
         )
         self._patch = patch
         self._settings = settings
+        self._with_noise_variance = with_noise_variance
         self._box = patch.outer_bbox.dilated_by(settings.border) if bbox is None else bbox
         self._planes: MergedPlanes | None = None
         self._landed: list[LandedDetector] = []
@@ -166,6 +199,7 @@ class VisitWarper:
                 wanted=wanted,
                 measured=self._measured,
                 memory=self._memory,
+                with_noise_variance=self._with_noise_variance,
             )
             mean_variance = self._measured.mean_njy2(image)
         except UnusableInputError as err:
@@ -296,18 +330,14 @@ def _warp_of(
         aperture_corrections=cells.aperture_corrections,
         mask_fractions=fractions,
     )
-    noise = tuple(
-        MaskedImage(
-            Image(planes.values[1 + n], bbox=bbox, unit=u.nJy),
-            mask=mask,
-            variance=Image(planes.variances[1], bbox=bbox, unit=u.nJy**2),
-            sky_projection=projection,
-        )
-        for n in range(settings.number_of_noise_realizations)
-    )
+    of_noise = planes.variances[1] if len(planes.variances) > 1 else None
     return DirectWarp(
         warp=warp,
-        noise=noise,
+        noise_images=tuple(
+            Image(plane, bbox=bbox, unit=u.nJy, sky_projection=projection)
+            for plane in planes.values[1:]
+        ),
+        noise_variance=None if of_noise is None else Image(of_noise, bbox=bbox, unit=u.nJy**2),
         masked_fraction=fractions.get(ALL_PLANES),
         refused=tuple(refused),
     )

@@ -31,7 +31,7 @@ def interpolate_bad_pixels(
     *,
     settings: InterpolationSettings,
     rows: DetectorRows,
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+) -> npt.NDArray[np.bool_]:
     """Interpolate bad pixels in place.
 
     Parameters
@@ -50,8 +50,8 @@ def interpolate_bad_pixels(
 
     Returns
     -------
-    interpolated, filled : bool (rows, columns)
-        Bad pixels that were interpolated, and those that got the fill value.
+    outside : bool (rows, columns)
+        Bad pixels that got the fill value instead.
 
     Raises
     ------
@@ -62,9 +62,8 @@ def interpolate_bad_pixels(
         if len(bad) != rows.shape.y:
             raise ValueError("A triangulation of the detector needs all rows of it.")
         outside = _interpolate_at_once(planes, bad, settings.interp_length)
-        interpolated = bad & ~outside
     else:
-        interpolated, outside = np.zeros_like(bad), np.zeros_like(bad)
+        outside = np.zeros_like(bad)
         for inner, outer in rows.blocks():
             if not bad[inner].any():
                 continue
@@ -78,9 +77,9 @@ def interpolate_bad_pixels(
                 down, down + high, right, right + wide, missed,
             )  # fmt: skip
             outside[inner] = missed[down : down + high, right : right + wide]
-            interpolated[inner] = bad[inner] & ~outside[inner]
-    planes[:, outside] = settings.fill_value
-    return interpolated, outside
+    if outside.any():
+        planes[:, outside] = settings.fill_value
+    return outside
 
 
 def _interpolate_at_once(

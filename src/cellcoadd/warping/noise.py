@@ -7,9 +7,10 @@ else is run. Each block of pixels begins at a place of its own in the sequence o
 
 from __future__ import annotations
 
-__all__ = ["draw_noise", "noise_seed"]
+__all__ = ["draw_noise", "go_to_block", "noise_seed"]
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,11 @@ import numpy.typing as npt
 from ..products.identifiers import ObservationIdentifiers
 from .detector_rows import NOISE_BLOCK, DetectorRows
 
-_NUMBERS_APART = 2**64  # of blocks: many more than the numbers that one takes
+_PERIOD = 2**128  # numbers, of the generator
+_NUMBERS_APART = 210306068529402873165736369884012333109
+"""Numbers from the beginning of a block to that of the next one: the period over the golden ratio,
+the step of `numpy.random.PCG64.jumped`. A rounder one would leave the lower bits of the generator's
+state the same in all blocks, and these would resemble one another."""
 
 
 def noise_seed(
@@ -31,8 +36,24 @@ def noise_seed(
     return np.random.PCG64(np.random.SeedSequence([identity, realization, *offset]))
 
 
+def go_to_block(bits: np.random.PCG64, first: Any, number: int) -> None:
+    """Put a generator where the numbers of a block begin.
+
+    Parameters
+    ----------
+    bits
+        The generator, wherever it is.
+    first
+        Its state where the numbers of the realization begin, which are those of block 0.
+    number
+        Number of the block.
+    """
+    bits.state = first
+    bits.advance(number * _NUMBERS_APART % _PERIOD)
+
+
 def draw_noise(
-    variance: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32] | float,
     *,
     observation: ObservationIdentifiers,
     realization: int,
@@ -44,9 +65,9 @@ def draw_noise(
 
     Parameters
     ----------
-    variance : float32 (rows, columns)
-        Variance of each pixel; where it is not positive and finite the noise is 0. The numbers of
-        the others do not depend on that.
+    variance : float32 (rows, columns), or a number
+        Variance of each pixel or of all; where it is not positive and finite the noise is 0. The
+        numbers of the others do not depend on that.
     observation, realization, seed_offset
         What the seed is made of.
     rows
@@ -55,17 +76,24 @@ def draw_noise(
     out : float32 (rows, columns)
         Written there, NaN elsewhere.
     """
-    out.fill(np.nan)
     bits = noise_seed(observation, realization=realization, seed_offset=seed_offset)
     generator, first = np.random.Generator(bits), bits.state
-    for number, corner, place in rows.noise_blocks():
-        bits.state = first
-        bits.advance(number * _NUMBERS_APART)
+    for number, corner, place, wanted in rows.noise_blocks():
+        if not wanted:
+            out[place] = np.nan
+            continue
+        go_to_block(bits, first, number)
         noise = generator.standard_normal(NOISE_BLOCK, dtype=np.float32)
         y, x = (
             slice(part.start - start, part.stop - start)
             for part, start in zip(place, corner, strict=True)
         )
-        usable = np.isfinite(variance[place]) & (variance[place] > 0)
-        sigma = np.sqrt(np.where(usable, variance[place], np.float32(0.0)))
-        np.multiply(noise[y, x], sigma, out=out[place])
+        here = variance[place] if isinstance(variance, np.ndarray) else variance
+        np.multiply(noise[y, x], _standard_deviation(here), out=out[place])
+
+
+def _standard_deviation(
+    variance: npt.NDArray[np.float32] | float,
+) -> npt.NDArray[np.float32]:
+    usable = np.isfinite(variance) & (variance > 0)
+    return np.sqrt(np.where(usable, variance, 0.0), dtype=np.float32)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from lsst.images import Box, Interval
 
 from ..errors import UnusableInputError
-from ..kernels.pixel_flags import flag_pixels
+from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
 from ..products.calibrated_image import CalibratedImage
 from ..products.mask_planes import bits_of, plane_array
 from .backgrounds import exchange_background
@@ -55,7 +55,7 @@ class PreparedImage:
     values : float32 (1 + realizations, rows, columns)
         The image and its noise realizations in nJy. Not finite: no data.
     variances : float32 (1 or 2, rows, columns)
-        Variance of the image and, if there are realizations, of the noise, in nJy^2.
+        Variance of the image and, if it is asked for, of the noise realizations, in nJy^2.
     mask : int32 (rows, columns)
         Mask, with INTRP where a pixel was interpolated.
     bad : uint16 (rows, columns)
@@ -79,6 +79,7 @@ def prepare_image(
     wanted: WantedPixels | None = None,
     measured: DetectorVariances | None = None,
     memory: Workspace | None = None,
+    with_noise_variance: bool = True,
 ) -> PreparedImage:
     """Exchange the background, draw noise, interpolate bad pixels and calibrate one detector.
 
@@ -95,6 +96,8 @@ def prepare_image(
         Remembers what was measured on the whole detector, for the next window of it.
     memory
         For the planes. Those of one detector are lost when another one uses it.
+    with_noise_variance
+        Whether the variance of the noise realizations is to be among the planes.
 
     Raises
     ------
@@ -134,20 +137,23 @@ def prepare_image(
         values[0] = pixels
     else:
         values = pixels[np.newaxis]
-    if n_noise or interpolate or scale != 1.0:
-        variances = array("detector variances", (2 if n_noise else 1, *shape), np.float32)
+    two = n_noise > 0 and with_noise_variance
+    if two or interpolate or scale != 1.0:
+        variances = array("detector variances", (1 + two, *shape), np.float32)
         variances[0] = variance
     else:
         variances = variance[np.newaxis]
+    of_noise: npt.NDArray[np.float32] | float = variance
     if n_noise and settings.use_median_variance:
-        variances[1] = measured.typical(image)
-    elif n_noise:
-        variances[1] = variance
-        if n_invalid:
-            variances[1, invalid] = measured.typical(image)
+        of_noise = measured.typical(image)
+    elif n_noise and n_invalid:
+        of_noise = variance.copy()
+        of_noise[invalid] = measured.typical(image)
+    if two:
+        variances[1] = of_noise
     for realization in range(n_noise):
         draw_noise(
-            variances[1],
+            of_noise,
             observation=image.observation,
             realization=realization,
             seed_offset=settings.seed_offset,
@@ -156,23 +162,19 @@ def prepare_image(
         )
 
     if interpolate:
-        no_data_bit = bits_of(schema, ["NO_DATA"])
-        flagged, missing = (bad >> 1) != 0, (mask & no_data_bit) != 0
+        no_data_bit, holes = bits_of(schema, ["NO_DATA"]), array("holes", shape, np.bool_)
         # A pixel without data tells nothing about its neighbours either.
-        interpolated, filled = interpolate_bad_pixels(
-            values,
-            flagged | invalid | missing,
-            settings=settings.interpolation,
-            rows=rows,
-        )
+        find_holes(mask, invalid, bad, no_data_bit, holes)
+        outside = interpolate_bad_pixels(values, holes, settings=settings.interpolation, rows=rows)
+        # Of pixels that are invalid, and nobody has said why, nobody can say that their value is
+        # good: the kernel needs one, the coadd must leave it out.
+        unexplained = bits_of(schema, ["BAD", "UNMASKEDNAN"])
         read, mask = mask, array("detector mask", shape, np.int32)
-        np.copyto(mask, read)
-        mask[interpolated & ~missing] |= bits_of(schema, ["INTRP"])
-        mask[filled | missing] |= no_data_bit
+        mark_holes(
+            read, holes, invalid, bad, outside, no_data_bit, bits_of(schema, ["INTRP"]),
+            unexplained, mask,
+        )  # fmt: skip
         if n_invalid:
-            # Nobody has said what is wrong with these, so nobody can say that their value is good:
-            # the kernel needs one, the coadd must leave it out.
-            mask[invalid & ~flagged & ~missing] |= bits_of(schema, ["BAD", "UNMASKEDNAN"])
             variances[0, invalid] = measured.typical(image)
     elif n_invalid:
         values[0, invalid] = np.nan

@@ -18,6 +18,7 @@ import dataclasses
 import math
 
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..kernels.pixel_flags import MAX_BAD_PLANES
 from ..products.mask_planes import standard_name
 
 
@@ -53,10 +54,13 @@ class SelectionSettings:
 
 
 TRIANGULATIONS = {
-    "holes": "hole by hole, in blocks of rows of the detector",
+    "holes": "hole by hole, in blocks of the detector",
     "detector": "all good pixels near bad ones at once, as the Rubin pipelines do; slow",
 }
 """Ways to triangulate good pixels for the interpolation of bad ones."""
+
+_LARGEST_REACH = 16
+"""Half of the margin of the blocks in which holes are triangulated (`detector_rows`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,15 +70,20 @@ class InterpolationSettings:
     bad_mask_planes: tuple[str, ...] = ("BAD", "SAT", "CR")
     """Planes whose pixels are replaced; DP2's names are translated."""
     interp_length: int = 4
-    """Good pixels within this many pixels of a bad one, in x and in y, are used."""
+    """Good pixels within this many pixels of a bad one, in x and in y, are used; 16 at most where
+    holes are triangulated, of which the surroundings are looked at."""
     fill_value: float = 0.0
     """Value, in counts, of pixels that lie outside of all good pixels; they become NO_DATA."""
     triangulation: str = "holes"
     """How good pixels are triangulated; see `TRIANGULATIONS`."""
 
     def __post_init__(self) -> None:
-        planes = tuple(standard_name(plane) for plane in self.bad_mask_planes)
+        planes = tuple(dict.fromkeys(standard_name(plane) for plane in self.bad_mask_planes))
         object.__setattr__(self, "bad_mask_planes", planes)
+        if len(planes) > MAX_BAD_PLANES:
+            raise ValueError(
+                f"bad_mask_planes may be {MAX_BAD_PLANES} planes at most, got {len(planes)}."
+            )
         if self.interp_length < 1:
             raise ValueError(f"interp_length must be at least 1, got {self.interp_length}.")
         if not math.isfinite(self.fill_value):
@@ -83,6 +92,11 @@ class InterpolationSettings:
             raise ValueError(
                 f"triangulation must be one of {sorted(TRIANGULATIONS)}, "
                 f"got {self.triangulation!r}."
+            )
+        if self.triangulation == "holes" and self.interp_length > _LARGEST_REACH:
+            raise ValueError(
+                f"interp_length may be {_LARGEST_REACH} at most with triangulation='holes', "
+                f"got {self.interp_length}; 'detector' takes any."
             )
 
 
