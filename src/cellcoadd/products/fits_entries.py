@@ -149,7 +149,9 @@ class FitsEntries:
             return None
         if not stack.algorithm:
             rows = self._read_plain(stack, first, stop)
-            return rows.astype(rows.dtype.newbyteorder("="))
+            native = rows.astype(rows.dtype.newbyteorder("="))
+            self._let_go()
+            return native
         result: _Array = np.empty((stop - first, *stack.shape), stack.kind.newbyteorder("="))
         rice: dict[tuple[int, ...], list[_RiceTile]] = defaultdict(list)
         parts: list[tuple[_Array, _Array]] = []
@@ -198,6 +200,13 @@ class FitsEntries:
         for field, kind in fields.items():
             result[field] = raw[field] == b"T" if kind.base == np.bool_ else raw[field]
         return result
+
+    def _let_go(self) -> None:
+        """Tell the computer that mapped pages which were read need not stay with the process."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapped = self._map.obj
+            assert isinstance(mapped, mmap.mmap), "made of one"
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def _read_plain(self, stack: _Stack, first: int, stop: int) -> _Array:
         size = math.prod(stack.shape) * stack.kind.itemsize
