@@ -5,7 +5,8 @@ coadd: by `recipes.coadd_files` with uncompressed and with compressed files, by 
 ``pipetask run``, and by SWarp and reproject where they are installed, which make less. Prints
 processor seconds and ratios, shows where the time goes and how it grows with the number of visits,
 and writes ``standard.json`` and ``standard.png`` into FOLDER, where the images are found again the
-next time. With ``--full`` also with interpolation and one noise realization.
+next time. With ``--full`` also with interpolation and one noise realization, by the first route for
+each number of visits.
 
 Processor seconds are user and system time of one process, without its start-up, which is told
 apart. The estimate for a survey is what follows for 81 and 81,000 patches, one core each.
@@ -70,7 +71,9 @@ def main() -> None:
     results["pipetask"] = measure_tasks(folder, first, small=small)
     results["two processes"] = measure_two(folder, first, small=small)
     if arguments.full:
-        results["files, full"] = measure_files(folder, first, "--full", small=small)
+        for number in visits:
+            full = measure_files(folder, number, "--full", small=small)
+            results[f"files, {number} visits, full"] = full
         results["pipetask, full"] = measure_tasks(folder, first, full=True, small=small)
     if (program := shutil.which("SWarp") or shutil.which("swarp")) is not None:
         results["SWarp"] = measure_swarp(program, folder, first, small=small)
@@ -78,7 +81,7 @@ def main() -> None:
         results["reproject"] = measure_reproject(folder, small=small)
     (folder / "standard.json").write_text(json.dumps(results, indent=1))
     show(results, first, console)
-    draw(results, visits, folder / "standard.png")
+    draw(results, first, folder / "standard.png")
     console.print(f"Wrote {folder / 'standard.json'} and {folder / 'standard.png'}.")
 
 
@@ -272,7 +275,7 @@ def _rest(result: Result) -> float:
 
 def _growth(results: Mapping[str, Result]) -> tuple[float, float]:
     """Seconds of a patch without visits, and of each visit."""
-    series = [result for name, result in results.items() if name == _name_of(result)]
+    series = _series(results)
     if len(series) == 1:
         # What does not depend on the visits is made once they are added up.
         stages = series[0]["stages_s"]
@@ -283,31 +286,45 @@ def _growth(results: Mapping[str, Result]) -> tuple[float, float]:
     return float(constant), float(slope)
 
 
-def _name_of(result: Result) -> str:
-    return f"files, {result.get('visits')} visits"
+def _series(results: Mapping[str, Result], end: str = "") -> list[Result]:
+    """Results from files, by number of visits."""
+    return [
+        result
+        for name, result in results.items()
+        if name == f"files, {result.get('visits')} visits{end}"
+    ]
 
 
-def draw(results: Mapping[str, Result], visits: Sequence[int], path: Path) -> None:
+def draw(results: Mapping[str, Result], visits: int, path: Path) -> None:
     """Draw the stages, and how time and memory grow with the number of visits."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    base = results[f"files, {visits[0]} visits"]
+    base = results[f"files, {visits} visits"]
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
     stages = {**base["stages_s"], "the rest": _rest(base)}
     left.barh(list(stages), list(stages.values()), color="0.5")
     left.invert_yaxis()
-    left.set(xlabel="CPU seconds", title=f"{visits[0]} visits, files to a written coadd")
-    series = [results[f"files, {count} visits"] for count in visits]
-    middle.plot(visits, [result["cpu_s"] for result in series], "o-", label="cellcoadd")
-    if "SWarp" in results:
-        middle.plot(visits[:1], [results["SWarp"]["cpu_s"]], "s", label="SWarp")
-    middle.plot(visits[:1], [results["pipetask"]["cpu_s"]], "^", label="the two tasks")
+    left.set(xlabel="CPU seconds", title=f"{visits} visits, files to a written coadd")
+    both = _series(results, ", full")
+    labels = ("files", "files, with interpolation and noise")
+    for series, label in zip((_series(results), both), labels, strict=True):
+        if not series:
+            continue
+        counts = [result["visits"] for result in series]
+        middle.plot(counts, [result["cpu_s"] for result in series], "o-", label=label)
+        right.plot(counts, [result["peak_mb"] for result in series], "o-", label=label)
+    for name, label, marker in (
+        ("pipetask", "pipetask", "^"), ("pipetask, full", "pipetask, with both", "v"),
+        ("SWarp", "SWarp, image and weight only", "s"),
+    ):  # fmt: skip
+        if (result := results.get(name)) is not None:
+            middle.plot(visits, result["cpu_s"], marker, label=label)
+            right.plot(visits, result["peak_mb"], marker)
     middle.set(xlabel="visits", ylabel="CPU seconds", xlim=(0, None), ylim=(0, None))
     middle.legend()
-    right.plot(visits, [result["peak_mb"] for result in series], "o-")
     right.axhline(1500, color="0.7", linestyle="--")
     right.set(xlabel="visits", ylabel="peak memory (MB)", xlim=(0, None), ylim=(0, None))
     figure.savefig(path, dpi=120)

@@ -49,9 +49,12 @@ def test_every_part_of_a_coadd_is_read_and_the_older_format_whole() -> None:
 
 def test_the_standard_work_is_measured(tmp_path: Path) -> None:
     """By each route; the peers only where they are installed."""
-    smoke_run("standard.py", str(tmp_path), "--visits", "1", "2")
+    smoke_run("standard.py", str(tmp_path), "--visits", "1", "2", "--full")
     results = json.loads((tmp_path / "standard.json").read_text())
-    for name in ("files, 1 visits", "files, 2 visits", "compressed files", "pipetask"):
+    for name in (
+        "files, 1 visits", "files, 2 visits", "files, 2 visits, full", "compressed files",
+        "pipetask", "pipetask, full",
+    ):  # fmt: skip
         assert results[name]["cpu_s"] > 0.0
         assert results[name]["start_up_s"] > 0.0
     stages = results["files, 2 visits"]["stages_s"]

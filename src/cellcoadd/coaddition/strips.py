@@ -27,7 +27,7 @@ from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
-_MEMORY = 600e6  # bytes that the sums of a strip may take
+_MEMORY = 450e6  # bytes that the sums of a strip may take
 _FEW_VISITS = 5  # make few different sets of inputs ...
 _SHARED = 0.65  # ... so that this part of the sums is enough
 _BYTES = 42  # a pixel of the sums without noise, with one masked fraction

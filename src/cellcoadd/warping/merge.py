@@ -42,9 +42,10 @@ class MergedPlanes:
         self._n_fractions = len(first.fractions)
         self.schema = mask_schema(first.schema.descriptions)
         self._hull: Box | None = None
-        self._allocate(_hull(first.bbox, expected))
+        self._take_empty(_hull(first.bbox, expected))
 
-    def _allocate(self, bbox: Box) -> None:
+    def _take(self, bbox: Box) -> None:
+        """Take the planes of a box, with whatever is in their memory."""
         shape = (bbox.y.size, bbox.x.size)
         self.bbox = bbox
         array = self._memory.array
@@ -53,6 +54,9 @@ class MergedPlanes:
         self.mask = array("mask", shape, np.int32)
         self.fractions = array("fractions", (self._n_fractions, *shape), np.float32)
         self.owner = array("owner", shape, np.uint8)
+
+    def _take_empty(self, bbox: Box) -> None:
+        self._take(bbox)
         self.values.fill(np.nan)
         self.variances.fill(np.inf)
         self.mask.fill(bits_of(self.schema, ["NO_DATA"]))
@@ -62,21 +66,27 @@ class MergedPlanes:
     def _planes(self) -> list[npt.NDArray[Any]]:
         return [self.values, self.variances, self.mask, self.fractions, self.owner]
 
-    def _move(self, bbox: Box) -> None:
-        """Change the box; what is not in the new one is lost."""
+    def _grow(self, bbox: Box) -> None:
+        """Change the box to a larger one."""
         old, planes = self.bbox, self._planes()
         self._memory = Workspace()
-        self._allocate(bbox)
-        shared = shared_box(old, bbox)
-        assert shared is not None, "a hull shares pixels with its parts"
-        source, target = shared.slice_within(old), shared.slice_within(bbox)
+        self._take_empty(bbox)
+        place = old.slice_within(bbox)
         for mine, theirs in zip(self._planes(), planes, strict=True):
-            mine[..., target.y, target.x] = theirs[..., source.y, source.x]
+            mine[..., place.y, place.x] = theirs
 
     def crop(self) -> None:
         """Reduce the box to the hull of the detectors that were added."""
-        if self._hull is not None and self._hull != self.bbox:
-            self._move(self._hull)
+        if self._hull is None or self._hull == self.bbox:
+            return
+        old, planes = self.bbox, self._planes()
+        # In the same memory: no pixel moves to where a later one, or one of a later plane, still
+        # is to be fetched. Numpy copies a plane where it overlaps itself.
+        self._take(self._hull)
+        place = self._hull.slice_within(old)
+        for mine, theirs in zip(self._planes(), planes, strict=True):
+            for index in np.ndindex(mine.shape[:-2]):
+                mine[index] = theirs[index][place.y, place.x]
 
     def owner_at(self, *, x: int, y: int) -> int:
         """Return the number of the detector at a tract pixel; `NO_OWNER` outside of the box."""
@@ -96,7 +106,7 @@ class MergedPlanes:
         """Add a detector, which has a number among those of the visit."""
         self._hull = image.bbox if self._hull is None else _hull(self._hull, image.bbox)
         if not self.bbox.contains(image.bbox):
-            self._move(_hull(self.bbox, image.bbox))
+            self._grow(_hull(self.bbox, image.bbox))
         self._extend_schema(image.schema)
         place = image.bbox.slice_within(self.bbox)
         window = (place.y, place.x)
