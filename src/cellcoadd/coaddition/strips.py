@@ -11,7 +11,6 @@ __all__ = ["Strip", "assemble_in_strips", "strips_of"]
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
@@ -27,12 +26,14 @@ from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
-_MEMORY = 450e6  # bytes that the sums of a strip may take
+_MEMORY = 730_000_000  # bytes for the sums of a strip and the cells of those before it
 _FEW_VISITS = 5  # make few different sets of inputs ...
 _SHARED = 0.65  # ... so that this part of the sums is enough
 _BYTES = 42  # a pixel of the sums without noise, with one masked fraction
 _BYTES_OF_NOISE = 8
 _BYTES_OF_FRACTION = 8
+_KEPT = 12  # bytes a pixel of the finished cells, masked fractions packed
+_KEPT_OF_NOISE = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,21 +85,48 @@ def strips_of(
     grid = patch.grid
     if settings.do_calculate_weight_from_warp:
         return [Strip(cells=cells, bbox=None)]
-    count = 1
-    if not (whole or cells):
-        pixels = 1.0 * len(grid) * grid.outer_cell_shape.y * grid.outer_cell_shape.x
-        if n_visits <= _FEW_VISITS and not stored:
-            pixels *= _SHARED
-        bytes_of_pixel = (
-            _BYTES
-            + _BYTES_OF_NOISE * settings.num_noise_realizations
-            + _BYTES_OF_FRACTION * (n_fractions - 1)
-        )
-        count = min(math.ceil(pixels * bytes_of_pixel / _MEMORY), grid.shape.y)
-    if count == 1:
+    if whole or cells:
         return [Strip(cells=cells, bbox=grid.outer_bbox)]
-    edges = [round(number * grid.shape.y / count) for number in range(count + 1)]
+    n_noise = settings.num_noise_realizations
+    of_sums = _BYTES + _BYTES_OF_NOISE * n_noise + _BYTES_OF_FRACTION * (n_fractions - 1)
+    shared = _SHARED if n_visits <= _FEW_VISITS and not stored else 1.0
+    pixels = grid.shape.x * grid.outer_cell_shape.y * grid.outer_cell_shape.x
+    edges = _edges(
+        grid.shape.y,
+        sums=round(pixels * of_sums * shared),
+        kept=pixels * (_KEPT + _KEPT_OF_NOISE * n_noise),
+    )
+    if len(edges) == 2:
+        return [Strip(cells=cells, bbox=grid.outer_bbox)]
     return [_rows(grid, first, stop) for first, stop in itertools.pairwise(edges)]
+
+
+def _edges(n_rows: int, *, sums: int, kept: int) -> list[int]:
+    """Return where strips begin, and the number of rows of cells behind the last one.
+
+    They are as few as `_MEMORY` allows, and of these those which need the least: the more cells are
+    finished, the fewer rows has a strip.
+
+    Parameters
+    ----------
+    n_rows
+        Rows of cells of the patch.
+    sums, kept
+        Bytes of the sums of a row, and of its finished cells.
+    """
+
+    def edges_within(memory: int) -> list[int]:
+        edges = [0]
+        while edges[-1] < n_rows:
+            rows = (memory - kept * edges[-1]) // sums
+            edges.append(min(edges[-1] + max(rows, 1), n_rows))
+        return edges
+
+    fewest = len(edges_within(_MEMORY))
+    needed = {
+        sums * rows + kept * done for done in range(n_rows) for rows in range(1, n_rows - done + 1)
+    }
+    return next(edges for memory in sorted(needed) if len(edges := edges_within(memory)) <= fewest)
 
 
 def _rows(grid: BorderedCellGrid, first: int, stop: int) -> Strip:
@@ -150,9 +178,7 @@ def assemble_in_strips(
         assemblies.append(assembly)
         _check_fractions(assemblies)
         room = assembly.new_room() if room is None else room
-        stack = assembly.finish_stack(room)
-        if stack is not None:
-            stacks.append(stack)
+        stacks += _finished(assembly, room)
     bands = sorted({assembly.band for assembly in assemblies if assembly.band is not None})
     if len(bands) > 1:
         raise ValueError(f"One coadd is of one band, the visits are of {bands}.")
@@ -171,6 +197,14 @@ def assemble_in_strips(
         inputs=inputs,
         contributions=sorted_rows(np.concatenate(rows)),
     )
+
+
+def _finished(assembly: CellAssembly, room: CellRoom | None) -> list[CellStack]:
+    """Return the cells, if there are any, with their masked fractions packed."""
+    stack = assembly.finish_stack(room)
+    if stack is None:
+        return []
+    return [dataclasses.replace(stack, mask_fractions=stack.packed_fractions())]
 
 
 def _check_fractions(assemblies: Iterable[CellAssembly]) -> None:

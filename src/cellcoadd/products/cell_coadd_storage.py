@@ -44,6 +44,7 @@ from .cell_stack import CellStack, unknown_noise_covariance
 from .column_storage import read_columns, write_columns
 from .entry_archive import StoredArray, read_entries, read_rows
 from .identifiers import ObservationIdentifiers, PatchIdentifiers
+from .packed_planes import shapes_of_planes
 from .stitching import stitch_image, stitch_mask
 
 
@@ -272,10 +273,15 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
 
 
 def serialize_cell_coadd(
-    coadd: MultipleCellCoadd, archive: OutputArchive[Any]
+    coadd: MultipleCellCoadd, archive: OutputArchive[Any], *, has_fractions: bool = False
 ) -> CellCoaddModel[Any]:
-    """Write a coadd to an archive."""
+    """Write a coadd to an archive, which may have the compressed masked fractions already."""
     stack = coadd.stack
+    fractions = stack.mask_fractions
+    if has_fractions:
+        # It asks for no more than their shapes; then they need not be unpacked.
+        shapes = shapes_of_planes(fractions)
+        fractions = {name: np.broadcast_to(np.float32(0.0), s) for name, s in shapes.items()}
 
     def write(name: str, plane: npt.NDArray[Any]) -> StoredArray:
         return archive.add_array(plane, name=name, tile_shape=(1, *plane.shape[1:]))
@@ -292,8 +298,7 @@ def serialize_cell_coadd(
         variance=write("variance", stack.variance),
         mask=write("mask", stack.mask),
         mask_fractions={
-            name: write(f"mask_fractions/{name}", plane)
-            for name, plane in stack.mask_fractions.items()
+            name: write(f"mask_fractions/{name}", plane) for name, plane in fractions.items()
         },
         noise=[write(f"noise/{number}", plane) for number, plane in enumerate(stack.noise)],
         psf=write("psf", stack.psf),

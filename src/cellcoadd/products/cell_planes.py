@@ -51,8 +51,9 @@ class CellPlanes(NamedTuple):
 class CellRoom:
     """Room for the pixels of cells, given out one part after the other.
 
-    It takes memory only where it is written to: there may be room for more cells than come, and
-    masked fractions, which are 0 nearly everywhere, are zeros that need not be written.
+    It takes memory only where it is written to: there may be room for more cells than come.
+    Masked fractions, which are 0 nearly everywhere, are zeros that need not be written; those of
+    each part have memory of their own, so that they can be packed and let go of.
 
     Parameters
     ----------
@@ -71,16 +72,19 @@ class CellRoom:
             np.empty(one, np.float32),
             np.empty(one, np.int32),
             np.empty((n_noise, *one), np.float32),
-            ZeroedMemory(0).zeros((n_fractions, *one), np.float32),
+            np.empty((0, *one), np.float32),
         )
+        self._n_fractions = n_fractions
         self._n_taken = 0
 
     def take(self, count: int) -> CellPlanes:
         """Return the planes of the next cells, to be written."""
         start, self._n_taken = self._n_taken, self._n_taken + count
-        return self._planes.rows(start, self._n_taken)
+        planes = self._planes.rows(start, self._n_taken)
+        shape = (self._n_fractions, *planes.image.shape)
+        return planes._replace(fractions=ZeroedMemory(0).zeros(shape, np.float32))
 
     @property
     def taken(self) -> CellPlanes:
-        """All planes that were given out."""
+        """All planes that were given out, without masked fractions."""
         return self._planes.rows(0, self._n_taken)

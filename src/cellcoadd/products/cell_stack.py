@@ -19,6 +19,7 @@ from ..cell_grid import Index2D
 from .cell_planes import CellPlanes, CellRoom
 from .equality import same_arrays
 from .mask_planes import mask_schema, translated_bits
+from .packed_planes import PackedPlanes, planes_of_entry, shapes_of_planes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +38,8 @@ class CellStack:
         Meaning of the bits.
     mask_fractions
         Weighted mean of the warped fractions of bad pixels, by plane;
-        `mask_planes.ALL_PLANES` for all.
+        `mask_planes.ALL_PLANES` for all. Those of a coadd that was assembled in strips are
+        `PackedPlanes`: read-only, and unpacked each time; of a single cell, see `fractions_of`.
     noise : float32 (realizations, cells, height, width)
         Noise realizations in nJy.
     psf : float32 (cells, size, size)
@@ -70,11 +72,13 @@ class CellStack:
             raise ValueError("The cells of a stack must be sorted and different.")
         shape = (len(self.indices), *self.image.shape[1:])
         planes = {"image": self.image, "variance": self.variance, "mask": self.mask}
-        planes |= {f"mask_fractions[{k}]": v for k, v in self.mask_fractions.items()}
         planes |= {f"noise[{n}]": plane for n, plane in enumerate(self.noise)}
-        for name, plane in planes.items():
-            if plane.shape != shape:
-                raise ValueError(f"{name} has shape {plane.shape}, expected {shape}.")
+        shapes = {name: plane.shape for name, plane in planes.items()}
+        fractions = shapes_of_planes(self.mask_fractions)
+        shapes |= {f"mask_fractions[{name}]": found for name, found in fractions.items()}
+        for name, found in shapes.items():
+            if found != shape:
+                raise ValueError(f"{name} has shape {found}, expected {shape}.")
         rows = {"PSFs": len(self.psf), "noise covariances": len(self.noise_covariance)}
         rows |= {f"corrections {name}": len(v) for name, v in self.aperture_corrections.items()}
         for name, count in rows.items():
@@ -105,6 +109,10 @@ class CellStack:
             **{f"corrections[{name}]": v for name, v in self.aperture_corrections.items()},
         }
 
+    def fractions_of(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the masked fractions (height, width) of one entry, by plane."""
+        return planes_of_entry(self.mask_fractions, row)
+
     def joined(self, other: CellStack) -> CellStack:
         """Return a stack of the cells of both, sorted.
 
@@ -128,6 +136,13 @@ class CellStack:
                     f"{two.shape[1:]} in the other."
                 )
         return join_stacks([self, other])
+
+    def packed_fractions(self) -> PackedPlanes:
+        """Return the masked fractions as they take little memory."""
+        if isinstance(self.mask_fractions, PackedPlanes):
+            return self.mask_fractions
+        cells, height, width = self.image.shape
+        return PackedPlanes.pack(self.mask_fractions, shape=(cells, height, width))
 
     def subset(self, rows: Sequence[int]) -> CellStack:
         """Return copies of some entries."""
@@ -162,8 +177,8 @@ def join_stacks(stacks: Sequence[CellStack], *, pixels: CellPlanes | None = None
         They have different cells and the same planes, but that aperture corrections which some lack
         are NaN in their cells.
     pixels
-        The planes of all, if those of the stacks are parts of them, in the order of the cells: they
-        become the new stack's. None: planes are copied.
+        The planes of all but masked fractions, if those of the stacks are parts of them, in the
+        order of the cells: they become the new stack's. None: planes are copied.
     """
     indices = [index for stack in stacks for index in stack.indices]
     order = sorted(range(len(indices)), key=lambda row: indices[row])
@@ -171,13 +186,16 @@ def join_stacks(stacks: Sequence[CellStack], *, pixels: CellPlanes | None = None
     schema = mask_schema(
         {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
     )
+    fractions: Mapping[str, npt.NDArray[np.float32]]
     if pixels is None:
         pixels = _copied_pixels(stacks, rows, schema)
+        fractions = dict(zip(stacks[0].mask_fractions, pixels.fractions, strict=True))
     else:
         assert order == list(range(len(indices))), "the stacks come in the order of the cells"
         for stack in stacks:
             if stack.schema != schema:
                 stack.mask[...] = translated_bits(stack.mask, stack.schema, schema)
+        fractions = PackedPlanes.joined([stack.packed_fractions() for stack in stacks])
     corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
 
     def join(pieces: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
@@ -194,7 +212,7 @@ def join_stacks(stacks: Sequence[CellStack], *, pixels: CellPlanes | None = None
         variance=pixels.variance,
         mask=pixels.mask,
         schema=schema,
-        mask_fractions=dict(zip(stacks[0].mask_fractions, pixels.fractions, strict=True)),
+        mask_fractions=fractions,
         noise=pixels.noise,
         psf=join([stack.psf for stack in stacks]),
         noise_covariance=join([stack.noise_covariance for stack in stacks]),

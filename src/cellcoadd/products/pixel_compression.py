@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 
 from ..conventions import MAX_NOISE_REALIZATIONS
-from .deflated_planes import deflated
+from .deflated_planes import deflated, table_of_deflated_tiles
 from .rounded_planes import rounded
 
 if TYPE_CHECKING:
@@ -67,16 +67,17 @@ class CompressedCoadd:
     def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
         self._coadd = coadd
         stack = coadd.stack
-        exact: dict[str, npt.NDArray[Any]] = {
-            "mask": stack.mask,
-            **{f"mask_fractions/{name}": plane for name, plane in stack.mask_fractions.items()},
-        }
         noisy: dict[str, npt.NDArray[np.float32]] = {
             "image": stack.image,
             "variance": stack.variance,
             **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
         }
-        compressed = {name: deflated(plane, shuffled=False) for name, plane in exact.items()}
+        compressed = {"mask": deflated(stack.mask, shuffled=False)}
+        fractions = stack.packed_fractions()
+        for name in fractions:
+            compressed[f"mask_fractions/{name}"] = table_of_deflated_tiles(
+                fractions.tiles(name), shape=fractions.shape, dtype=np.float32, shuffled=False
+            )
         if choice is PixelCompression.LOSSLESS:
             compressed |= {name: deflated(plane, shuffled=True) for name, plane in noisy.items()}
         elif choice is PixelCompression.ROUNDED:
@@ -88,4 +89,6 @@ class CompressedCoadd:
 
     def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
         """Write to an lsst.images archive."""
-        return self._coadd.serialize(archive)
+        from .cell_coadd_storage import serialize_cell_coadd
+
+        return serialize_cell_coadd(self._coadd, archive, has_fractions=True)

@@ -50,7 +50,8 @@ def rounded(plane: npt.NDArray[np.float32]) -> PrecompressedImage:
     nothing = np.empty(0, np.uint8)
     exact = [nothing if number in rice else gzip_tile(entry) for number, entry in enumerate(plane)]
     return table_of_tiles(
-        plane,
+        shape=plane.shape,
+        dtype=plane.dtype,
         algorithm="RICE_1",
         columns={
             "COMPRESSED_DATA": [rice.get(number, nothing) for number in range(len(plane))],

@@ -107,7 +107,7 @@ class SingleCellCoadd(DescribableMixin):
             variance=Image(stack.variance[row], bbox=bbox, unit=u.nJy**2),
             sky_projection=self._parent.sky_projection,
             mask_fractions={
-                name: Image(plane[row], bbox=bbox) for name, plane in stack.mask_fractions.items()
+                name: Image(plane, bbox=bbox) for name, plane in stack.fractions_of(row).items()
             },
             noise_realizations=[Image(plane[row], bbox=bbox, unit=u.nJy) for plane in stack.noise],
         )

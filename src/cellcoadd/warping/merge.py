@@ -42,7 +42,9 @@ class MergedPlanes:
         self._n_fractions = len(first.fractions)
         self.schema = mask_schema(first.schema.descriptions)
         self._hull: Box | None = None
-        self._take_empty(_hull(first.bbox, expected))
+        self._take(_hull(first.bbox, expected))
+        for plane, empty in zip(self._planes(), self._empty(), strict=True):
+            plane.fill(empty)
 
     def _take(self, bbox: Box) -> None:
         """Take the planes of a box, with whatever is in their memory."""
@@ -55,13 +57,9 @@ class MergedPlanes:
         self.fractions = array("fractions", (self._n_fractions, *shape), np.float32)
         self.owner = array("owner", shape, np.uint8)
 
-    def _take_empty(self, bbox: Box) -> None:
-        self._take(bbox)
-        self.values.fill(np.nan)
-        self.variances.fill(np.inf)
-        self.mask.fill(bits_of(self.schema, ["NO_DATA"]))
-        self.fractions.fill(np.nan)
-        self.owner.fill(NO_OWNER)
+    def _empty(self) -> list[float]:
+        """Return what each of the planes holds where there are no data."""
+        return [np.nan, np.inf, bits_of(self.schema, ["NO_DATA"]), np.nan, NO_OWNER]
 
     def _planes(self) -> list[npt.NDArray[Any]]:
         return [self.values, self.variances, self.mask, self.fractions, self.owner]
@@ -69,11 +67,13 @@ class MergedPlanes:
     def _grow(self, bbox: Box) -> None:
         """Change the box to a larger one."""
         old, planes = self.bbox, self._planes()
-        self._memory = Workspace()
-        self._take_empty(bbox)
+        self._take(bbox)
         place = old.slice_within(bbox)
-        for mine, theirs in zip(self._planes(), planes, strict=True):
-            mine[..., place.y, place.x] = theirs
+        # The memory is the same if another visit's planes were as large.
+        for mine, theirs, empty in zip(self._planes(), planes, self._empty(), strict=True):
+            kept = theirs.copy()
+            mine.fill(empty)
+            mine[..., place.y, place.x] = kept
 
     def crop(self) -> None:
         """Reduce the box to the hull of the detectors that were added."""
