@@ -33,7 +33,7 @@ def prepared(image: CalibratedImage, *, interpolate: bool = True, **changes: Any
 
 
 def plane(result: PreparedImage, name: str) -> npt.NDArray[np.bool_]:
-    schema = result.source.masked_image.mask.schema
+    schema = result.schema
     flagged: npt.NDArray[np.bool_] = (result.mask & bits_of(schema, [name])) != 0
     return flagged
 
@@ -244,7 +244,7 @@ def test_pixels_are_the_same_whatever_is_wanted(
     chosen = WarpSettings(**changes)
     whole = prepare_image(image, settings=chosen)
     part = prepare_image(image, settings=chosen, wanted=wanted_pixels(image, start, stop, *columns))
-    first = part.source.bbox.y.start - image.bbox.y.start
+    first = part.first_row
     assert first <= start
     assert first + len(part.mask) >= stop
     across = slice(columns[0] * BLOCK.x, (columns[-1] + 1) * BLOCK.x)

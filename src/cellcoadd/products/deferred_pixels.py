@@ -43,10 +43,14 @@ class DeferredPixels:
         return self._sky_projection
 
     def __getitem__(self, bbox: Box | EllipsisType) -> MaskedImage:
-        """Read the pixels in a box, or all; those that were read whole are not read again."""
+        """Return the pixels in a box, or all; those that were read whole are not read again."""
         if bbox is ... or bbox == self._bbox:
             return self._whole
         return self._read(bbox) if self._kept is None else self._kept[bbox]
+
+    def read(self, bbox: Box) -> MaskedImage:
+        """Read the pixels in a box into arrays that are the caller's, to be changed."""
+        return self._read(bbox)
 
     def forget(self) -> None:
         """Let go of pixels that were read whole; they are read again when they are asked for."""

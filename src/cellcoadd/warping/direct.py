@@ -208,7 +208,7 @@ class VisitWarper:
                 Refusal(observation=image.observation, reason=err.reason, source=source)
             )
             return
-        self._absent -= set(prepared.source.masked_image.mask.schema.names)
+        self._absent -= set(prepared.schema.names)
         landed = False
         for strip in projector.strips(prepared):
             landed = True

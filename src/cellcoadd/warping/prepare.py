@@ -10,14 +10,16 @@ from __future__ import annotations
 __all__ = ["PreparedImage", "WantedPixels", "prepare_image"]
 
 import dataclasses
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Interval
+from lsst.images import Box, Interval, MaskedImage, MaskSchema
 
 from ..errors import UnusableInputError
 from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
 from ..products.calibrated_image import CalibratedImage
+from ..products.deferred_pixels import DeferredPixels
 from ..products.mask_planes import bits_of, plane_array
 from .backgrounds import exchange_background
 from .detector_rows import DetectorRows
@@ -50,8 +52,10 @@ class PreparedImage:
 
     Parameters
     ----------
-    source
-        Where the planes come from: the detector with the pixels of these rows.
+    schema
+        Meaning of the mask's bits.
+    first_row
+        Number of the first of these rows among those of the detector.
     values : float32 (1 + realizations, rows, columns)
         The image and its noise realizations in nJy. Not finite: no data.
     variances : float32 (1 or 2, rows, columns)
@@ -64,7 +68,8 @@ class PreparedImage:
         How many of these bits are resampled, 0 if none is asked for.
     """
 
-    source: CalibratedImage
+    schema: MaskSchema
+    first_row: int
     values: npt.NDArray[np.float32]
     variances: npt.NDArray[np.float32]
     mask: npt.NDArray[np.int32]
@@ -110,18 +115,14 @@ def prepare_image(
     array = Workspace().array if memory is None else memory.array
     image = exchange_background(image, settings=settings)
     n_noise = settings.number_of_noise_realizations
-    if n_noise and settings.use_median_variance:
-        measured.typical(image)  # before a part is read: pixels that are read whole are kept
     rows = _rows_at_hand(image, wanted, settings)
-    part = _window(image, rows)
-    masked_image = part.masked_image
-    schema, shape = masked_image.mask.schema, tuple(part.bbox.shape)
+    pixels, variance, mask, schema, is_ours = _window(
+        image, rows, measured if n_noise and settings.use_median_variance else None
+    )
+    copied = not is_ours  # where something is changed
+    shape = mask.shape
     interpolate = settings.do_pre_warp_interpolation
     scale = np.float32(image.nanojansky_per_count)
-    # What is not changed below need not be copied.
-    mask = np.ascontiguousarray(plane_array(masked_image.mask))
-    pixels = np.ascontiguousarray(masked_image.image.array, np.float32)
-    variance = np.ascontiguousarray(masked_image.variance.array, np.float32)
     planes = settings.masked_fraction_planes
     plane_bits = np.array([bits_of(schema, [p], ignore_missing=True) for p in planes], np.int32)
     invalid, bad = array("invalid", shape, np.bool_), array("bad", shape, np.uint16)
@@ -132,13 +133,14 @@ def prepare_image(
         raise UnusableInputError(
             str(image.observation), "no pixel has a finite value and a positive, finite variance"
         )
-    if n_noise or interpolate or n_invalid or scale != 1.0:
+    if n_noise or (copied and (interpolate or n_invalid or scale != 1.0)):
         values = array("detector values", (1 + n_noise, *shape), np.float32)
         values[0] = pixels
     else:
         values = pixels[np.newaxis]
+    del pixels
     two = n_noise > 0 and with_noise_variance
-    if two or interpolate or scale != 1.0:
+    if two or (copied and (interpolate or scale != 1.0)):
         variances = array("detector variances", (1 + two, *shape), np.float32)
         variances[0] = variance
     else:
@@ -149,6 +151,7 @@ def prepare_image(
     elif n_noise and n_invalid:
         of_noise = variance.copy()
         of_noise[invalid] = measured.typical(image)
+    del variance
     if two:
         variances[1] = of_noise
     for realization in range(n_noise):
@@ -169,7 +172,7 @@ def prepare_image(
         # Of pixels that are invalid, and nobody has said why, nobody can say that their value is
         # good: the kernel needs one, the coadd must leave it out.
         unexplained = bits_of(schema, ["BAD", "UNMASKEDNAN"])
-        read, mask = mask, array("detector mask", shape, np.int32)
+        read, mask = mask, array("detector mask", shape, np.int32) if copied else mask
         mark_holes(
             read, holes, invalid, bad, outside, no_data_bit, bits_of(schema, ["INTRP"]),
             unexplained, mask,
@@ -183,7 +186,8 @@ def prepare_image(
         values *= scale
         variances *= scale * scale
     return PreparedImage(
-        source=part,
+        schema=schema,
+        first_row=rows.start,
         values=values,
         variances=variances,
         mask=mask,
@@ -207,9 +211,43 @@ def _rows_at_hand(
     return DetectorRows(shape=shape, start=start, stop=stop, wanted=wanted.blocks)
 
 
-def _window(image: CalibratedImage, rows: DetectorRows) -> CalibratedImage:
-    """Return a detector with the pixels of the rows at hand."""
-    if rows.stop - rows.start == rows.shape.y:
-        return image
+class _Window(NamedTuple):
+    """Pixels of some rows of a detector."""
+
+    values: npt.NDArray[np.float32]
+    variance: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.int32]
+    schema: MaskSchema
+    is_ours: bool
+    """Whether they may be changed."""
+
+    @classmethod
+    def of(cls, pixels: MaskedImage, *, is_ours: bool) -> Self:
+        return cls(
+            np.ascontiguousarray(pixels.image.array, np.float32),
+            np.ascontiguousarray(pixels.variance.array, np.float32),
+            np.ascontiguousarray(plane_array(pixels.mask)),
+            pixels.mask.schema,
+            is_ours,
+        )
+
+
+def _window(
+    image: CalibratedImage, rows: DetectorRows, measured: DetectorVariances | None
+) -> _Window:
+    """Return the pixels of the rows at hand, after the typical variance is measured, if wanted.
+
+    A whole detector takes much memory. One in a file is read whole only if its variance is to be
+    measured, and not kept.
+    """
     y, x = image.bbox.y, image.bbox.x
-    return image.window(Box.factory[y.start + rows.start : y.start + rows.stop, x.start : x.stop])
+    box = Box.factory[y.start + rows.start : y.start + rows.stop, x.start : x.stop]
+    pixels = image.masked_image
+    if measured is not None and not measured.is_typical_known(image):
+        whole = pixels.read(image.bbox) if isinstance(pixels, DeferredPixels) else pixels
+        measured.typical(dataclasses.replace(image, masked_image=whole))
+        if isinstance(pixels, DeferredPixels):
+            return _Window.of(whole if box == image.bbox else whole[box].copy(), is_ours=True)
+    if isinstance(pixels, DeferredPixels):
+        return _Window.of(pixels.read(box), is_ours=True)
+    return _Window.of(pixels[box], is_ours=False)

@@ -219,7 +219,7 @@ class DetectorProjector:
             start = stop
 
     def _project(self, prepared: PreparedImage, strip: Box, work: Workspace) -> ProjectedImage:
-        schema = prepared.source.masked_image.mask.schema
+        schema = prepared.schema
         shape = (strip.y.size, strip.x.size)
         result = ProjectedImage(
             schema=schema,
@@ -237,7 +237,7 @@ class DetectorProjector:
             prepared.variances,
             prepared.mask,
             prepared.bad,
-            prepared.source.bbox.y.start - self._whole.y.start,
+            prepared.first_row,
             self._whole.y.size,
             self._nodes.x[first : first + rows],
             self._nodes.y[first : first + rows],

@@ -32,6 +32,10 @@ class DetectorVariances:
         self._typical: dict[ObservationIdentifiers, float] = {}
         self._mean: dict[ObservationIdentifiers, float] = {}
 
+    def is_typical_known(self, image: CalibratedImage) -> bool:
+        """Return whether the typical variance of a detector has been measured."""
+        return image.observation in self._typical
+
     def typical(self, image: CalibratedImage) -> float:
         """Return the typical variance of a whole detector in counts^2; see `typical_variance`."""
         if image.observation not in self._typical:
