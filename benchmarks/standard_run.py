@@ -25,7 +25,7 @@ from standard_survey import PATCH, SKYMAP, TRACT, images_of
 from cellcoadd import recipes
 from cellcoadd.coaddition import assemble, stack
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.products import calibrated_image, cell_coadd
+from cellcoadd.products import calibrated_image, cell_coadd, deferred_pixels
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.surveys.rubin import RubinReader
 from cellcoadd.warping import direct, merge, prepare, project
@@ -34,7 +34,7 @@ from cellcoadd.warping.settings import WarpSettings
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "read": [
         (RubinReader, "read_header"), (RubinReader, "read"),
-        (calibrated_image.CalibratedImage, "window"),
+        (calibrated_image.CalibratedImage, "window"), (deferred_pixels.DeferredPixels, "read"),
     ],
     "prepare": [(direct, "prepare_image")],
     "interpolate": [(prepare, "interpolate_bad_pixels")],

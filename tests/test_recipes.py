@@ -17,6 +17,9 @@ from cellcoadd.coaddition import strips
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.mask_planes import ALL_PLANES
+from cellcoadd.products.packed_planes import PackedPlanes
 from cellcoadd.recipes import coadd_files, coadd_images
 from cellcoadd.simulate import (
     Camera,
@@ -101,15 +104,22 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_in_strips_the_coadd_is_the_same(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
+    files: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """To the bit, with its inputs and its record; each file is read once a strip."""
+    """To the bit, with its inputs, its record and its file; each file is read once a strip."""
     whole = coadd_files(files, PATCH).coadd
     in_strips(monkeypatch)
     progress: list[tuple[int, int]] = []
     parts = coadd_files(files, PATCH, progress=lambda *count: progress.append(count))
     assert whole is not None
     assert parts.coadd == whole
+    for coadd, name in ((whole, "whole.fits"), (parts.coadd, "parts.fits")):
+        coadd.write(tmp_path / name)
+    stored = [MultipleCellCoadd.read(tmp_path / name) for name in ("whole.fits", "parts.fits")]
+    assert stored[0] == stored[1]
+    fractions = parts.coadd.stack.mask_fractions
+    assert isinstance(fractions, PackedPlanes)
+    assert (fractions[ALL_PLANES] > 0.0).any()
     done, total = progress[-1]
     assert done == total == len(progress)
     assert total % len(files) == 0
@@ -117,8 +127,7 @@ def test_in_strips_the_coadd_is_the_same(
 
 
 def in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strips, "_FEW_VISITS", 0)
-    monkeypatch.setattr(strips, "_MEMORY", 150e3)
+    monkeypatch.setattr(strips, "_MEMORY", 150_000)
 
 
 def test_strips_may_be_empty_and_have_different_corrections(

@@ -11,6 +11,7 @@ __all__ = ["Strip", "assemble_in_strips", "strips_of"]
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
@@ -26,9 +27,9 @@ from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
-_MEMORY = 730_000_000  # bytes for the sums of a strip and the cells of those before it
-_FEW_VISITS = 5  # make few different sets of inputs ...
-_SHARED = 0.65  # ... so that this part of the sums is enough
+_MEMORY = 650_000_000  # bytes for the sums of a strip and the cells of those before it
+_LEAST = 0.4  # of it for the sums: strips of one row cost much time
+_PARTED = 10.0  # visits after which 1/e of the sums that cells could share are shared still
 _BYTES = 42  # a pixel of the sums without noise, with one masked fraction
 _BYTES_OF_NOISE = 8
 _BYTES_OF_FRACTION = 8
@@ -89,11 +90,14 @@ def strips_of(
         return [Strip(cells=cells, bbox=grid.outer_bbox)]
     n_noise = settings.num_noise_realizations
     of_sums = _BYTES + _BYTES_OF_NOISE * n_noise + _BYTES_OF_FRACTION * (n_fractions - 1)
-    shared = _SHARED if n_visits <= _FEW_VISITS and not stored else 1.0
     pixels = grid.shape.x * grid.outer_cell_shape.y * grid.outer_cell_shape.x
+    # Sums that all cells share are one for each of the patch's pixels. The detectors of every visit
+    # part the inputs of some cells from those of others, until each has sums of its own.
+    alone = 1.0 if stored else 1.0 - math.exp(-n_visits / _PARTED)
+    least = grid.outer_bbox.area / (pixels * grid.shape.y)
     edges = _edges(
         grid.shape.y,
-        sums=round(pixels * of_sums * shared),
+        sums=round(pixels * of_sums * (least + (1.0 - least) * alone)),
         kept=pixels * (_KEPT + _KEPT_OF_NOISE * n_noise),
     )
     if len(edges) == 2:
@@ -104,8 +108,8 @@ def strips_of(
 def _edges(n_rows: int, *, sums: int, kept: int) -> list[int]:
     """Return where strips begin, and the number of rows of cells behind the last one.
 
-    They are as few as `_MEMORY` allows, and of these those which need the least: the more cells are
-    finished, the fewer rows has a strip.
+    They are as few as `_MEMORY` allows, and of these those that need the least: the more cells are
+    finished, the fewer rows a strip has.
 
     Parameters
     ----------
@@ -118,7 +122,7 @@ def _edges(n_rows: int, *, sums: int, kept: int) -> list[int]:
     def edges_within(memory: int) -> list[int]:
         edges = [0]
         while edges[-1] < n_rows:
-            rows = (memory - kept * edges[-1]) // sums
+            rows = max(memory - kept * edges[-1], round(_LEAST * memory)) // sums
             edges.append(min(edges[-1] + max(rows, 1), n_rows))
         return edges
 
