@@ -12,7 +12,7 @@ from astropy.io import fits
 from lsst.images import Box, VisitImage
 from lsst.images.fields import ChebyshevField
 
-from cellcoadd.cell_grid import Index2D
+from cellcoadd.cell_grid import Index2D, shared_box
 from cellcoadd.coaddition import strips
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
@@ -154,6 +154,34 @@ def test_strips_may_be_empty_and_have_different_corrections(
     assert whole is not None
     assert parts == whole
     assert np.isnan(whole.stack.aperture_corrections["psf_flux"]).any()
+
+
+def test_strips_of_different_masked_fractions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the whole, though no strip sees both."""
+    low, high = PATCH.outer_bbox.y.start, PATCH.outer_bbox.y.stop
+    visits = []
+    for visit, y, planes in ((1, low + 5.0, ("SAT",)), (2, high - 5.0, ("CR",))):
+        made = make_direct_warp(
+            [make_detector(PATCH, visit=visit, height=30, y=y)],
+            PATCH,
+            settings=WarpSettings(
+                border=0,
+                do_pre_warp_interpolation=True,
+                interpolation=InterpolationSettings(bad_mask_planes=planes),
+            ),
+        )
+        assert made is not None
+        visits.append(VisitOnPatch(warp=made.warp))
+
+    def visits_in(box: Box | None) -> list[VisitOnPatch]:
+        assert box is not None
+        return [visit for visit in visits if shared_box(visit.warp.bbox, box) is not None]
+
+    in_strips(monkeypatch)
+    cut = strips.strips_of(PATCH, settings=CoaddSettings(), n_visits=2)
+    assert {len(visits_in(strip.bbox)) for strip in cut} == {0, 1}
+    with pytest.raises(ValueError, match=r"different masked fractions, .*'CR'.* and .*'SAT'"):
+        strips.assemble_in_strips(visits_in, PATCH, cut, settings=CoaddSettings())
 
 
 def test_what_there_is_to_say_is_said_once(

@@ -267,7 +267,7 @@ def test_a_saved_configuration_comes_back(
             "fill_value must be finite",
         ),
         (MakeDirectWarpConfig, "doApplyNewBackground", True, "needs new_background"),
-        (MakeDirectWarpConfig, "warper.interpLength", -1, "interp_length must not be negative"),
+        (MakeDirectWarpConfig, "warper.interpLength", -1, "at least 0, got -1"),
         (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
         (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
         (MakeDirectWarpConfig, "maskedFractionWarper.warpingKernelName", "lanczos3", "lanczos3"),

@@ -243,8 +243,9 @@ def test_a_part_of_a_detector_cannot_be_triangulated_at_once() -> None:
 
 def test_senseless_settings_are_refused() -> None:
     """The message names the setting and the value."""
-    with pytest.raises(ValueError, match="interp_length must be at least 1, got 0"):
-        InterpolationSettings(interp_length=0)
+    for length in (0, 2.5, True):
+        with pytest.raises(ValueError, match=f"a whole number of at least 1, got {length}"):
+            InterpolationSettings(interp_length=length)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="got 17; 'detector' takes any"):
         InterpolationSettings(interp_length=17)
     InterpolationSettings(interp_length=17, triangulation="detector")

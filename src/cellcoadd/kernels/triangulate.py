@@ -156,7 +156,7 @@ def _find_edges_of_holes(
                     if (
                         (step_x == 0 and step_y == 0)
                         or not _is_good(bad, to_x, to_y)
-                        or _leaves(bad, x, y, step_x, step_y)
+                        or _along_edge_of_image(bad, x, y, step_x, step_y)
                     ):
                         continue
                     end = to_y * columns + to_x
@@ -172,7 +172,9 @@ def _is_good(bad: npt.NDArray[np.bool_], x: int, y: int) -> bool:
 
 
 @kernel
-def _leaves(bad: npt.NDArray[np.bool_], x: int, y: int, step_x: int, step_y: int) -> bool:
+def _along_edge_of_image(
+    bad: npt.NDArray[np.bool_], x: int, y: int, step_x: int, step_y: int
+) -> bool:
     """Return whether there is nothing on the left of a step along the edge of the image."""
     rows, columns = bad.shape
     if step_y == 0:
@@ -200,14 +202,14 @@ def _corner_in_square(bad: npt.NDArray[np.bool_], start: int, end: int) -> int:
     far_x, far_y = near_x + step_x, near_y + step_y
     near, far = _is_good(bad, near_x, near_y), _is_good(bad, far_x, far_y)
     if near and far:
-        far = _is_closer(step_x, step_y, far_x - x, far_y - y, near_x - x, near_y - y)
+        far = _sees_under_larger_angle(step_x, step_y, far_x - x, far_y - y, near_x - x, near_y - y)
     if not near and not far:
         return NO_PIXEL
     return int(far_y * columns + far_x if far else near_y * columns + near_x)
 
 
 @kernel
-def _is_closer(dx: int, dy: int, x: int, y: int, other_x: int, other_y: int) -> bool:
+def _sees_under_larger_angle(dx: int, dy: int, x: int, y: int, other_x: int, other_y: int) -> bool:
     """Return whether one pixel on the left of an edge sees it under a larger angle than another.
 
     The edge is from (0, 0) to (dx, dy). The cotangent of the angle is a scalar product over an
@@ -274,7 +276,7 @@ def _find_corner(
         k = _count_up_to(rim, k, stop, x + math.ceil(center_x - half) - 1)
         while k < stop and rim[k] - x <= center_x + half:
             column = int(rim[k]) - x
-            if _is_closer(dx, dy, column, row, best_x, best_y):
+            if _sees_under_larger_angle(dx, dy, column, row, best_x, best_y):
                 best_x, best_y, improved = column, row, True
             k += 1
         if improved:

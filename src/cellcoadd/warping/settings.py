@@ -63,6 +63,11 @@ _LARGEST_REACH = 16
 """Half of the margin of the blocks in which holes are triangulated (`detector_rows`)."""
 
 
+def _check_whole(name: str, value: int, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterpolationSettings:
     """Interpolation of bad pixels before warping."""
@@ -84,8 +89,7 @@ class InterpolationSettings:
             raise ValueError(
                 f"bad_mask_planes may be {MAX_BAD_PLANES} planes at most, got {len(planes)}."
             )
-        if self.interp_length < 1:
-            raise ValueError(f"interp_length must be at least 1, got {self.interp_length}.")
+        _check_whole("interp_length", self.interp_length, least=1)
         if not math.isfinite(self.fill_value):
             raise ValueError(f"fill_value must be finite, got {self.fill_value}.")
         if self.triangulation not in TRIANGULATIONS:
@@ -110,8 +114,7 @@ class ResamplingSettings:
     """Planes that spread over the whole footprint of the kernel instead of its central 2 x 2."""
 
     def __post_init__(self) -> None:
-        if self.interp_length < 0:
-            raise ValueError(f"interp_length must not be negative, got {self.interp_length}.")
+        _check_whole("interp_length", self.interp_length, least=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
