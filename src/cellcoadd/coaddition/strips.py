@@ -27,7 +27,8 @@ from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
-_MEMORY = 650_000_000  # bytes for the sums of a strip and the cells of those before it
+_MEMORY = 800_000_000  # bytes for the sums of a strip and the cells of those before it ...
+_OF_PLANE = 25_000_000  # ... less these for each further plane of detectors and visits
 _LEAST = 0.4  # of it for the sums: strips of one row cost much time
 _PARTED = 10.0  # visits after which 1/e of the sums that cells could share are shared still
 _BYTES = 42  # a pixel of the sums without noise, with one masked fraction
@@ -96,6 +97,7 @@ def strips_of(
     alone = 1.0 if stored else 1.0 - math.exp(-n_visits / _PARTED)
     least = grid.outer_bbox.area / (pixels * grid.shape.y)
     edges = _edges(
+        _MEMORY - _OF_PLANE * (n_noise + n_fractions - 1),
         grid.shape.y,
         sums=round(pixels * of_sums * (least + (1.0 - least) * alone)),
         kept=pixels * (_KEPT + _KEPT_OF_NOISE * n_noise),
@@ -105,32 +107,34 @@ def strips_of(
     return [_rows(grid, first, stop) for first, stop in itertools.pairwise(edges)]
 
 
-def _edges(n_rows: int, *, sums: int, kept: int) -> list[int]:
+def _edges(memory: int, n_rows: int, *, sums: int, kept: int) -> list[int]:
     """Return where strips begin, and the number of rows of cells behind the last one.
 
-    They are as few as `_MEMORY` allows, and of these those that need the least: the more cells are
+    They are as few as the memory allows, and of these those that need the least: the more cells are
     finished, the fewer rows a strip has.
 
     Parameters
     ----------
+    memory
+        Bytes for the sums of a strip and the finished cells of those before it.
     n_rows
         Rows of cells of the patch.
     sums, kept
         Bytes of the sums of a row, and of its finished cells.
     """
 
-    def edges_within(memory: int) -> list[int]:
+    def edges_within(limit: int) -> list[int]:
         edges = [0]
         while edges[-1] < n_rows:
-            rows = max(memory - kept * edges[-1], round(_LEAST * memory)) // sums
+            rows = max(limit - kept * edges[-1], round(_LEAST * limit)) // sums
             edges.append(min(edges[-1] + max(rows, 1), n_rows))
         return edges
 
-    fewest = len(edges_within(_MEMORY))
+    fewest = len(edges_within(memory))
     needed = {
         sums * rows + kept * done for done in range(n_rows) for rows in range(1, n_rows - done + 1)
     }
-    return next(edges for memory in sorted(needed) if len(edges := edges_within(memory)) <= fewest)
+    return next(edges for limit in sorted(needed) if len(edges := edges_within(limit)) <= fewest)
 
 
 def _rows(grid: BorderedCellGrid, first: int, stop: int) -> Strip:
