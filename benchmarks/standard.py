@@ -219,7 +219,7 @@ def run(command: Sequence[str]) -> Result:
     return {
         "cpu_s": used.ru_utime + used.ru_stime,
         "wall_s": time.perf_counter() - start,
-        "peak_mb": used.ru_maxrss / 1e3,
+        "peak_mb": used.ru_maxrss * 1.024e-3,  # of KiB
     }
 
 

@@ -137,7 +137,7 @@ def processor_seconds() -> float:
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024e-3  # of KiB
 
 
 if __name__ == "__main__":

@@ -27,15 +27,18 @@ from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings
 
-_MEMORY = 800_000_000  # bytes for the sums of a strip and the cells of those before it ...
-_OF_PLANE = 25_000_000  # ... less these for each further plane of detectors and visits
-_LEAST = 0.4  # of it for the sums: strips of one row cost much time
+_MEMORY = 810_000_000  # bytes for a strip, and the finished cells of those before it ...
+_OF_PLANE = 32_000_000  # ... less these for each further plane of detectors
+_LEAST = 0.45  # of it for the strip: those of one row cost much time
 _PARTED = 10.0  # visits after which 1/e of the sums that cells could share are shared still
-_BYTES = 42  # a pixel of the sums without noise, with one masked fraction
-_BYTES_OF_NOISE = 8
+_BYTES = 30  # a pixel of the sums of image and variance ...
+_BYTES_OF_NOISE = 8  # ... of each noise realization ...
+_BYTES_OF_BAD = 4  # ... and of bad pixels: zeros until a visit has one, in the same page at least
 _BYTES_OF_FRACTION = 8
+_BYTES_OF_VISIT = 13  # a pixel of a visit's image, variance, mask and owner ...
+_BYTES_OF_PLANE = 4  # ... and of each noise realization and masked fraction
 _KEPT = 12  # bytes a pixel of the finished cells, masked fractions packed
-_KEPT_OF_NOISE = 4
+_KEPT_OF_NOISE = 4  # and of each noise realization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,16 +93,19 @@ def strips_of(
     if whole or cells:
         return [Strip(cells=cells, bbox=grid.outer_bbox)]
     n_noise = settings.num_noise_realizations
-    of_sums = _BYTES + _BYTES_OF_NOISE * n_noise + _BYTES_OF_FRACTION * (n_fractions - 1)
     pixels = grid.shape.x * grid.outer_cell_shape.y * grid.outer_cell_shape.x
     # Sums that all cells share are one for each of the patch's pixels. The detectors of every visit
     # part the inputs of some cells from those of others, until each has sums of its own.
     alone = 1.0 if stored else 1.0 - math.exp(-n_visits / _PARTED)
+    of_bad = _BYTES_OF_BAD + _BYTES_OF_FRACTION * n_fractions
+    of_sums = _BYTES + _BYTES_OF_NOISE * n_noise + alone * of_bad
     least = grid.outer_bbox.area / (pixels * grid.shape.y)
+    sums = pixels * of_sums * (least + (1.0 - least) * alone)
+    of_visit = _BYTES_OF_VISIT + _BYTES_OF_PLANE * (n_noise + n_fractions)
     edges = _edges(
         _MEMORY - _OF_PLANE * (n_noise + n_fractions - 1),
         grid.shape.y,
-        sums=round(pixels * of_sums * (least + (1.0 - least) * alone)),
+        used=round(sums + of_visit * grid.outer_bbox.area / grid.shape.y),
         kept=pixels * (_KEPT + _KEPT_OF_NOISE * n_noise),
     )
     if len(edges) == 2:
@@ -107,7 +113,7 @@ def strips_of(
     return [_rows(grid, first, stop) for first, stop in itertools.pairwise(edges)]
 
 
-def _edges(memory: int, n_rows: int, *, sums: int, kept: int) -> list[int]:
+def _edges(memory: int, n_rows: int, *, used: int, kept: int) -> list[int]:
     """Return where strips begin, and the number of rows of cells behind the last one.
 
     They are as few as the memory allows, and of these those that need the least: the more cells are
@@ -116,23 +122,23 @@ def _edges(memory: int, n_rows: int, *, sums: int, kept: int) -> list[int]:
     Parameters
     ----------
     memory
-        Bytes for the sums of a strip and the finished cells of those before it.
+        Bytes for a strip, and for the finished cells of those before it.
     n_rows
         Rows of cells of the patch.
-    sums, kept
-        Bytes of the sums of a row, and of its finished cells.
+    used, kept
+        Bytes of a row while it is made, and of its finished cells.
     """
 
     def edges_within(limit: int) -> list[int]:
         edges = [0]
         while edges[-1] < n_rows:
-            rows = max(limit - kept * edges[-1], round(_LEAST * limit)) // sums
+            rows = max(limit - kept * edges[-1], round(_LEAST * limit)) // used
             edges.append(min(edges[-1] + max(rows, 1), n_rows))
         return edges
 
     fewest = len(edges_within(memory))
     needed = {
-        sums * rows + kept * done for done in range(n_rows) for rows in range(1, n_rows - done + 1)
+        used * rows + kept * done for done in range(n_rows) for rows in range(1, n_rows - done + 1)
     }
     return next(edges for limit in sorted(needed) if len(edges := edges_within(limit)) <= fewest)
 
