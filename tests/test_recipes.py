@@ -179,7 +179,7 @@ def test_strips_of_different_masked_fractions_are_refused(monkeypatch: pytest.Mo
 
     in_strips(monkeypatch)
     cut = strips.strips_of(PATCH, settings=CoaddSettings(), n_visits=2)
-    assert {len(visits_in(strip.bbox)) for strip in cut} == {0, 1}
+    assert max(len(visits_in(strip.bbox)) for strip in cut) == 1
     with pytest.raises(ValueError, match=r"different masked fractions, .*'CR'.* and .*'SAT'"):
         strips.assemble_in_strips(visits_in, PATCH, cut, settings=CoaddSettings())
 

@@ -29,7 +29,7 @@ from .settings import CoaddSettings
 
 _MEMORY = 810_000_000  # bytes for a strip, and the finished cells of those before it ...
 _OF_PLANE = 32_000_000  # ... less these for each further plane of detectors
-_LEAST = 0.45  # of it for the strip: those of one row cost much time
+_LEAST = 2  # rows of a strip, whatever the memory: neighbours both make what they share
 _PARTED = 10.0  # visits after which 1/e of the sums that cells could share are shared still
 _BYTES = 30  # a pixel of the sums of image and variance ...
 _BYTES_OF_NOISE = 8  # ... of each noise realization ...
@@ -132,8 +132,8 @@ def _edges(memory: int, n_rows: int, *, used: int, kept: int) -> list[int]:
     def edges_within(limit: int) -> list[int]:
         edges = [0]
         while edges[-1] < n_rows:
-            rows = max(limit - kept * edges[-1], round(_LEAST * limit)) // used
-            edges.append(min(edges[-1] + max(rows, 1), n_rows))
+            rows = (limit - kept * edges[-1]) // used
+            edges.append(min(edges[-1] + max(rows, _LEAST), n_rows))
         return edges
 
     fewest = len(edges_within(memory))
