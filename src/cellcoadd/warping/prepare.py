@@ -247,7 +247,9 @@ def _window(
         whole = pixels.read(image.bbox) if isinstance(pixels, DeferredPixels) else pixels
         measured.typical(dataclasses.replace(image, masked_image=whole))
         if isinstance(pixels, DeferredPixels):
-            return _Window.of(whole if box == image.bbox else whole[box].copy(), is_ours=True)
+            # Of a small part a copy, so that the whole goes.
+            small = 2 * (rows.stop - rows.start) < rows.shape.y
+            return _Window.of(whole[box].copy() if small else whole[box], is_ours=True)
     if isinstance(pixels, DeferredPixels):
         return _Window.of(pixels.read(box), is_ours=True)
     return _Window.of(pixels[box], is_ours=False)
