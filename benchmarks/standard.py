@@ -303,7 +303,7 @@ def draw(results: Mapping[str, Result], visits: int, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     base = results[f"files, {visits} visits"]
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     stages = {**base["stages_s"], "the rest": _rest(base)}
     left.barh(list(stages), list(stages.values()), color="0.5")
     left.invert_yaxis()
@@ -324,7 +324,7 @@ def draw(results: Mapping[str, Result], visits: int, path: Path) -> None:
             middle.plot(visits, result["cpu_s"], marker, label=label)
             right.plot(visits, result["peak_mb"], marker)
     middle.set(xlabel="visits", ylabel="CPU seconds", xlim=(0, None), ylim=(0, None))
-    middle.legend()
+    figure.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     right.axhline(1500, color="0.7", linestyle="--")
     right.set(xlabel="visits", ylabel="peak memory (MB)", xlim=(0, None), ylim=(0, None))
     figure.savefig(path, dpi=120)
