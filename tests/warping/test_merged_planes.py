@@ -33,8 +33,10 @@ def detector(box: Box, seed: int) -> ProjectedImage:
     )
 
 
-def merged(expected: Box, *detectors: ProjectedImage) -> MergedPlanes:
-    planes = MergedPlanes(detectors[0], expected=expected, memory=Workspace())
+def merged(
+    expected: Box, *detectors: ProjectedImage, memory: Workspace | None = None
+) -> MergedPlanes:
+    planes = MergedPlanes(detectors[0], expected=expected, memory=memory or Workspace())
     for number, image in enumerate(detectors):
         planes.add(number, image)
     return planes
@@ -52,13 +54,17 @@ def merged(expected: Box, *detectors: ProjectedImage) -> MergedPlanes:
         Box.factory[120:140, 220:240],
     ],
 )
-def test_the_box_that_was_expected_changes_no_pixel(expected: Box) -> None:
-    """Planes are moved within their memory to a smaller box, and copied to a larger one."""
+@pytest.mark.parametrize("is_second_visit", [False, True])
+def test_the_box_that_was_expected_changes_no_pixel(expected: Box, is_second_visit: bool) -> None:
+    """Planes are moved to a smaller box, and to a larger one, if another visit left room for it."""
     one = detector(Box.factory[100:150, 200:240], seed=1)
     two = detector(Box.factory[130:170, 225:260], seed=2)
     hull = Box.factory[100:170, 200:260]
     right = merged(hull, one, two)
-    cropped = merged(expected, one, two)
+    memory = Workspace()
+    if is_second_visit:
+        merged(Box.factory[0:500, 0:500], one, memory=memory)
+    cropped = merged(expected, one, two, memory=memory)
     cropped.crop()
     assert cropped.bbox == hull
     for name in ("values", "variances", "mask", "fractions", "owner"):
