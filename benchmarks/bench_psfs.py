@@ -14,7 +14,7 @@ import numpy as np
 from lsst.images import Box
 from lsst.images.psfs import PointSpreadFunction
 
-from cellcoadd.products.psf_models import ImagePointSpreadFunction, PsfexPointSpreadFunction
+from cellcoadd.psfs.models import ImagePointSpreadFunction, PsfexPointSpreadFunction
 from cellcoadd.simulate.optics import PointSpread
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.images import make_detector

@@ -20,8 +20,8 @@ from typing import IO
 from lsst.images.serialization import open_archive
 
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.testing.counting_file import CountingFile
 from cellcoadd.testing.full_patch import full_patch_coadd
 from cellcoadd.testing.images import small_patch

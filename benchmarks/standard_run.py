@@ -25,7 +25,9 @@ from standard_survey import PATCH, SKYMAP, TRACT, images_of
 from cellcoadd import recipes
 from cellcoadd.coaddition import assemble, stack
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.products import calibrated_image, cell_coadd, deferred_pixels
+from cellcoadd.products.calibrated_image import CalibratedImage
+from cellcoadd.products.calibrated_image.deferred_pixels import DeferredPixels
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.surveys.rubin import RubinReader
 from cellcoadd.warping import direct, merge, prepare, project
@@ -34,7 +36,7 @@ from cellcoadd.warping.settings import WarpSettings
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "read": [
         (RubinReader, "read_header"), (RubinReader, "read"),
-        (calibrated_image.CalibratedImage, "window"), (deferred_pixels.DeferredPixels, "read"),
+        (CalibratedImage, "window"), (DeferredPixels, "read"),
     ],
     "prepare": [(direct, "prepare_image")],
     "interpolate": [(prepare, "interpolate_bad_pixels")],
@@ -44,7 +46,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "cells and PSFs of a warp": [(direct, "warp_cells")],
     "choose and add": [(assemble.CellAssembly, "add")],
     "finish": [(stack.CellStackBuilder, "finish")],
-    "write": [(cell_coadd.MultipleCellCoadd, "write")],
+    "write": [(MultipleCellCoadd, "write")],
 }  # fmt: skip
 """What is timed, without the time of the others that it calls."""
 
@@ -115,7 +117,7 @@ def main() -> None:
     arguments.result.write_text(json.dumps(result, indent=1))
 
 
-def run(paths: list[Path], output: Path, *, full: bool) -> cell_coadd.MultipleCellCoadd:
+def run(paths: list[Path], output: Path, *, full: bool) -> MultipleCellCoadd:
     n_noise = 1 if full else 0
     result = recipes.coadd_files(
         paths,

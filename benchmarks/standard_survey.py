@@ -26,7 +26,7 @@ import numpy as np
 from astropy.io import fits
 from lsst.images import VisitImage
 
-from cellcoadd.products.file_writing import whole_file
+from cellcoadd.files.writing import whole_file
 from cellcoadd.simulate.artifacts import ArtifactSettings
 from cellcoadd.simulate.camera import Camera
 from cellcoadd.simulate.observe import simulate_visit_detector

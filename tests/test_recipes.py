@@ -16,10 +16,10 @@ from cellcoadd.cell_grid import Index2D, shared_box
 from cellcoadd.coaddition import strips
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.files.packed_planes import PackedPlanes
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.mask_planes import ALL_PLANES
-from cellcoadd.products.packed_planes import PackedPlanes
 from cellcoadd.recipes import coadd_files, coadd_images
 from cellcoadd.simulate import (
     Camera,

@@ -42,16 +42,16 @@ from cellcoadd.analysis.noise_factor import measured_noise_factor, noise_factor
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.input_map import make_input_map
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.cell_lookup import cells_at, rows_at
-from cellcoadd.products.inner_cells import inner_cells
-from cellcoadd.products.lsst_cell_coadds import (
+from cellcoadd.exchange.dp2_cells import inner_cells
+from cellcoadd.exchange.lsst_cell_coadds import (
     open_lsst_cell_coadds,
     read_lsst_cell_coadds,
     write_lsst_cell_coadds,
 )
-from cellcoadd.products.mask_algebra import any_of
+from cellcoadd.masks.algebra import any_of
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
+from cellcoadd.products.cell_coadd.lookup import cells_at, rows_at
 from cellcoadd.recipes import coadd_images
 from cellcoadd.report.panels import draw_cells, draw_flux, draw_plane, outline_cells
 from cellcoadd.report.style import new_figure

@@ -18,8 +18,8 @@ from .coaddition.settings import CoaddSettings
 from .coaddition.strips import assemble_in_strips, strips_of
 from .errors import UnusableInputError
 from .products.calibrated_image import CalibratedImage
+from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
-from .products.deferred_pixels import DeferredPixels
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
 from .surveys import Reader, SurveyHeader, reader_for

@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from cellcoadd.analysis.cell_table import CELL_COLUMNS, tabulate_cells
 from cellcoadd.analysis.columns import TableColumn
 from cellcoadd.analysis.depth import depth
-from cellcoadd.products.mask_planes import ALL_PLANES
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.testing.images import make_coadd, make_warp, small_patch
 
 PATCH = small_patch()

@@ -10,9 +10,9 @@ from lsst.images import Box
 from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.analysis.columns import PlaneColumn, TableColumn
 from cellcoadd.analysis.input_table import INPUT_COLUMNS, tabulate_inputs
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.mask_planes import ALL_PLANES
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.testing.images import make_coadd, make_warp, small_patch
 
 PATCH = small_patch()

@@ -17,9 +17,9 @@ from cellcoadd.analysis.input_table import tabulate_inputs
 from cellcoadd.analysis.input_thresholds import remaining_input_fraction
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.mask_planes import ALL_PLANES
 from cellcoadd.products.warp import Warp
 from cellcoadd.testing.images import make_detector, small_patch, small_tract
 from cellcoadd.warping.direct import make_direct_warp

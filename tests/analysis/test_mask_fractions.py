@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cellcoadd.analysis.mask_fractions import fraction_column, planes_of, weighted_means
-from cellcoadd.products.cell_inputs import contribution_dtype
+from cellcoadd.products.cell_coadd.inputs import contribution_dtype
 
 
 def test_columns_are_those_of_the_contributions() -> None:

@@ -16,7 +16,7 @@ from cellcoadd.analysis.noise_factor import measured_noise_factor, noise_factor
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.single_cell import SingleCellCoadd
+from cellcoadd.products.cell_coadd.cell import SingleCellCoadd
 from cellcoadd.testing.images import make_coadd, make_warp, small_patch
 
 INDEX = Index2D(x=2, y=2)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from lsst.daf.butler import Butler, DatasetType
 
+from cellcoadd.exchange.lsst_cell_coadds import write_lsst_cell_coadds
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.lsst_cell_coadds import write_lsst_cell_coadds
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.commands import run_command
 from cellcoadd.testing.one_cell import make_one_cell_coadd

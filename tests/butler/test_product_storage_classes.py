@@ -19,12 +19,12 @@ from cellcoadd.butler.instruments import of
 from cellcoadd.butler.register_skymap import register_skymap
 from cellcoadd.butler.repository import make_repository
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.masks.planes import mask_schema
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
-from cellcoadd.products.cell_stack import CellStack
+from cellcoadd.products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype
+from cellcoadd.products.cell_coadd.stack import CellStack
 from cellcoadd.products.equality import same_array
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.products.warp import CELL_INPUT_DTYPE, Warp, WarpInput
 from cellcoadd.skymap import Patch, SkyMap
 from cellcoadd.testing.images import make_detector

@@ -15,9 +15,9 @@ from lsst.images import Box, Image, Mask, MaskedImage
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.masks.planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.products.warp import NO_OWNER
 from cellcoadd.testing.images import make_coadd, make_detector, make_warp, small_patch
 from cellcoadd.testing.slow_assembly import assemble_slowly

@@ -12,7 +12,7 @@ import pytest
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.cell_selection import CellChoice, choose_cells
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_warp, small_patch
 

@@ -14,7 +14,7 @@ from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
 from cellcoadd.coaddition.weights import compute_weight
 from cellcoadd.kernels.clipped_mean import clipped_mean
-from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
+from cellcoadd.masks.planes import bits_of, mask_schema, plane_array
 from cellcoadd.testing.images import make_coadd, make_warp, small_patch
 
 

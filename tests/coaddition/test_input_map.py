@@ -18,11 +18,11 @@ from cellcoadd.butler.repository import make_repository
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch
 from cellcoadd.coaddition.input_map import NSIDE_COVERAGE, make_input_map
+from cellcoadd.masks.planes import mask_schema
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
-from cellcoadd.products.cell_stack import CellStack
+from cellcoadd.products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype
+from cellcoadd.products.cell_coadd.stack import CellStack
 from cellcoadd.products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.simulate import Camera, SurveyPlan, VisitPlan, simulate_survey
 from cellcoadd.skymap import Patch, SkyMap
 from cellcoadd.surveys.rubin import calibrated_image_from_visit_image

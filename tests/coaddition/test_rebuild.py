@@ -12,9 +12,9 @@ from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.rebuild import rebuild_cells
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.exchange.dp2_cells import inner_cells
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.inner_cells import inner_cells
-from cellcoadd.products.mask_planes import ALL_PLANES
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_warp, small_patch
 

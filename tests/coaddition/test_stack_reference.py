@@ -21,8 +21,8 @@ from cellcoadd.cell_grid import BorderedCellGrid, Index2D
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.coaddition.stack import CellStackBuilder, InputInCell, StackLayout
 from cellcoadd.kernels.accumulate import InputPlanes
-from cellcoadd.products.cell_stack import CellStack
-from cellcoadd.products.mask_planes import ALL_PLANES, STANDARD_PLANES, bits_of, mask_schema
+from cellcoadd.masks.planes import ALL_PLANES, STANDARD_PLANES, bits_of, mask_schema
+from cellcoadd.products.cell_coadd.stack import CellStack
 
 SCHEMA = mask_schema()
 

@@ -15,8 +15,8 @@ from lsst.daf.butler import Butler, DatasetType
 from lsst.images import MaskedImage, SkyProjection
 
 from cellcoadd.products.calibrated_image import CalibratedImage
-from cellcoadd.products.psf_models import PsfexPointSpreadFunction
 from cellcoadd.products.warp import Warp
+from cellcoadd.psfs.models import PsfexPointSpreadFunction
 from cellcoadd.testing.commands import Outcome, run_command
 from cellcoadd.testing.repositories import files_of, records_of
 

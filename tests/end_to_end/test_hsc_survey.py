@@ -14,7 +14,7 @@ import pytest
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.recipes import coadd_images
 from cellcoadd.simulate import SurveyPlan, survey_plan
 from cellcoadd.simulate.artifacts import bad_columns

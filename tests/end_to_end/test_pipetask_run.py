@@ -17,7 +17,7 @@ from lsst.images.cells import CellCoadd
 from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.analysis.input_table import tabulate_inputs
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.products.warp import Warp
 from cellcoadd.testing.commands import Outcome, run_command, run_program
 from cellcoadd.testing.run_products import arrays_in, assert_same_bits

@@ -11,8 +11,8 @@ from healsparse import HealSparseMap
 from lsst.daf.butler import Butler, DatasetType
 from lsst.images import Box, Mask
 
+from cellcoadd.masks.planes import mask_schema
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.mask_planes import mask_schema
 from cellcoadd.testing.commands import Outcome, run_command, run_program
 from cellcoadd.testing.run_products import arrays_in, assert_same_bits, dataset_types_in
 

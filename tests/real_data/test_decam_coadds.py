@@ -25,11 +25,11 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.masks.planes import ALL_PLANES, plane_array
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.mask_planes import ALL_PLANES, plane_array
-from cellcoadd.products.single_cell import SingleCellCoadd
-from cellcoadd.products.stamp_shift import place_stamp
+from cellcoadd.products.cell_coadd.cell import SingleCellCoadd
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
+from cellcoadd.psfs.stamp_shift import place_stamp
 from cellcoadd.surveys import SurveyImage
 from cellcoadd.testing.star_fits import StarFit, fit_star
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lsst.images.cells import CellGridBounds, CellPointSpreadFunction
 
-from cellcoadd.products.cell_psf import CellPsf
+from cellcoadd.psfs.cell_psf import CellPsf
 from cellcoadd.testing.agreement import COADDS
 from cellcoadd.testing.reference_cases import box_from_corners
 from cellcoadd.testing.reference_coadds import CoaddCase, read_coadd_case

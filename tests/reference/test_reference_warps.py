@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lsst.images import MaskedImage
 
-from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
+from cellcoadd.masks.planes import bits_of, mask_schema, plane_array
 from cellcoadd.testing.reference_cases import (
     WarpCase,
     read_arrays,

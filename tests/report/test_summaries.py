@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.column_values import column_values, known_values
+from cellcoadd.files.column_values import column_values, known_values
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.report.cell_summaries import summary_by_inputs, summary_by_patch
 from cellcoadd.report.input_summaries import (
     REFUSALS,

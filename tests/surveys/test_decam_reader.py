@@ -23,8 +23,8 @@ from lsst.images import Image
 from scipy.optimize import least_squares
 
 from cellcoadd.errors import UnusableInputError
-from cellcoadd.products.mask_planes import bits_of, plane_array
-from cellcoadd.products.stamp_shift import place_stamp
+from cellcoadd.masks.planes import bits_of, plane_array
+from cellcoadd.psfs.stamp_shift import place_stamp
 from cellcoadd.surveys import SurveyImage, reader_for
 from cellcoadd.surveys.decam import QUALITY_CODES, read_decam_image
 from cellcoadd.surveys.decam_files import DecamFiles, find_decam_images, looks_like_decam

@@ -17,9 +17,9 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, write_archive
 
 from cellcoadd.errors import UnusableInputError
+from cellcoadd.masks.planes import bits_of, plane_array
 from cellcoadd.products.calibrated_image import CalibratedImage, ImageQuality
 from cellcoadd.products.identifiers import ObservationIdentifiers
-from cellcoadd.products.mask_planes import bits_of, plane_array
 from cellcoadd.surveys import READERS, reader_for
 from cellcoadd.surveys.rubin import (
     calibrated_image_from_visit_image,

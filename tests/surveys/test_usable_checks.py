@@ -10,7 +10,7 @@ import pytest
 from lsst.images import Image
 
 from cellcoadd.errors import UnusableInputError
-from cellcoadd.products.psf_models import PsfexPointSpreadFunction
+from cellcoadd.psfs.models import PsfexPointSpreadFunction
 from cellcoadd.surveys._base import pixel_scale_arcsec
 from cellcoadd.surveys.checks import check_projection
 from cellcoadd.surveys.rubin import calibrated_image_from_visit_image

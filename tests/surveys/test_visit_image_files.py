@@ -15,12 +15,12 @@ from lsst.images.fits import (
     FitsQuantizationOptions,
 )
 
-from cellcoadd.products.deferred_pixels import DeferredPixels
-from cellcoadd.products.mask_planes import (
+from cellcoadd.masks.planes import (
     standard_name,
     to_standard_planes,
     with_standard_names,
 )
+from cellcoadd.products.calibrated_image.deferred_pixels import DeferredPixels
 from cellcoadd.simulate.camera import Camera
 from cellcoadd.simulate.observe import simulate_visit_detector
 from cellcoadd.simulate.plan import SurveyPlan, VisitPlan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lsst.images import Box, Image, Mask, MaskedImage
 
-from cellcoadd.products.mask_planes import bits_of, mask_schema, plane_array
+from cellcoadd.masks.planes import bits_of, mask_schema, plane_array
 from cellcoadd.testing.star_fits import fit_star
 
 BOX = Box.factory[100:141, -20:31]

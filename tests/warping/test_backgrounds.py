@@ -12,8 +12,8 @@ from lsst.images import Background, BackgroundMap, Box, Polygon
 from lsst.images.fields import ChebyshevField, Field, SplineField
 
 from cellcoadd.errors import UnusableInputError
+from cellcoadd.masks.planes import bits_of
 from cellcoadd.products.calibrated_image import CalibratedImage
-from cellcoadd.products.mask_planes import bits_of
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.backgrounds import exchange_background
 from cellcoadd.warping.direct import make_direct_warp

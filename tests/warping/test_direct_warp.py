@@ -16,8 +16,8 @@ from lsst.images import Box, MaskedImage, SkyProjection
 from lsst.images._transforms import _ast
 
 from cellcoadd.cell_grid import Index2D
+from cellcoadd.masks.planes import ALL_PLANES, bits_of, plane_array
 from cellcoadd.products.calibrated_image import CalibratedImage
-from cellcoadd.products.mask_planes import ALL_PLANES, bits_of, plane_array
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import DirectWarp, make_direct_warp

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from cellcoadd.products.mask_planes import mask_schema
+from cellcoadd.masks.planes import mask_schema
 from cellcoadd.warping.merge import MergedPlanes
 from cellcoadd.warping.project import ProjectedImage
 from cellcoadd.warping.workspace import Workspace

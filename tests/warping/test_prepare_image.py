@@ -10,8 +10,8 @@ import pytest
 from lsst.images import Interval
 
 from cellcoadd.errors import UnusableInputError
+from cellcoadd.masks.planes import bits_of
 from cellcoadd.products.calibrated_image import CalibratedImage
-from cellcoadd.products.mask_planes import bits_of
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.detector_rows import BLOCK, block_counts
 from cellcoadd.warping.prepare import PreparedImage, WantedPixels, prepare_image

@@ -11,7 +11,7 @@ from lsst.images import YX, Box, Image
 from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
 from cellcoadd.kernels.moments import adaptive_moments
-from cellcoadd.products.psf_models import ImagePointSpreadFunction
+from cellcoadd.psfs.models import ImagePointSpreadFunction
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.positions import TractToDetector

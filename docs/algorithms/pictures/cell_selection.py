@@ -12,7 +12,7 @@ from matplotlib.patches import Patch as Swatch
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.products.cell_inputs import RefusalReason
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.recipes import coadd_images
 from cellcoadd.report.style import new_figure
 

@@ -12,7 +12,7 @@ from lsst.images import Box
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from cellcoadd.products.mask_planes import bits_of
+from cellcoadd.masks.planes import bits_of
 from cellcoadd.report.style import new_figure
 from cellcoadd.simulate import (
     ArtifactSettings,

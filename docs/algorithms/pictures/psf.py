@@ -16,8 +16,8 @@ from matplotlib.image import AxesImage
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.conventions import FWHM_PER_SIGMA, round_half_up
 from cellcoadd.kernels.moments import adaptive_moments
-from cellcoadd.products.cell_inputs import RefusalReason
-from cellcoadd.products.stamp_shift import shift_stamp, translate_stamp
+from cellcoadd.products.cell_coadd.inputs import RefusalReason
+from cellcoadd.psfs.stamp_shift import shift_stamp, translate_stamp
 from cellcoadd.report.style import new_figure
 
 from .example import example_coadd, example_patch, example_warps

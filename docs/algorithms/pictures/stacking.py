@@ -17,7 +17,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from cellcoadd.cell_grid import Index2D
-from cellcoadd.products.mask_planes import ALL_PLANES
+from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.report.style import new_figure
 
 from .example import example_coadd

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from lsst.images import XY
 
 from ..kernels.moments import effective_area
+from ..masks.planes import bits_of
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import RefusalReason
-from ..products.mask_planes import bits_of
+from ..products.cell_coadd.inputs import RefusalReason
 from .cell_positions import CellPositions, locate_cells
 from .mask_fractions import planes_of, weighted_means
 from .psf_shapes import PsfShapes, measure_psf_shapes

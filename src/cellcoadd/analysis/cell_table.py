@@ -16,7 +16,7 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.single_cell import SingleCellCoadd
+from ..products.cell_coadd.cell import SingleCellCoadd
 from .cell_measurements import CellMeasurements
 from .columns import PLANE, PlaneColumn, TableColumn, make_table
 from .depth import depth

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from astropy.table import Table
 
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import RefusalReason
+from ..products.cell_coadd.inputs import RefusalReason
 from .cell_measurements import CellMeasurements
 from .columns import PLANE, PlaneColumn, TableColumn, make_table
 from .mask_fractions import fraction_column

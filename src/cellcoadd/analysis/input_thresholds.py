@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..products.column_values import column_values
+from ..files.column_values import column_values
 from .mask_fractions import fraction_column, planes_of
 
 type _Floats = npt.NDArray[np.float64]

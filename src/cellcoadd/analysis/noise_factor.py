@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lsst.images import Box, Image
 from scipy.signal import fftconvolve
 
-from ..products.single_cell import SingleCellCoadd
+from ..products.cell_coadd.cell import SingleCellCoadd
 
 _LEFT_OUT = ("NO_DATA", "INEXACT_PSF")
 _LARGEST_PART = 0.01  # of a flux's weight on such pixels

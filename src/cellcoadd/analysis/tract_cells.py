@@ -17,7 +17,7 @@ import numpy.typing as npt
 from astropy.table import Table
 from lsst.images import XY
 
-from ..products.column_values import column_values
+from ..files.column_values import column_values
 from ..skymap import Tract
 
 _OWNER = -1  # comes before the id of any patch

@@ -31,9 +31,9 @@ from lsst.resources import ResourcePath
 
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.pixel_compression import CompressedCoadd, PixelCompression, compression_options
+from ..products.cell_coadd.compression import CompressedCoadd, PixelCompression, compression_options
 from ..products.warp import Warp
-from ..products.warp_compression import WARP_COMPRESSION, CompressedPlanes, CompressedWarp
+from ..products.warp.compression import WARP_COMPRESSION, CompressedPlanes, CompressedWarp
 from ..skymap import SkyMap
 from ..surveys.rubin import read_visit_image
 from ..surveys.visit_image_files import open_visit_image
@@ -108,7 +108,7 @@ class VisitImageFileFormatter(GenericFormatter):
 
 
 class WarpFormatter(GenericFormatter):
-    """Warps as FITS files, to the bit: see `products.warp_compression`.
+    """Warps as FITS files, to the bit: see `products.warp.compression`.
 
     A recipe of the repository's configuration can say otherwise of planes that are named there.
     """

@@ -15,7 +15,7 @@ from lsst.daf.butler import FormatterV2
 from lsst.images.serialization import InvalidParameterError
 
 from ..errors import UnusableInputError
-from ..products.lsst_cell_coadds import LsstCellCoadds, open_lsst_cell_coadds
+from ..exchange.lsst_cell_coadds import LsstCellCoadds, open_lsst_cell_coadds
 
 
 class LsstCellCoaddsFormatter(FormatterV2):
@@ -27,7 +27,7 @@ class LsstCellCoaddsFormatter(FormatterV2):
     Components
         Those of the storage class BorderedCellCoadd; each reads its own pixels only, if it has any.
 
-    Nothing is written with it; `cellcoadd.products.lsst_cell_coadds.write_lsst_cell_coadds` does.
+    Nothing is written with it; `cellcoadd.exchange.lsst_cell_coadds.write_lsst_cell_coadds` does.
     """
 
     can_read_from_local_file = True

@@ -17,7 +17,7 @@ from astropy.time import Time, TimeDelta
 from lsst.daf.butler import Butler, DimensionRecord, Timespan
 from lsst.sphgeom import ConvexPolygon
 
-from ..products.observation_details import ObservationDetails
+from ..products.calibrated_image.observation_details import ObservationDetails
 from ..surveys import SurveyHeader
 from .instruments import ONE_TO_ONE, ONE_TO_ONE_NAME, instrument_record
 from .regions import hull

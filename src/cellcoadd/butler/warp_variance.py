@@ -10,9 +10,9 @@ import numpy as np
 from lsst.daf.butler import Butler
 from lsst.images import Image
 
-from ..products.cell_inputs import RefusalReason
+from ..products.cell_coadd.cell import SingleCellCoadd
+from ..products.cell_coadd.inputs import RefusalReason
 from ..products.identifiers import PatchIdentifiers
-from ..products.single_cell import SingleCellCoadd
 
 _VARIANCE = "deepCoadd_directWarp.variance"
 

@@ -18,12 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from ..cell_grid import Index2D, shared_box, to_index2d
 from ..kernels.accumulate import InputPlanes
 from ..kernels.cell_pixels import find_rejected
-from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
-from ..products.cell_planes import CellRoom
-from ..products.cell_stack import CellStack
-from ..products.identifiers import PatchIdentifiers
-from ..products.mask_planes import (
+from ..masks.planes import (
     ALL_PLANES,
     bit_changes,
     bits_of,
@@ -31,6 +26,11 @@ from ..products.mask_planes import (
     plane_array,
     translated_bits,
 )
+from ..products.cell_coadd import MultipleCellCoadd
+from ..products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
+from ..products.cell_coadd.planes import CellRoom
+from ..products.cell_coadd.stack import CellStack
+from ..products.identifiers import PatchIdentifiers
 from ..products.warp import Warp
 from ..skymap import Patch
 from .cell_selection import CellChoice, choose_cells

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..kernels.cell_pixels import count_pixels
-from ..products.cell_inputs import RefusalReason, sorted_rows
+from ..products.cell_coadd.inputs import RefusalReason, sorted_rows
 from ..products.warp import Warp
 from .settings import CoaddSettings
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..kernels.cell_pixels import mean_of_pixels
 from ..kernels.moments import adaptive_moments
-from ..products.mask_planes import ALL_PLANES
+from ..masks.planes import ALL_PLANES
 from ..products.warp import Warp
 from .cell_selection import CellChoice
 

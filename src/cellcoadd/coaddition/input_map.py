@@ -20,7 +20,7 @@ from astropy.coordinates import SkyCoord
 from lsst.images import Box
 
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import RefusalReason
+from ..products.cell_coadd.inputs import RefusalReason
 from ..skymap.healsparse_maps import empty_map
 
 NSIDE_SPARSE = 32768

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import renumbered, rows_of_cells, sorted_rows, union_of_inputs
-from ..products.cell_stack import CellStack
+from ..products.cell_coadd.inputs import renumbered, rows_of_cells, sorted_rows, union_of_inputs
+from ..products.cell_coadd.stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
 from .settings import CoaddSettings

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ..conventions import MAX_NOISE_REALIZATIONS
-from ..products.mask_planes import STANDARD_PLANES, standard_name
+from ..masks.planes import STANDARD_PLANES, standard_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from ..cell_grid import BorderedCellGrid, Index2D
+from ..files.zeroed_memory import ZeroedMemory
 from ..kernels.accumulate import CellSums, Zeros
-from ..products.zeroed_memory import ZeroedMemory
 
 _BLOCK = 4 * 2**20  # bytes of memory that are asked for at once
 

@@ -29,9 +29,9 @@ from ..kernels.accumulate import (
 )
 from ..kernels.fill import fill_no_data
 from ..kernels.sparse_rows import copy_rows
-from ..products.cell_planes import CellPlanes, CellRoom
-from ..products.cell_stack import CellStack
-from ..products.mask_planes import ALL_PLANES, bits_of
+from ..masks.planes import ALL_PLANES, bits_of
+from ..products.cell_coadd.planes import CellPlanes, CellRoom
+from ..products.cell_coadd.stack import CellStack
 from .aperture_corrections import CorrectionSums
 from .settings import CoaddSettings
 from .shared_sums import SharedSums

@@ -20,9 +20,9 @@ from lsst.images.cells import CellIJ
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import renumbered, sorted_rows, union_of_inputs
-from ..products.cell_planes import CellRoom
-from ..products.cell_stack import CellStack, join_stacks
+from ..products.cell_coadd.inputs import renumbered, sorted_rows, union_of_inputs
+from ..products.cell_coadd.planes import CellRoom
+from ..products.cell_coadd.stack import CellStack, join_stacks
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .settings import CoaddSettings

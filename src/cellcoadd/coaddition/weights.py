@@ -10,7 +10,7 @@ import numpy as np
 from lsst.images import MaskedImage
 
 from ..kernels.clipped_mean import clipped_mean
-from ..products.mask_algebra import any_of
+from ..masks.algebra import any_of
 
 
 def compute_weight(

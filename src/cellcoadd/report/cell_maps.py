@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator
 
 from ..cell_grid import Index2D
-from ..products.column_values import column_values
+from ..files.column_values import column_values
 from .style import VALUES_COLOURS
 
 _TICK_EVERY = 2  # cells

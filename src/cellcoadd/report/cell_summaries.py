@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 
-from ..products.column_values import column_values, known_values
+from ..files.column_values import column_values, known_values
 from .by_inputs import group_by_inputs
 from .page_parts import PageColumn, PageTable, Value
 

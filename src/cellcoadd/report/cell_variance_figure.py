@@ -8,7 +8,7 @@ import numpy as np
 from lsst.images import Image
 from matplotlib.figure import Figure
 
-from ..products.single_cell import SingleCellCoadd
+from ..products.cell_coadd.cell import SingleCellCoadd
 from .panels import draw_plane
 from .style import new_figure, styled
 

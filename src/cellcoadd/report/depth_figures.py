@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
-from ..products.column_values import column_values
+from ..files.column_values import column_values
 from .by_inputs import JITTER_SEED, InputColumns, draw_columns, group_by_inputs
 from .cell_maps import cells_on_grid, draw_cell_map
 from .style import new_figure, styled

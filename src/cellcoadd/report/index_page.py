@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from astropy.table import Table
 
-from ..products.column_values import known_values
+from ..files.column_values import known_values
 from .depth_figures import draw_depth_against_inputs
 from .page_parts import PageColumn, PageFigure, PageLink, PageSection, PageTable, ReportPage, Value
 from .style import png_of

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..cell_grid import Index2D
+from ..files.column_values import column_values
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.column_values import column_values
 from .input_figures import colour_by_inputs
 from .panels import draw_cells, draw_flux, outline_cells
 from .style import new_figure, styled

@@ -8,7 +8,7 @@ import importlib.metadata
 
 import numpy as np
 
-from ..products.column_values import known_values
+from ..files.column_values import known_values
 from .cell_summaries import summary_by_inputs, summary_by_patch
 from .drawings import capital
 from .input_summaries import refusals_by_detector, refusals_by_reason, summary_by_visit

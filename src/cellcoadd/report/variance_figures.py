@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..cell_grid import Index2D
-from ..products.column_values import column_values
+from ..files.column_values import column_values
 from .bimodality import is_bimodal
 from .by_inputs import JITTER_SEED, InputColumns, draw_columns, group_by_inputs
 from .cell_maps import cells_on_grid, draw_cell_map

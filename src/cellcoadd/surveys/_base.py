@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from lsst.images import Box, SkyProjection
 
 from ..products.calibrated_image import CalibratedImage
+from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
-from ..products.observation_details import ObservationDetails
 
 _CORNER = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))  # of a pixel: an edge in x and one in y
 

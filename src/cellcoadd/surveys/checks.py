@@ -16,8 +16,8 @@ import numpy as np
 from lsst.images import Box, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
+from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
-from ..products.mask_planes import bits_of, plane_array
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 5  # positions a side at which the WCS is tried

@@ -25,11 +25,11 @@ from scipy.interpolate import RectBivariateSpline
 
 from ..conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ..errors import UnusableInputError
+from ..masks.planes import bits_of, mask_schema, plane_array
 from ..products.calibrated_image import CalibratedImage, ImageQuality
+from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import bits_of, mask_schema, plane_array
-from ..products.observation_details import ObservationDetails
-from ..products.psf_models import PsfexPointSpreadFunction
+from ..psfs.models import PsfexPointSpreadFunction
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .checks import check_projection, check_usable
 from .decam_files import DecamFiles, looks_like_decam

@@ -13,7 +13,7 @@ from astropy.io import fits
 from lsst.images import Box
 
 from ..errors import UnusableInputError
-from ..products.psf_models import PsfexPointSpreadFunction, psfex_term_count
+from ..psfs.models import PsfexPointSpreadFunction, psfex_term_count
 from .fits_files import open_fits
 
 _FIRST_PIXEL = 1.0  # PSFEx counts pixels from 1

@@ -42,16 +42,16 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader
 
 from ..errors import UnusableInputError
-from ..products.calibrated_image import CalibratedImage, ImageQuality
-from ..products.deferred_pixels import DeferredPixels
-from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import (
+from ..masks.planes import (
     bits_of,
     plane_array,
     to_standard_planes,
     with_standard_names,
 )
-from ..products.observation_details import ObservationDetails
+from ..products.calibrated_image import CalibratedImage, ImageQuality
+from ..products.calibrated_image.deferred_pixels import DeferredPixels
+from ..products.calibrated_image.observation_details import ObservationDetails
+from ..products.identifiers import ObservationIdentifiers
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .checks import check_projection, check_usable, middle_rows
 from .fits_files import is_cut_off

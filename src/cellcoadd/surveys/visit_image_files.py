@@ -32,9 +32,9 @@ from lsst.images.serialization import (
     open_archive,
 )
 
-from ..products.entry_archive import EntryArchive, StoredArray, fits_name
-from ..products.fits_entries import FitsEntries
-from ..products.integer_masks import IntegerMaskModel
+from ..files.entry_archive import EntryArchive, StoredArray, fits_name
+from ..files.fits_entries import FitsEntries
+from ..masks.stored import IntegerMaskModel
 
 
 @contextlib.contextmanager

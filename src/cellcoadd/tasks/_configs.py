@@ -19,7 +19,7 @@ __all__ = [
 from lsst.pex.config import ChoiceField, Config, Field, ListField
 
 from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE
-from ..products.mask_planes import STANDARD_PLANES
+from ..masks.planes import STANDARD_PLANES
 from ..skymap.healsparse_maps import check_resolutions
 from ..warping.settings import (
     TRIANGULATIONS,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..cell_grid import Index2D
-from ..products.mask_planes import bits_of, mask_schema, plane_array
+from ..masks.planes import bits_of, mask_schema, plane_array
 from .reference_coadds import CellInput, CoaddCase, VisitInputs
 
 _SCHEMA = mask_schema()

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy.ndimage import label
 
 from ..coaddition.assemble import assemble_cell_coadd
-from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
-from ..products.single_cell import SingleCellCoadd
+from ..masks.planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from ..products.cell_coadd.cell import SingleCellCoadd
 from .cell_psf_agreement import compare_cell_psf, compare_moved_psfs, with_whole_psfs
 from .cell_rules import CellRules, find_rules
 from .comparison import Comparison, Tally, local_scale, worst_near

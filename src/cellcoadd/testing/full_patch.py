@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Polygon
 
+from ..masks.planes import ALL_PLANES, bits_of, mask_schema
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
-from ..products.cell_stack import CellStack
+from ..products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype
+from ..products.cell_coadd.stack import CellStack
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema
 from ..skymap import Patch, named_sky_map
 
 _SIGMA = 8.0  # nJy, of a pixel

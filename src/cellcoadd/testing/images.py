@@ -22,10 +22,10 @@ from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.settings import CoaddSettings
+from ..masks.planes import bits_of, mask_schema, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.mask_planes import bits_of, mask_schema, plane_array
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Circle, DiscreteSkyMap, Patch, Tract, TractSettings
 

@@ -8,8 +8,8 @@ import numpy as np
 import shapely
 from lsst.images import Polygon
 
-from ..products.cell_inputs import RefusalReason
-from ..products.single_cell import SingleCellCoadd
+from ..products.cell_coadd.cell import SingleCellCoadd
+from ..products.cell_coadd.inputs import RefusalReason
 from ..warping.positions import POINTS_PER_SIDE, TractToDetector
 from .cell_rules import CellRules
 from .comparison import Tally

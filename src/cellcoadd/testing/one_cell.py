@@ -7,11 +7,11 @@ __all__ = ["make_one_cell_coadd"]
 import numpy as np
 from lsst.images import Polygon
 
+from ..masks.planes import mask_schema
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_inputs import CoaddInput, RefusalReason, contribution_dtype
-from ..products.cell_stack import CellStack
+from ..products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype
+from ..products.cell_coadd.stack import CellStack
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.mask_planes import mask_schema
 from ..skymap import Patch
 
 

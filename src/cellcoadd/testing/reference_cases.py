@@ -34,10 +34,10 @@ import numpy.typing as npt
 from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ..masks.planes import bits_of, mask_schema
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import bits_of, mask_schema
-from ..products.psf_models import ImagePointSpreadFunction
+from ..psfs.models import ImagePointSpreadFunction
 from ..skymap import Circle, DiscreteSkyMap, Patch, RingsSkyMap, SkyMap, TractSettings
 from ..warping.settings import InterpolationSettings, ResamplingSettings, WarpSettings
 
@@ -170,7 +170,7 @@ def read_psf(entry: Mapping[str, Any], arrays: Arrays, *, bounds: Box) -> PointS
 
 
 def to_our_bits(mask: npt.NDArray[np.int32], planes: Mapping[str, int]) -> npt.NDArray[np.int32]:
-    """Translate a mask from their bits, ``planes``, to those of `mask_planes.mask_schema`.
+    """Translate a mask from their bits, ``planes``, to those of `masks.planes.mask_schema`.
 
     Raises
     ------

@@ -17,8 +17,8 @@ from lsst.images import YX, Box, Image, Mask, MaskedImage, Polygon
 from ..cell_grid import Index2D
 from ..coaddition.assemble import VisitOnPatch
 from ..coaddition.settings import CoaddSettings
+from ..masks.planes import ALL_PLANES, mask_schema
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.mask_planes import ALL_PLANES, mask_schema
 from ..products.warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
 from ..skymap import Patch
 from ..warping.positions import TractToDetector

@@ -12,7 +12,7 @@ import numpy as np
 from lsst.images import YX, Image
 
 from ..kernels.moments import adaptive_moments, effective_area
-from ..products.stamp_shift import place_stamp
+from ..psfs.stamp_shift import place_stamp
 from .comparison import Comparison, Tally
 from .reference_cases import Arrays, box_from_corners, read_arrays, read_json
 

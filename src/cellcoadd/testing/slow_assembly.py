@@ -17,7 +17,7 @@ from lsst.images import Box, Image
 
 from ..cell_grid import Index2D
 from ..coaddition.assemble import VisitOnPatch, noise_image
-from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
+from ..masks.planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..skymap import Patch
 
 _Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from lsst.images import Box, Image, MaskedImage
 from scipy.optimize import least_squares
 
 from ..kernels.moments import adaptive_moments
-from ..products.mask_planes import bits_of, plane_array
+from ..masks.planes import bits_of, plane_array
 
 
 class DrawStar(Protocol):

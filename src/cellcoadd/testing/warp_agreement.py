@@ -13,9 +13,9 @@ import numpy.typing as npt
 from lsst.images import Box, Image, MaskedImage
 
 from ..cell_grid import shared_box
+from ..masks.planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ..products.warp import NO_OWNER
 from ..warping import prepare
 from ..warping.detector_rows import DetectorRows

@@ -19,7 +19,7 @@ from lsst.images import XY, YX, Box, Image, SkyProjection, TractFrame
 
 from ..kernels.moments import adaptive_moments, effective_area
 from ..products.calibrated_image import CalibratedImage
-from ..products.stamp_shift import place_stamp
+from ..psfs.stamp_shift import place_stamp
 from ..warping.positions import TractToDetector
 from ..warping.settings import ResamplingSettings
 from ..warping.warped_psf import warp_psf

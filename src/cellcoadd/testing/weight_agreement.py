@@ -11,7 +11,7 @@ from lsst.images import Image, Mask, MaskedImage
 
 from ..coaddition.weights import compute_weight
 from ..kernels.clipped_mean import clipped_mean
-from ..products.mask_planes import bits_of, mask_schema
+from ..masks.planes import bits_of, mask_schema
 from .comparison import Comparison, Tally
 from .reference_cases import read_arrays, read_json, to_our_bits
 

@@ -14,9 +14,9 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
+from ..masks.planes import ALL_PLANES
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.mask_planes import ALL_PLANES
 from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
 from .merge import MergedPlanes

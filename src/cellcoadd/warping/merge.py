@@ -12,7 +12,7 @@ from lsst.images import Box, MaskSchema
 
 from ..cell_grid import shared_box
 from ..kernels.merge import merge_planes
-from ..products.mask_planes import bit_changes, bits_of, mask_schema, translated_bits
+from ..masks.planes import bit_changes, bits_of, mask_schema, translated_bits
 from ..products.warp import NO_OWNER
 from .project import ProjectedImage
 from .workspace import Workspace

@@ -18,9 +18,9 @@ from lsst.images import Box, Interval, MaskedImage, MaskSchema
 
 from ..errors import UnusableInputError
 from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
+from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
-from ..products.deferred_pixels import DeferredPixels
-from ..products.mask_planes import bits_of, plane_array
+from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from .backgrounds import exchange_background
 from .detector_rows import DetectorRows
 from .interpolate import interpolate_bad_pixels

@@ -24,9 +24,9 @@ from lsst.images.psfs import PointSpreadFunction
 from ..kernels.lanczos import HALF_WIDTH
 from ..kernels.positions import mark_blocks, node_indices, source_range
 from ..kernels.resample import resample
+from ..masks.planes import bits_of
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import bits_of
 from .detector_rows import BLOCK, block_counts
 from .positions import TractToDetector
 from .prepare import PreparedImage, WantedPixels

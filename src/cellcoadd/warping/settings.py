@@ -19,7 +19,7 @@ import math
 
 from ..conventions import MAX_NOISE_REALIZATIONS
 from ..kernels.pixel_flags import MAX_BAD_PLANES
-from ..products.mask_planes import standard_name
+from ..masks.planes import standard_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import UnusableInputError
 from ..kernels.clipped_mean import clipped_mean
 from ..kernels.median import median_of_positive
+from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
-from ..products.mask_planes import bits_of, plane_array
 
 _NOT_MEASURED = ("BAD", "NO_DATA", "SAT", "CR")
 

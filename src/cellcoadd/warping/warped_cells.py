@@ -27,7 +27,7 @@ from .warped_psf import warp_psf
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class WarpedCells:
-    """Tables and stamps as `products.warp.Warp` keeps them: its arguments of these names.
+    """Tables and stamps as `products.warp.warp.Warp` keeps them: its arguments of these names.
 
     ``inputs`` are its ``cell_inputs``; the others have a row for each stamp.
     """

@@ -17,8 +17,8 @@ from lsst.images import Box
 
 from ...conventions import round_half_up
 from ...products.cell_coadd import MultipleCellCoadd
-from ...products.cell_inputs import RefusalReason
-from ...products.single_cell import SingleCellCoadd
+from ...products.cell_coadd.cell import SingleCellCoadd
+from ...products.cell_coadd.inputs import RefusalReason
 from ...recipes import coadd_images
 from ...simulate import Camera, SurveyPlan, VisitPlan, draw_sources
 from .check import Check

@@ -1,0 +1,7 @@
+"""Warp: one visit resampled onto a patch; warping makes it, coaddition takes it."""
+
+from __future__ import annotations
+
+__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
+
+from .warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
