@@ -43,10 +43,10 @@ bench: $(READY) ## run the benchmarks (ten minutes, 6 GB in build/standard, kept
 	$(BIN)/python benchmarks/standard.py build/standard --visits 4 8 --full
 
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
-	$(BIN)/python -m cellcoadd.testing.agreement $(REFERENCE)
+	$(BIN)/python -m cellcoadd.validation.agreement $(REFERENCE)
 
 physics: $(READY) ## compare coadds of simulated skies with the truth (five minutes, 5 GB)
-	$(BIN)/python -m cellcoadd.testing.physics
+	$(BIN)/python -m cellcoadd.validation.physics
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again
 	$(BIN)/python docs/algorithms/draw_pictures.py

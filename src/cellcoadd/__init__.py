@@ -15,7 +15,8 @@ The way of the data, and the package that knows each step:
 * `cellcoadd.exchange` reads and writes coadds of the Rubin pipelines;
 * `cellcoadd.simulate` draws skies and exposures of known truth;
 * `cellcoadd.tasks` and `cellcoadd.butler` join all this to the Rubin middleware;
-* `cellcoadd.testing` is for the tests of this package and of those that use it.
+* `cellcoadd.testing` is for the tests of this package and of those that use it;
+* `cellcoadd.validation` compares it with the Rubin pipelines' code, and with simulated truth.
 
 The conventions (pixels, units, order) are stated in `cellcoadd.conventions`, the errors in
 `cellcoadd.errors`. The names exported here are loaded when they are first used, so that importing

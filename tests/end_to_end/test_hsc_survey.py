@@ -19,7 +19,7 @@ from cellcoadd.recipes import coadd_images
 from cellcoadd.simulate import SurveyPlan, survey_plan
 from cellcoadd.simulate.artifacts import bad_columns
 from cellcoadd.testing.input_counts import count_inputs
-from cellcoadd.testing.physics.sources import images_of, physics_patch
+from cellcoadd.validation.physics.sources import images_of, physics_patch
 from cellcoadd.warping.settings import WarpSettings
 
 type _Floats = npt.NDArray[np.float64]

@@ -19,9 +19,9 @@ from cellcoadd.simulate import (
     survey_plan,
 )
 from cellcoadd.skymap import Patch, named_sky_map
-from cellcoadd.testing.physics.sources import images_of, physics_patch
-from cellcoadd.testing.physics.star_shapes import StarErrors, measure_stars
 from cellcoadd.testing.same_cells import assert_same_cell, shared_cells
+from cellcoadd.validation.physics.sources import images_of, physics_patch
+from cellcoadd.validation.physics.star_shapes import StarErrors, measure_stars
 from cellcoadd.warping.settings import WarpSettings
 
 NOISE = 2

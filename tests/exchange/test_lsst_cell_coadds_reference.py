@@ -13,7 +13,12 @@ from cellcoadd.cell_grid import Index2D
 from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
-from cellcoadd.testing.reference_cases import Arrays, box_from_corners, read_arrays, read_json
+from cellcoadd.validation.agreement.reference_cases import (
+    Arrays,
+    box_from_corners,
+    read_arrays,
+    read_json,
+)
 
 WCS_CARDS = {"CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CD1_1", "CD1_2", "CD2_1", "CD2_2"}
 DIGITS = 1e-11

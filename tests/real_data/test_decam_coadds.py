@@ -31,7 +31,7 @@ from cellcoadd.products.cell_coadd.cell import SingleCellCoadd
 from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.psfs.stamp_shift import place_stamp
 from cellcoadd.surveys import SurveyImage
-from cellcoadd.testing.star_fits import StarFit, fit_star
+from cellcoadd.validation.physics.star_fits import StarFit, fit_star
 
 SMALL, LARGE = "small_cells", "large_cells"
 BANDS = ("g", "r", "z")
