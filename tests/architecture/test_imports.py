@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import cellcoadd
+import cellcoadd.tasks
 
 PACKAGE = Path(cellcoadd.__file__).parent
 
@@ -70,6 +71,24 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     """`hasattr`, `from cellcoadd import ...` and pickle all rely on this."""
     with pytest.raises(AttributeError, match="no attribute 'MissingThing'"):
         cellcoadd.MissingThing  # noqa: B018
+
+
+def test_a_process_that_warps_loads_neither_figures_nor_statistics() -> None:
+    """Each process of a pipeline pays for what a task's module loads; others' tasks are not it."""
+    program = "import sys, cellcoadd.tasks.make_direct_warp; print(*sys.modules)"
+    loaded = set(run_python(program).split())
+    assert "cellcoadd.tasks.make_direct_warp" in loaded
+    assert loaded.isdisjoint({"matplotlib", "scipy.stats", "cellcoadd.tasks.report_cells"})
+
+
+@pytest.mark.parametrize("name", cellcoadd.tasks.__all__)
+def test_a_task_is_the_one_of_its_module(name: str) -> None:
+    """Pipelines name tasks by the package, which loads the one that they name."""
+    member = getattr(cellcoadd.tasks, name)
+    assert member.__name__ == name
+    assert name in dir(cellcoadd.tasks)
+    with pytest.raises(AttributeError, match="no attribute 'MissingTask'"):
+        cellcoadd.tasks.MissingTask  # noqa: B018
 
 
 def test_the_kernels_import_numpy_math_typing_and_the_decorator_only() -> None:
