@@ -28,11 +28,11 @@ from ..masks.planes import (
 )
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
-from ..products.cell_coadd.planes import CellRoom
 from ..products.cell_coadd.stack import CellStack
 from ..products.identifiers import PatchIdentifiers
 from ..products.warp import Warp
 from ..skymap import Patch
+from .cell_room import CellRoom
 from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
 from .noise_covariance import input_noise_covariance, sky_variances_of

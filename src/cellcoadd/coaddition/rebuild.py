@@ -15,6 +15,7 @@ from ..products.cell_coadd.inputs import renumbered, rows_of_cells, sorted_rows,
 from ..products.cell_coadd.stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
+from .join_stacks import join_pair
 from .settings import CoaddSettings
 from .stack import warn_of_psf_sums
 
@@ -82,7 +83,7 @@ def _joined(kept: CellStack, anew: CellStack | None) -> CellStack:
     if anew is None:
         return kept
     warn_of_psf_sums(anew)
-    return kept.joined(anew)
+    return join_pair(kept, anew)
 
 
 def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

@@ -30,9 +30,9 @@ from ..kernels.accumulate import (
 from ..kernels.fill import fill_no_data
 from ..kernels.sparse_rows import copy_rows
 from ..masks.planes import ALL_PLANES, bits_of
-from ..products.cell_coadd.planes import CellPlanes, CellRoom
 from ..products.cell_coadd.stack import CellStack
 from .aperture_corrections import CorrectionSums
+from .cell_room import CellRoom, StackPlanes
 from .settings import CoaddSettings
 from .shared_sums import SharedSums
 
@@ -280,7 +280,7 @@ class CellStackBuilder:
             n_fractions=len(layout.fraction_names),
         )
 
-    def _finish_pixels(self, indices: Sequence[Index2D], planes: CellPlanes) -> None:
+    def _finish_pixels(self, indices: Sequence[Index2D], planes: StackPlanes) -> None:
         """Write the planes of all cells."""
         rows = {index: row for row, index in enumerate(indices)}
         for sums, cells in self._sums.finish():

@@ -21,10 +21,11 @@ from lsst.images.cells import CellIJ
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.inputs import renumbered, sorted_rows, union_of_inputs
-from ..products.cell_coadd.planes import CellRoom
-from ..products.cell_coadd.stack import CellStack, join_stacks
+from ..products.cell_coadd.stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
+from .cell_room import CellRoom
+from .join_stacks import join_stacks
 from .settings import CoaddSettings
 
 _MEMORY = 810_000_000  # bytes for a strip, and the finished cells of those before it ...

@@ -31,8 +31,9 @@ from ..products.cell_coadd.inputs import (
     contribution_dtype,
     sorted_rows,
 )
-from ..products.cell_coadd.stack import CellStack, unknown_noise_covariance
+from ..products.cell_coadd.stack import CellStack
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
+from ..products.noise_covariance import unknown_noise_covariance
 from ..psfs.cell_psf import CellPsf
 
 

@@ -20,9 +20,10 @@ from ...masks.planes import ALL_PLANES
 from ...products.cell_coadd import MultipleCellCoadd
 from ...products.cell_coadd.choice import choose_filled, hull_of_cells
 from ...products.cell_coadd.inputs import CoaddInput, rows_of_cells, to_coadd_provenance
-from ...products.cell_coadd.stack import CellStack, unknown_noise_covariance
+from ...products.cell_coadd.stack import CellStack
 from ...products.cell_coadd.stitching import stitch_image, stitch_mask
 from ...products.identifiers import PatchIdentifiers
+from ...products.noise_covariance import unknown_noise_covariance
 from ...psfs.cell_psf import CellPsf
 from .geometry import Geometry, read_geometry
 from .inputs import read_inputs

@@ -5,7 +5,7 @@ Coaddition makes it; `coadd.MultipleCellCoadd` shows it to people, cell by cell.
 
 from __future__ import annotations
 
-__all__ = ["CellStack", "join_stacks", "unknown_noise_covariance"]
+__all__ = ["CellStack"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import YX, MaskSchema
+from lsst.images import MaskSchema
 
 from ...cell_grid import Index2D
 from ...files.packed_planes import PackedPlanes, planes_of_entry, shapes_of_planes
-from ...masks.planes import mask_schema, translated_bits
 from ..equality import same_arrays
-from .planes import CellPlanes, CellRoom
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +46,7 @@ class CellStack:
         Covariance in nJy^2 of the sky noise of two pixels, by their offset in y and x; n is odd and
         offset 0 in the middle: the mean variance of the inner region's good pixels without sources.
         How it falls off follows from the resampling kernel; noise of sources and interpolated
-        pixels is not in it. NaN where it is not known: see `unknown_noise_covariance`.
+        pixels is not in it. NaN where it is not known.
     aperture_corrections : float64 (cells,)
         Aperture corrections by the name of the algorithm; those that end in ``Err`` are standard
         errors. NaN where an input of the cell has none.
@@ -94,10 +92,11 @@ class CellStack:
         return (
             self.indices == other.indices
             and self.schema == other.schema
-            and same_arrays(self._named_arrays(), other._named_arrays())
+            and same_arrays(self.named_arrays(), other.named_arrays())
         )
 
-    def _named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all arrays by name; cells come first in each, but after realizations in noise."""
         return {
             "image": self.image,
             "variance": self.variance,
@@ -112,30 +111,6 @@ class CellStack:
     def fractions_of(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
         """Return the masked fractions (height, width) of one entry, by plane."""
         return planes_of_entry(self.mask_fractions, row)
-
-    def joined(self, other: CellStack) -> CellStack:
-        """Return a stack of the cells of both, sorted.
-
-        Raises
-        ------
-        ValueError
-            If a cell is in both, or they differ in their planes or in the size of anything.
-        """
-        mine, theirs = self._named_arrays(), other._named_arrays()
-        if list(mine) != list(theirs):
-            raise ValueError(f"One stack has {list(mine)}, the other {list(theirs)}.")
-        for name in mine:
-            # The cells come first in all arrays but that of the noise.
-            one, two = (
-                arrays[name].swapaxes(0, 1) if name == "noise" else arrays[name]
-                for arrays in (mine, theirs)
-            )
-            if one.shape[1:] != two.shape[1:]:
-                raise ValueError(
-                    f"{name} of a cell has the shape {one.shape[1:]} in one stack and "
-                    f"{two.shape[1:]} in the other."
-                )
-        return join_stacks([self, other])
 
     def packed_fractions(self) -> PackedPlanes:
         """Return the masked fractions as they take little memory."""
@@ -161,84 +136,3 @@ class CellStack:
                 name: values[chosen] for name, values in self.aperture_corrections.items()
             },
         )
-
-
-def unknown_noise_covariance(count: int) -> npt.NDArray[np.float32]:
-    """Return the covariances of cells of which nobody knows them, as a stack or a warp has them."""
-    return np.full((count, 1, 1), np.nan, np.float32)
-
-
-def join_stacks(stacks: Sequence[CellStack], *, pixels: CellPlanes | None = None) -> CellStack:
-    """Return a stack of the cells of all, sorted.
-
-    Parameters
-    ----------
-    stacks
-        They have different cells and the same planes, but that aperture corrections which some lack
-        are NaN in their cells.
-    pixels
-        The planes of all but masked fractions, if those of the stacks are parts of them, in the
-        order of the cells: they become the new stack's. None: planes are copied.
-    """
-    indices = [index for stack in stacks for index in stack.indices]
-    order = sorted(range(len(indices)), key=lambda row: indices[row])
-    rows = np.split(np.argsort(order), np.cumsum([len(stack.indices) for stack in stacks])[:-1])
-    schema = mask_schema(
-        {name: text for stack in stacks for name, text in stack.schema.descriptions.items()}
-    )
-    fractions: Mapping[str, npt.NDArray[np.float32]]
-    if pixels is None:
-        pixels = _copied_pixels(stacks, rows, schema)
-        fractions = dict(zip(stacks[0].mask_fractions, pixels.fractions, strict=True))
-    else:
-        assert order == list(range(len(indices))), "the stacks come in the order of the cells"
-        for stack in stacks:
-            if stack.schema != schema:
-                stack.mask[...] = translated_bits(stack.mask, stack.schema, schema)
-        fractions = PackedPlanes.joined([stack.packed_fractions() for stack in stacks])
-    corrections = sorted({name for stack in stacks for name in stack.aperture_corrections})
-
-    def join(pieces: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
-        example = next(piece for piece in pieces if piece is not None)
-        result = np.empty((len(indices), *example.shape[1:]), example.dtype)
-        for where, piece in zip(rows, pieces, strict=True):
-            # Only aperture corrections can be missing: some inputs may have those that others lack.
-            result[where] = np.nan if piece is None else piece
-        return result
-
-    return CellStack(
-        indices=tuple(indices[row] for row in order),
-        image=pixels.image,
-        variance=pixels.variance,
-        mask=pixels.mask,
-        schema=schema,
-        mask_fractions=fractions,
-        noise=pixels.noise,
-        psf=join([stack.psf for stack in stacks]),
-        noise_covariance=join([stack.noise_covariance for stack in stacks]),
-        aperture_corrections={
-            name: join([stack.aperture_corrections.get(name) for stack in stacks])
-            for name in corrections
-        },
-    )
-
-
-def _copied_pixels(
-    stacks: Sequence[CellStack], rows: Sequence[npt.NDArray[np.intp]], schema: MaskSchema
-) -> CellPlanes:
-    """Return the planes of some stacks in one, each at its rows."""
-    first, count = stacks[0], sum(len(stack.indices) for stack in stacks)
-    pixels = CellRoom(
-        count,
-        shape=YX(*first.image.shape[1:]),
-        n_noise=len(first.noise),
-        n_fractions=len(first.mask_fractions),
-    ).take(count)
-    for where, stack in zip(rows, stacks, strict=True):
-        pixels.image[where] = stack.image
-        pixels.variance[where] = stack.variance
-        pixels.mask[where] = translated_bits(stack.mask, stack.schema, schema)
-        pixels.noise[:, where] = stack.noise
-        for plane, name in zip(pixels.fractions, first.mask_fractions, strict=True):
-            plane[where] = stack.mask_fractions[name]
-    return pixels

@@ -41,10 +41,11 @@ from ...files.entry_archive import StoredArray, read_entries, read_rows
 from ...files.packed_planes import shapes_of_planes
 from ...psfs.cell_psf import CellPsf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
+from ..noise_covariance import unknown_noise_covariance
 from .choice import choose_filled, hull_of_cells
 from .coadd import MultipleCellCoadd
 from .inputs import CoaddInput, ranges_of_cells, rows_of_cells, to_coadd_provenance
-from .stack import CellStack, unknown_noise_covariance
+from .stack import CellStack
 from .stitching import stitch_image, stitch_mask
 
 

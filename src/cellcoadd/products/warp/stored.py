@@ -40,8 +40,8 @@ from ...files.archive_schema import ProductTree
 from ...files.columns import read_columns, write_columns
 from ...masks.stored import IntegerMaskModel, serialize_integer_mask
 from ...psfs.stored import StoredPsf, write_psf
-from ..cell_coadd.stack import unknown_noise_covariance
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
+from ..noise_covariance import unknown_noise_covariance
 from .compression import tiles_of
 from .warp import Warp, WarpInput
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CellPlanes", "CellRoom"]
+__all__ = ["CellRoom", "StackPlanes"]
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import YX
 
-from ...files.zeroed_memory import ZeroedMemory
+from ..files.zeroed_memory import ZeroedMemory
 
 
-class CellPlanes(NamedTuple):
-    """Pixels of cells, as `stack.CellStack` has them; one array for all masked fractions."""
+class StackPlanes(NamedTuple):
+    """Pixels of cells as a `CellStack` has them, with one array for all masked fractions."""
 
     image: npt.NDArray[np.float32]
     """(cells, height, width)"""
@@ -27,9 +27,9 @@ class CellPlanes(NamedTuple):
     fractions: npt.NDArray[np.float32]
     """(fractions, cells, height, width), made of zeros"""
 
-    def part(self, cell: int, place: tuple[slice, slice]) -> CellPlanes:
+    def part(self, cell: int, place: tuple[slice, slice]) -> StackPlanes:
         """Return views of a part of a cell; their axis of the cells is gone."""
-        return CellPlanes(
+        return StackPlanes(
             self.image[cell, *place],
             self.variance[cell, *place],
             self.mask[cell, *place],
@@ -37,9 +37,9 @@ class CellPlanes(NamedTuple):
             self.fractions[:, cell, *place],
         )
 
-    def rows(self, start: int, stop: int) -> CellPlanes:
+    def rows(self, start: int, stop: int) -> StackPlanes:
         """Return views of some cells."""
-        return CellPlanes(
+        return StackPlanes(
             self.image[start:stop],
             self.variance[start:stop],
             self.mask[start:stop],
@@ -67,7 +67,7 @@ class CellRoom:
 
     def __init__(self, n_cells: int, *, shape: YX[int], n_noise: int, n_fractions: int) -> None:
         one = (n_cells, *shape)
-        self._planes = CellPlanes(
+        self._planes = StackPlanes(
             np.empty(one, np.float32),
             np.empty(one, np.float32),
             np.empty(one, np.int32),
@@ -77,7 +77,7 @@ class CellRoom:
         self._n_fractions = n_fractions
         self._n_taken = 0
 
-    def take(self, count: int) -> CellPlanes:
+    def take(self, count: int) -> StackPlanes:
         """Return the planes of the next cells, to be written."""
         start, self._n_taken = self._n_taken, self._n_taken + count
         planes = self._planes.rows(start, self._n_taken)
@@ -85,6 +85,6 @@ class CellRoom:
         return planes._replace(fractions=ZeroedMemory(0).zeros(shape, np.float32))
 
     @property
-    def taken(self) -> CellPlanes:
+    def taken(self) -> StackPlanes:
         """All planes that were given out, without masked fractions."""
         return self._planes.rows(0, self._n_taken)
