@@ -1,7 +1,9 @@
 """Rules for the files themselves."""
 
 import re
+import statistics
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LONGEST = 450
+MEDIAN = 150
+MOST_IN_A_ROOM = 12
 NAMES_THAT_SAY_NOTHING = {"common", "helpers", "misc", "shared", "utils"}
 TEXT = {".cfg", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml"}
 
@@ -76,6 +80,25 @@ def test_no_python_file_is_long(texts: dict[str, str]) -> None:
         if name.endswith(".py") and "\n# %% [markdown]\n" not in text
     }
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_the_median_file_of_the_package_is_short(texts: dict[str, str]) -> None:
+    """Most ideas take a screen or two; where the median grows, they are no longer apart."""
+    lengths = [
+        text.count("\n")
+        for name, text in texts.items()
+        if name.startswith("src/cellcoadd/") and name.endswith(".py")
+    ]
+    assert statistics.median(lengths) < MEDIAN
+
+
+def test_no_room_of_the_products_is_a_hall(files: list[Path]) -> None:
+    """A folder with more files than one takes in at a glance holds several ideas."""
+    rooms = Counter(
+        path.parent for path in files if ROOT / "src/cellcoadd/products" in path.parents
+    )
+    assert len(rooms) > 3
+    assert {room.name: count for room, count in rooms.items() if count > MOST_IN_A_ROOM} == {}
 
 
 def test_every_module_is_named_by_its_idea(files: list[Path]) -> None:

@@ -31,9 +31,11 @@ from lsst.resources import ResourcePath
 
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_coadd.compression import CompressedCoadd, PixelCompression, compression_options
+from ..products.cell_coadd.compression import PixelCompression, compression_options
+from ..products.cell_coadd.stored import CompressedCoadd
 from ..products.warp import Warp
-from ..products.warp.compression import WARP_COMPRESSION, CompressedPlanes, CompressedWarp
+from ..products.warp.compression import WARP_COMPRESSION, CompressedPlanes
+from ..products.warp.stored import CompressedWarp
 from ..skymap import SkyMap
 from ..surveys.rubin import read_visit_image
 from ..surveys.visit_image_files import open_visit_image

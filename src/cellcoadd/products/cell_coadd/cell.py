@@ -9,7 +9,6 @@ __all__ = ["CellPlanes", "FilledCells", "SingleCellCoadd", "report_fields"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -27,10 +26,8 @@ from lsst.images.describe import (
 from ...cell_grid import Index2D, to_index2d
 from ...errors import MissingCellError
 from ..identifiers import ObservationIdentifiers
+from .content import CellCoaddContent
 from .inputs import RefusalReason, rows_of_cells
-
-if TYPE_CHECKING:
-    from .coadd import MultipleCellCoadd
 
 
 class CellPlanes(MaskedImage):
@@ -91,7 +88,7 @@ class CellPlanes(MaskedImage):
 class SingleCellCoadd(DescribableMixin):
     """One cell of a coadd. Made by `MultipleCellCoadd.cells`; its pixels are views."""
 
-    def __init__(self, parent: MultipleCellCoadd, index: Index2D, row: int) -> None:
+    def __init__(self, parent: CellCoaddContent, index: Index2D, row: int) -> None:
         self._parent = parent
         self._row = row
         self.index = index
@@ -166,7 +163,7 @@ class SingleCellCoadd(DescribableMixin):
             return NotImplemented
         return self.index == other.index and self._alone() == other._alone()
 
-    def _alone(self) -> MultipleCellCoadd:
+    def _alone(self) -> CellCoaddContent:
         return self._parent.subset([self.index]).without_idle_inputs()
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: B008
@@ -201,7 +198,7 @@ def report_fields(entries: Mapping[str, object]) -> list[ReportField]:
 class FilledCells(Mapping[Index2D, SingleCellCoadd]):
     """The filled cells by index; a `CellIJ` of lsst.images finds them as well."""
 
-    def __init__(self, parent: MultipleCellCoadd) -> None:
+    def __init__(self, parent: CellCoaddContent) -> None:
         self._parent = parent
         self._rows = {index: row for row, index in enumerate(parent.stack.indices)}
 

@@ -7,24 +7,18 @@ they are rounded, far below the noise.
 
 from __future__ import annotations
 
-__all__ = ["CompressedCoadd", "PixelCompression", "compression_options"]
+__all__ = ["PixelCompression", "compressed_planes", "compression_options"]
 
 import enum
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
+from lsst.images.fits import FitsCompressionOptions, PrecompressedImage
 
 from ...conventions import MAX_NOISE_REALIZATIONS
 from ...files.deflated_planes import deflated, table_of_deflated_tiles
 from ...files.rounded_planes import rounded
-
-if TYPE_CHECKING:
-    from lsst.images.serialization import OutputArchive
-
-    from .coadd import MultipleCellCoadd
-    from .stored import CellCoaddModel
+from .stack import CellStack
 
 
 class PixelCompression(enum.StrEnum):
@@ -43,7 +37,7 @@ class PixelCompression(enum.StrEnum):
 def compression_options(choice: PixelCompression) -> dict[str, FitsCompressionOptions | None]:
     """Return options by the name of a plane, as `lsst.images` archives take them.
 
-    Planes that a `CompressedCoadd` compresses are not among them.
+    Planes of `compressed_planes` are not among them.
     """
     # Stamps take a few MB; a single one is found more quickly when it is not compressed.
     options: dict[str, FitsCompressionOptions | None] = {"psf": None, "noise_covariance": None}
@@ -53,42 +47,29 @@ def compression_options(choice: PixelCompression) -> dict[str, FitsCompressionOp
     return options
 
 
-class CompressedCoadd:
-    """A coadd to be written, with planes that are compressed already.
+def compressed_planes(stack: CellStack, choice: PixelCompression) -> dict[str, PrecompressedImage]:
+    """Return the planes of a coadd that are compressed here, by their names in an archive.
 
     Parameters
     ----------
-    coadd
-        The coadd.
+    stack
+        The planes.
     choice
         What happens to images, variances and noise.
     """
-
-    def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
-        self._coadd = coadd
-        stack = coadd.stack
-        noisy: dict[str, npt.NDArray[np.float32]] = {
-            "image": stack.image,
-            "variance": stack.variance,
-            **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
-        }
-        compressed = {"mask": deflated(stack.mask, shuffled=False)}
-        fractions = stack.packed_fractions()
-        for name in fractions:
-            compressed[f"mask_fractions/{name}"] = table_of_deflated_tiles(
-                fractions.tiles(name), shape=fractions.shape, dtype=np.float32, shuffled=False
-            )
-        if choice is PixelCompression.LOSSLESS:
-            compressed |= {name: deflated(plane, shuffled=True) for name, plane in noisy.items()}
-        elif choice is PixelCompression.ROUNDED:
-            compressed |= {name: rounded(plane) for name, plane in noisy.items()}
-        # Writers of lsst.images look for an attribute of this name.
-        self._opaque_metadata = FitsOpaqueMetadata(
-            precompressed={name.upper(): plane for name, plane in compressed.items()}
+    noisy: dict[str, npt.NDArray[np.float32]] = {
+        "image": stack.image,
+        "variance": stack.variance,
+        **{f"noise/{number}": plane for number, plane in enumerate(stack.noise)},
+    }
+    compressed = {"mask": deflated(stack.mask, shuffled=False)}
+    fractions = stack.packed_fractions()
+    for name in fractions:
+        compressed[f"mask_fractions/{name}"] = table_of_deflated_tiles(
+            fractions.tiles(name), shape=fractions.shape, dtype=np.float32, shuffled=False
         )
-
-    def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
-        """Write to an lsst.images archive."""
-        from .stored import serialize_cell_coadd
-
-        return serialize_cell_coadd(self._coadd, archive, has_fractions=True)
+    if choice is PixelCompression.LOSSLESS:
+        compressed |= {name: deflated(plane, shuffled=True) for name, plane in noisy.items()}
+    elif choice is PixelCompression.ROUNDED:
+        compressed |= {name: rounded(plane) for name, plane in noisy.items()}
+    return compressed

@@ -10,7 +10,6 @@ __all__ = ["ExplodedCoadd"]
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -21,9 +20,7 @@ from lsst.images.describe import DescribableMixin, DescribeOptions, Report
 from ...cell_grid import BorderedCellGrid, Index2D
 from ...masks.planes import bits_of
 from .cell import report_fields
-
-if TYPE_CHECKING:
-    from .coadd import MultipleCellCoadd
+from .content import CellCoaddContent
 
 
 class ExplodedCoadd(DescribableMixin):
@@ -42,7 +39,7 @@ class ExplodedCoadd(DescribableMixin):
     A plane of 22 x 22 cells of 250 pixels takes 120 MB. Each is made when it is first asked for.
     """
 
-    def __init__(self, coadd: MultipleCellCoadd) -> None:
+    def __init__(self, coadd: CellCoaddContent) -> None:
         self._coadd = coadd
 
     @property

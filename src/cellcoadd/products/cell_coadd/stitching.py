@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["stitch_cells", "stitch_image", "stitch_mask", "stitch_plane"]
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -15,12 +14,10 @@ from lsst.images.cells import CellCoadd, CellField, CellGridBounds, CellPointSpr
 
 from ...cell_grid import BorderedCellGrid, Index2D, shared_box
 from ...masks.planes import DP2_NAMES, bits_of
-
-if TYPE_CHECKING:
-    from .coadd import MultipleCellCoadd
+from .content import CellCoaddContent
 
 
-def stitch_cells(coadd: MultipleCellCoadd) -> CellCoadd:
+def stitch_cells(coadd: CellCoaddContent) -> CellCoadd:
     """Return the inner regions of a coadd's cells as one image.
 
     The box is the hull of the filled cells. Inside of it, cells without input have image 0,
@@ -138,7 +135,7 @@ def stitch_plane[T: np.generic](
     return result
 
 
-def _cells_on_grid(coadd: MultipleCellCoadd, bbox: Box) -> CellGridBounds:
+def _cells_on_grid(coadd: CellCoaddContent, bbox: Box) -> CellGridBounds:
     """The grid's cells in a box, and which of them are empty."""
     whole = CellGridBounds(grid=coadd.grid.inner, bbox=coadd.grid.inner.bbox)[bbox]
     filled = {index.to_cell_ij() for index in coadd.stack.indices}
@@ -147,7 +144,7 @@ def _cells_on_grid(coadd: MultipleCellCoadd, bbox: Box) -> CellGridBounds:
 
 
 def _on_grid(
-    coadd: MultipleCellCoadd, values: npt.NDArray[np.floating], cells: CellGridBounds
+    coadd: CellCoaddContent, values: npt.NDArray[np.floating], cells: CellGridBounds
 ) -> npt.NDArray[np.float64]:
     """Values of the filled cells by row and column of the grid, NaN in empty ones."""
     size = cells.subgrid_size
@@ -159,7 +156,7 @@ def _on_grid(
 
 
 def _correction_field(
-    coadd: MultipleCellCoadd, values: npt.NDArray[np.float64], cells: CellGridBounds
+    coadd: CellCoaddContent, values: npt.NDArray[np.float64], cells: CellGridBounds
 ) -> CellField:
     """Aperture corrections by cell; one that has none counts as missing."""
     array = _on_grid(coadd, values, cells)

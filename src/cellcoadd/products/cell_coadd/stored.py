@@ -8,7 +8,7 @@ Butler. A box or a list of cells reads the tiles of these cells alone; the compo
 
 from __future__ import annotations
 
-__all__ = ["CellCoaddModel", "serialize_cell_coadd"]
+__all__ = ["CellCoaddModel", "CompressedCoadd", "serialize_cell_coadd"]
 
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from lsst.images import (
     SkyProjectionSerializationModel,
 )
 from lsst.images.cells import CellIJ, PatchDefinition
+from lsst.images.fits import FitsOpaqueMetadata
 from lsst.images.serialization import (
     InputArchive,
     InvalidParameterError,
@@ -44,6 +45,7 @@ from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
 from .choice import choose_filled, hull_of_cells
 from .coadd import MultipleCellCoadd
+from .compression import PixelCompression, compressed_planes
 from .inputs import CoaddInput, ranges_of_cells, rows_of_cells, to_coadd_provenance
 from .stack import CellStack
 from .stitching import stitch_image, stitch_mask
@@ -318,3 +320,27 @@ def serialize_cell_coadd(
         contributions=archive.add_structured_array(coadd.contributions, name="contributions"),
         contribution_ranges=ranges_of_cells(coadd.contributions, stack.indices),
     )
+
+
+class CompressedCoadd:
+    """A coadd to be written, with planes that are compressed already.
+
+    Parameters
+    ----------
+    coadd
+        The coadd.
+    choice
+        What happens to images, variances and noise.
+    """
+
+    def __init__(self, coadd: MultipleCellCoadd, choice: PixelCompression) -> None:
+        self._coadd = coadd
+        compressed = compressed_planes(coadd.stack, choice)
+        # Writers of lsst.images look for an attribute of this name.
+        self._opaque_metadata = FitsOpaqueMetadata(
+            precompressed={name.upper(): plane for name, plane in compressed.items()}
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> CellCoaddModel[Any]:
+        """Write to an lsst.images archive."""
+        return serialize_cell_coadd(self._coadd, archive, has_fractions=True)

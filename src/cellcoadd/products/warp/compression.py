@@ -8,7 +8,7 @@ in three times as long as everything else takes. The other planes compress well,
 
 from __future__ import annotations
 
-__all__ = ["WARP_COMPRESSION", "CompressedPlanes", "CompressedWarp", "tiles_of"]
+__all__ = ["WARP_COMPRESSION", "CompressedPlanes", "precompressed", "tiles_of"]
 
 import functools
 from collections.abc import Mapping
@@ -26,9 +26,6 @@ from ...masks.stored import serialize_integer_mask
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
 
-    from .stored import WarpModel
-    from .warp import Warp
-
 TILE_ROWS = 64
 """Rows of a compressed plane that make a tile; one row, the default, takes longer and is larger."""
 
@@ -38,30 +35,7 @@ WARP_COMPRESSION: Mapping[str, FitsCompressionOptions | None] = {
     "stamps": None,
     "noise_covariances": None,
 }
-"""Options by the name of a plane, as `lsst.images` archives take them, for a `CompressedWarp`."""
-
-
-class CompressedWarp:
-    """A warp to be written, with planes that are compressed already.
-
-    Parameters
-    ----------
-    warp
-        The warp.
-    """
-
-    def __init__(self, warp: Warp) -> None:
-        self._warp = warp
-        planes: dict[str, npt.NDArray[Any]] = {
-            "mask": plane_array(warp.mask),
-            "owner": warp.owner,
-            **{f"mask_fractions/{name}": p.array for name, p in warp.mask_fractions.items()},
-        }
-        self._opaque_metadata = _precompressed(planes)
-
-    def serialize(self, archive: OutputArchive[Any]) -> WarpModel[Any]:
-        """Write to an lsst.images archive."""
-        return self._warp.serialize(archive)
+"""Options by the name of a plane, as `lsst.images` archives take them."""
 
 
 class CompressedPlanes:
@@ -86,9 +60,9 @@ class CompressedPlanes:
         self._planes = planes
         self._archive_default_name = getattr(planes, "_archive_default_name", None)
         if isinstance(planes, Image):
-            self._opaque_metadata = _precompressed({"image": planes.array})
+            self._opaque_metadata = precompressed({"image": planes.array})
         else:
-            self._opaque_metadata = _precompressed(
+            self._opaque_metadata = precompressed(
                 {"mask": plane_array(planes.mask), "variance": planes.variance.array}
             )
 
@@ -118,7 +92,7 @@ def tiles_of(bbox: Box) -> tuple[int, int]:
     return min(TILE_ROWS, bbox.y.size), bbox.x.size
 
 
-def _precompressed(planes: Mapping[str, npt.NDArray[Any]]) -> FitsOpaqueMetadata:
+def precompressed(planes: Mapping[str, npt.NDArray[Any]]) -> FitsOpaqueMetadata:
     """Return compressed planes where writers of lsst.images look for them."""
     return FitsOpaqueMetadata(
         precompressed={

@@ -6,7 +6,7 @@ Butler.
 
 from __future__ import annotations
 
-__all__ = ["WarpModel", "serialize_warp"]
+__all__ = ["CompressedWarp", "WarpModel", "serialize_warp"]
 
 import functools
 from typing import Any, ClassVar
@@ -38,11 +38,12 @@ from ...cell_grid import BorderedCellGrid, Index2D, shared_box
 from ...errors import MissingCellError
 from ...files.archive_schema import ProductTree
 from ...files.columns import read_columns, write_columns
+from ...masks.planes import plane_array
 from ...masks.stored import IntegerMaskModel, serialize_integer_mask
 from ...psfs.stored import StoredPsf, write_psf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
-from .compression import tiles_of
+from .compression import precompressed, tiles_of
 from .warp import Warp, WarpInput
 
 
@@ -256,3 +257,26 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
             for name, image in warp.mask_fractions.items()
         },
     )
+
+
+class CompressedWarp:
+    """A warp to be written, with planes that are compressed already.
+
+    Parameters
+    ----------
+    warp
+        The warp.
+    """
+
+    def __init__(self, warp: Warp) -> None:
+        self._warp = warp
+        planes: dict[str, npt.NDArray[Any]] = {
+            "mask": plane_array(warp.mask),
+            "owner": warp.owner,
+            **{f"mask_fractions/{name}": p.array for name, p in warp.mask_fractions.items()},
+        }
+        self._opaque_metadata = precompressed(planes)
+
+    def serialize(self, archive: OutputArchive[Any]) -> WarpModel[Any]:
+        """Write to an lsst.images archive."""
+        return serialize_warp(self._warp, archive)

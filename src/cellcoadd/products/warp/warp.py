@@ -30,7 +30,7 @@ from ...masks.planes import bits_of
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_arrays
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
-from .compression import WARP_COMPRESSION, CompressedWarp
+from .compression import WARP_COMPRESSION
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
@@ -317,6 +317,8 @@ class Warp(DescribableMixin):
         FileExistsError
             If there is such a file and it is not to be replaced.
         """
+        from .stored import CompressedWarp
+
         write_product(
             CompressedWarp(self), path, overwrite=overwrite, compression_options=WARP_COMPRESSION
         )
