@@ -16,6 +16,8 @@ from lsst.images.cells import CellCoadd
 
 from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.analysis.input_table import tabulate_inputs
+from cellcoadd.files.checksums import verify_file
+from cellcoadd.files.fits_units import units_of
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.products.warp import Warp
@@ -170,10 +172,13 @@ def test_one_process_gives_the_bits_of_two_and_the_variance_can_be_chosen(
     assert 0.4 < np.median(from_scatter[both]) / np.median(from_inputs[both]) < 0.75
 
 
-def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -> None:
+def test_what_is_made_of_a_coadd_is_of_public_types(
+    copied: Path, output: str, tmp_path: Path
+) -> None:
     """`lsst.images` alone reads the stitched coadd; its pixels are the inner regions of the cells.
 
-    The tables of cells and inputs come back from their Parquet files with units and meanings.
+    It has checksums, of which none stays behind when somebody writes it anew. The tables of cells
+    and inputs come back from their Parquet files with units and meanings.
     """
     done = run_command(
         "pipetask", "run", "-b", copied, "-i", output, "-o", "u/made",
@@ -187,6 +192,10 @@ def test_what_is_made_of_a_coadd_is_of_public_types(copied: Path, output: str) -
         inputs = butler.get("deepCoaddCell_inputTable", COADD)
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections=output)
     assert isinstance(stitched, CellCoadd)
+    (file,) = (copied / "u" / "made").rglob("deepCoaddCell_stitched*.fits")
+    assert verify_file(file).sealed > 10
+    stitched.write(str(tmp_path / "again.fits"))
+    assert verify_file(tmp_path / "again.fits").sealed == 0
     for cell in coadd.cells.values():
         place = cell.inner.bbox.slice_within(stitched.bbox)
         np.testing.assert_array_equal(
@@ -274,3 +283,30 @@ def test_every_refused_detector_has_a_reason(coadded: Coadded, output: str) -> N
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
     reasons = {RefusalReason(int(value)) for value in np.unique(coadd.contributions["reason"])}
     assert {RefusalReason.ACCEPTED, RefusalReason.OVERLAP} <= reasons
+
+
+def test_every_file_of_a_run_has_checksums(coadded: Coadded, output: str) -> None:
+    """Whichever formatter wrote it."""
+    done = run_command("cellcoadd", "verify", coadded.root / output)
+    assert done.exit_code == 0, done.output
+    assert "Without checksums" not in done.output
+    written = [path for path in (coadded.root / output).rglob("*.fits") if path.is_file()]
+    assert len(written) == 7  # three visits, each with its masked fraction, and the coadd
+    assert f"As written: {len(written)} files" in done.output
+
+
+def test_a_damaged_warp_is_not_added_up(copied: Path, pipeline_file: Path, output: str) -> None:
+    """Its pixels are not compressed: without the checksum nobody would notice."""
+    warp = next(path for path in sorted((copied / output).rglob("*directWarp_*_1230_*.fits")))
+    content = bytearray(warp.read_bytes())
+    with open(warp, "rb") as stream:
+        image = next(unit for unit in units_of(stream) if unit.name[0] == "IMAGE")
+    content[(image.address + image.end) // 2] ^= 1
+    warp.write_bytes(content)
+    done = run_command(
+        "pipetask", "run", "--register-dataset-types",
+        "-b", copied, "-i", output, "-o", "u/someone/again",
+        "-p", f"{pipeline_file}#assembleCellCoadd",
+    )  # fmt: skip
+    assert done.exit_code != 0
+    assert f"{warp.name}: it cannot be read, it is damaged: HDU 1 (IMAGE)" in done.output

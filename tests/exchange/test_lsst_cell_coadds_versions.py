@@ -15,6 +15,7 @@ from lsst.images.cells import PatchDefinition
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.exchange.lsst_cell_coadds.names import INPUT_COLUMNS
+from cellcoadd.files.sealing import seal_file
 from cellcoadd.masks.planes import bits_of
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 
@@ -36,6 +37,7 @@ def edited(path: Path, target: Path, change: Callable[[fits.HDUList], object]) -
     with fits.open(path, memmap=False) as hdus:
         change(hdus)
         hdus.writeto(target)
+    seal_file(target)  # changed on purpose
     return target
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 __all__ = [
     "CellCoaddFormatter",
     "HealSparseMapFormatter",
+    "ProductFormatter",
     "ReportFormatter",
     "SkyMapFormatter",
     "VisitImageFileFormatter",
@@ -25,10 +26,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from lsst.daf.butler import FormatterV2
-from lsst.images.fits import FitsCompressionOptions
+from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 from lsst.images.formatters import GenericFormatter
 from lsst.resources import ResourcePath
 
+from ..files.checksums import check_file
+from ..files.reading import check_before_parts
+from ..files.sealing import seal_file
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.compression import PixelCompression, compression_options
@@ -109,7 +113,48 @@ class VisitImageFileFormatter(GenericFormatter):
         return bool(self.file_descriptor.location.uri.isLocal)
 
 
-class WarpFormatter(GenericFormatter):
+class ProductFormatter(GenericFormatter):
+    """Products as FITS files with checksums, by which a file that is read whole is verified.
+
+    Of a file that is read in parts nothing is verified, unless the parts are read in
+    `files.reading.parts_of_sound_files`.
+    """
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the product and seal its file."""
+        super().write_local_file(in_memory_dataset, uri)
+        if uri.getExtension() == ".fits":
+            seal_file(uri.ospath)
+
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read a part as the base class does, of a file that is sound if somebody asked for it."""
+        if uri.isLocal and uri.getExtension() == ".fits":
+            check_before_parts(uri.ospath)
+        return super().read_from_uri(uri, component, expected_size)
+
+    def read_from_local_file(
+        self, path: str, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read the product from a file that is sound, or a part of it."""
+        if component is None and not self.file_descriptor.parameters and path.endswith(".fits"):
+            check_file(path)
+        product = super().read_from_local_file(path, component, expected_size)
+        _forget_checksums(product)
+        return product
+
+
+def _forget_checksums(product: Any) -> None:
+    """Drop the checksums among the cards that lsst.images keeps for files written of a product."""
+    kept = getattr(product, "_opaque_metadata", None)
+    if isinstance(kept, FitsOpaqueMetadata):
+        for header in kept.headers.values():
+            for keyword in ("CHECKSUM", "DATASUM"):
+                header.remove(keyword, ignore_missing=True)
+
+
+class WarpFormatter(ProductFormatter):
     """Warps as FITS files, to the bit: see `products.warp.compression`.
 
     A recipe of the repository's configuration can say otherwise of planes that are named there.
@@ -120,6 +165,7 @@ class WarpFormatter(GenericFormatter):
     ) -> Any:
         """Read a warp in the quick way, and its components as the base class does."""
         if component is None and uri.isLocal:
+            check_before_parts(uri.ospath)
             return Warp.read(uri, **(self.file_descriptor.parameters or {}))
         return super().read_from_uri(uri, component, expected_size)
 
@@ -133,7 +179,7 @@ class WarpFormatter(GenericFormatter):
         return {**WARP_COMPRESSION, **super()._get_compression_options()}
 
 
-class WarpPlanesFormatter(GenericFormatter):
+class WarpPlanesFormatter(ProductFormatter):
     """What goes with warps, noise and masked fractions: written as warps are."""
 
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
@@ -147,7 +193,7 @@ class WarpPlanesFormatter(GenericFormatter):
         return {**WARP_COMPRESSION, **super()._get_compression_options()}
 
 
-class CellCoaddFormatter(GenericFormatter):
+class CellCoaddFormatter(ProductFormatter):
     """Coadds as FITS files with one compressed tile a cell.
 
     The write parameter ``recipe`` is a `PixelCompression`, or a recipe of the repository's
@@ -203,6 +249,7 @@ class HealSparseMapFormatter(FormatterV2):
     def write_local_file(self, in_memory_dataset: HealSparseMap, uri: ResourcePath) -> None:
         """Write the map; integer maps are compressed without loss."""
         in_memory_dataset.write(uri.ospath, clobber=True)
+        seal_file(uri.ospath)
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1
@@ -213,6 +260,8 @@ class HealSparseMapFormatter(FormatterV2):
         if component == "coverage":
             return healsparse.HealSparseCoverage.read(path)
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
+        if not parameters:
+            check_file(path)
         return healsparse.HealSparseMap.read(
             path,
             pixels=parameters.get("pixels"),

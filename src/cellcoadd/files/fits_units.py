@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "FitsUnit", "axes_of", "units_of"]
+__all__ = ["BLOCK", "CARD", "FitsUnit", "axes_of", "units_of"]
 
 import dataclasses
 import math
@@ -14,7 +14,8 @@ from typing import IO, Any
 BLOCK = 2880
 """Bytes; all that is in a FITS file takes whole ones."""
 
-_CARD_LENGTH = 80
+CARD = 80
+"""Bytes of a line of a header."""
 _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
 type Header = dict[str, Any]
@@ -23,10 +24,21 @@ type Header = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class FitsUnit:
-    """A header, and where in the file the data begin that it describes."""
+    """A header, and where in the file it and the data are that it describes."""
 
     header: Header
+    start: int
+    """Address of the header."""
     address: int
+    """Address of the data."""
+
+    @property
+    def end(self) -> int:
+        """Address after the data, which fill whole blocks."""
+        axes = axes_of(self.header, "NAXIS")
+        elements = self.header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0)
+        size: int = abs(self.header["BITPIX"]) // 8 * self.header.get("GCOUNT", 1) * elements
+        return self.address + size + -size % BLOCK
 
     @property
     def name(self) -> tuple[str, int]:
@@ -40,19 +52,21 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
     Raises
     ------
     OSError
-        If the file ends within a header, or a header is not ASCII.
+        If the file ends within a header, or a header is not ASCII or not that of an HDU.
     """
     end = stream.seek(0, os.SEEK_END)
     address = 0
     while address < end:
         stream.seek(address)
         header = _read_header(stream)
-        unit = FitsUnit(header, stream.tell())
+        unit = FitsUnit(header, address, stream.tell())
+        try:
+            address = unit.end
+        except (KeyError, TypeError, ValueError) as error:
+            raise OSError("The FITS file has a header without sizes; it is broken.") from error
+        if address < unit.address:
+            raise OSError("The FITS file has an HDU of negative size; it is broken.")
         yield unit
-        axes = axes_of(header, "NAXIS")
-        elements = header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0)
-        size = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * elements
-        address = unit.address + size + -size % BLOCK
 
 
 def axes_of(header: Header, keyword: str) -> list[int]:
@@ -70,8 +84,8 @@ def _read_header(stream: IO[bytes]) -> Header:
         if not data.isascii():
             raise OSError("The FITS file has a header that is no text; it is broken.")
         block = data.decode("ascii")
-        for start in range(0, BLOCK, _CARD_LENGTH):
-            card = block[start : start + _CARD_LENGTH]
+        for start in range(0, BLOCK, CARD):
+            card = block[start : start + CARD]
             if card.startswith("END "):
                 return values
             if match := _CARD.match(card):

@@ -1,10 +1,11 @@
-"""Errors of files that cannot be read, so that each names its file, the reason and the way out."""
+"""Files that are read: sound as a whole, and named with reason and way out where they are not."""
 
 from __future__ import annotations
 
-__all__ = ["errors_named"]
+__all__ = ["check_before_parts", "errors_named", "parts_of_sound_files", "sound_file"]
 
 import contextlib
+import contextvars
 from collections.abc import Iterator
 from typing import IO
 
@@ -13,6 +14,10 @@ from lsst.images.serialization import InvalidComponentError, InvalidParameterErr
 from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..errors import CellCoaddError, UnusableInputError
+from .checksums import check_file
+
+_SOUND: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("_SOUND", default=None)
+"""Files that were found sound in a block that asks for it."""
 
 _PASS_ON = (CellCoaddError, InvalidComponentError, InvalidParameterError, OSError)
 
@@ -40,11 +45,77 @@ def errors_named(path: ResourcePathExpression | IO[bytes], kind: type) -> Iterat
         # Astropy raises OSError without a number for what is no FITS file.
         if isinstance(error, _PASS_ON) and getattr(error, "errno", 0) is not None:
             raise
-        name = str(getattr(path, "name", path) if hasattr(path, "seek") else path)
+        name = _name_of(path)
         reason = _what_else_it_is(name) or f"({type(error).__name__}: {error})"
         raise UnusableInputError(
             name, f"it cannot be read as a {kind.__name__}; {reason}"
         ) from error
+
+
+@contextlib.contextmanager
+def sound_file(
+    path: ResourcePathExpression | IO[bytes],
+) -> Iterator[ResourcePathExpression | IO[bytes]]:
+    """Give a file that is to be read whole, after its checksums were verified.
+
+    Parameters
+    ----------
+    path
+        The file, or one that is open. What is no FITS file, or compressed as a whole (gzip has a
+        checksum of its own), is given as it is.
+
+    Yields
+    ------
+    file
+        The same, on this computer.
+
+    Raises
+    ------
+    UnusableInputError
+        If an HDU is damaged.
+    """
+    if not isinstance(path, ResourcePathExpression):
+        check_file(path, name=_name_of(path))
+        yield path
+        return
+    place = ResourcePath(path)
+    with place.as_local() as local:
+        if place.getExtension() == ".fits":
+            check_file(local.ospath, name=str(path))
+        yield local
+
+
+@contextlib.contextmanager
+def parts_of_sound_files() -> Iterator[None]:
+    """Have files verified of which parts are read in this block, each once.
+
+    For who reads all of a file in parts, such as the strips of a patch. Who reads one cell does not
+    want to read the rest for it.
+    """
+    token = _SOUND.set(set())
+    try:
+        yield
+    finally:
+        _SOUND.reset(token)
+
+
+def check_before_parts(path: str) -> None:
+    """Verify a file of which a part is to be read, if somebody wants that; once in their block.
+
+    Raises
+    ------
+    UnusableInputError
+        If an HDU is damaged.
+    """
+    sound = _SOUND.get()
+    if sound is not None and path not in sound:
+        check_file(path)
+        sound.add(path)
+
+
+def _name_of(path: ResourcePathExpression | IO[bytes]) -> str:
+    """Return the name of a file, or of one that is open."""
+    return str(getattr(path, "name", path) if hasattr(path, "seek") else path)
 
 
 def _what_else_it_is(path: ResourcePathExpression) -> str | None:

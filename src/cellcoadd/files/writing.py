@@ -13,6 +13,8 @@ from lsst.images.fits import FitsCompressionOptions
 from lsst.images.serialization import write_archive
 from lsst.resources import ResourcePath, ResourcePathExpression
 
+from .sealing import seal_file
+
 
 @contextlib.contextmanager
 def whole_file(path: ResourcePathExpression, *, overwrite: bool = False) -> Iterator[Path]:
@@ -60,7 +62,7 @@ def write_product(
     overwrite: bool,
     compression_options: Mapping[str, FitsCompressionOptions | None],
 ) -> None:
-    """Write something that `lsst.images` archives take to a FITS file of its own.
+    """Write something that `lsst.images` archives take to a FITS file of its own, with checksums.
 
     Parameters
     ----------
@@ -80,3 +82,4 @@ def write_product(
         raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
     with whole_file(path, overwrite=overwrite) as unfinished:
         write_archive(product, str(unfinished), compression_options=compression_options)
+        seal_file(unfinished)

@@ -41,6 +41,7 @@ from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
 from ..coaddition.strips import assemble_in_strips, strips_of
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..files.reading import parts_of_sound_files
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.warp import Warp
 from ..skymap import Patch, SkyMap
@@ -270,12 +271,13 @@ class AssembleCellCoaddTask(PipelineTask):
             cells=self._cells_of(patch),
             stored=True,
         )
-        coadd = assemble_in_strips(
-            functools.partial(self._load, butlerQC, self._usable(inputRefs)),
-            patch,
-            strips,
-            settings=settings,
-        )
+        with parts_of_sound_files():
+            coadd = assemble_in_strips(
+                functools.partial(self._load, butlerQC, self._usable(inputRefs)),
+                patch,
+                strips,
+                settings=settings,
+            )
         butlerQC.put(self._outputs(coadd, patch), outputRefs)
 
     def run(self, *, visits: Iterable[VisitOnPatch], patch: Patch) -> Struct:

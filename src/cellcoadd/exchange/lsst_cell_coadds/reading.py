@@ -16,6 +16,7 @@ from lsst.images import Box, Image, Mask, MaskSchema, SkyProjection, TractFrame
 from lsst.images.cells import CellIJ, CoaddProvenance, PatchDefinition
 
 from ...cell_grid import BorderedCellGrid, Index2D
+from ...files.checksums import check_file
 from ...masks.planes import ALL_PLANES
 from ...products.cell_coadd import MultipleCellCoadd
 from ...products.cell_coadd.choice import choose_filled, hull_of_cells
@@ -312,7 +313,8 @@ def read_lsst_cell_coadds(
     Raises
     ------
     UnusableInputError
-        If the file is no such coadd, is of an unknown version, or is broken; it names the place.
+        If the file is no such coadd, is of an unknown version, or is broken; it names the place. A
+        file that is read whole must agree with its checksums, if it has any.
     MissingCellError
         If no filled cell is in the box.
     ValueError
@@ -322,5 +324,7 @@ def read_lsst_cell_coadds(
     -----
     The package's docstring says what a file lacks and what is put in its place.
     """
+    if bbox is None and cells is None and Path(path).suffix == ".fits" and Path(path).is_file():
+        check_file(Path(path))
     with open_lsst_cell_coadds(path, patch=patch, mask_planes=mask_planes) as file:
         return file.read(bbox=bbox, cells=cells)

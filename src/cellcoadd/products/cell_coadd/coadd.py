@@ -26,7 +26,7 @@ from lsst.resources import ResourcePathExpression
 
 from ...cell_grid import Index2D
 from ...files.entry_archive import read_product
-from ...files.reading import errors_named
+from ...files.reading import errors_named, sound_file
 from ...files.writing import write_product
 from .cell import FilledCells, report_fields
 from .choice import check_choice
@@ -122,7 +122,7 @@ class MultipleCellCoadd(CellCoaddContent, DescribableMixin):
         check_choice(bbox=bbox, cells=cells)
         with errors_named(path, cls):
             if bbox is None and cells is None:
-                with open_archive(path, cls) as reader:
+                with sound_file(path) as whole, open_archive(whole, cls) as reader:
                     return reader.read()
             return read_product(path, cls, bbox=bbox, cells=cells)
 

@@ -1,0 +1,332 @@
+"""Checksums: what was written is read, and one wrong byte anywhere in it is found."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lsst.images import MaskedImage
+from lsst.images.serialization import read_archive, write_archive
+
+from cellcoadd.errors import UnusableInputError
+from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
+from cellcoadd.files.checksums import check_file, encode_sum, folded, sum_of, verify_file
+from cellcoadd.files.fits_units import BLOCK, CARD, FitsUnit, units_of
+from cellcoadd.files.reading import check_before_parts, parts_of_sound_files
+from cellcoadd.files.sealing import seal_file
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.products.cell_coadd.compression import PixelCompression
+from cellcoadd.products.warp import Warp
+from cellcoadd.warping.direct import DirectWarp
+
+ONES = 0xFFFFFFFF
+
+
+@pytest.fixture(scope="module")
+def coadd_file(cell_coadd: MultipleCellCoadd, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do not change it."""
+    path: Path = tmp_path_factory.mktemp("coadd") / "coadd.fits"
+    cell_coadd.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def warp_file(direct_warps: list[DirectWarp], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do not change it."""
+    path: Path = tmp_path_factory.mktemp("warp") / "warp.fits"
+    direct_warps[1].warp.write(path)
+    return path
+
+
+def units_in(path: Path) -> list[FitsUnit]:
+    with open(path, "rb") as stream:
+        return list(units_of(stream))
+
+
+def with_flipped_byte(path: Path, target: Path, place: int) -> Path:
+    """A copy in which one byte is another."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x04
+    target.write_bytes(content)
+    return target
+
+
+def places_of_tiles(path: Path) -> Iterator[tuple[str, int]]:
+    """The name of each HDU with data, and a byte in the middle of each of its tiles or rows."""
+    for number, unit in enumerate(units_in(path)):
+        if unit.end == unit.address:
+            continue
+        name = f"HDU {number} ({unit.header.get('EXTNAME', 'PRIMARY')})"
+        rows = unit.header["NAXIS2"] if unit.header["XTENSION"] == "BINTABLE" else 4
+        for row in range(rows):
+            yield name, unit.address + (2 * row + 1) * (unit.end - unit.address) // (2 * rows)
+
+
+def astropy_accepts(path: Path) -> bool:
+    """Whether astropy finds all checksums right; it warns where it does not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True, disable_image_compression=True) as hdus:
+            return all("CHECKSUM" in hdu.header and "DATASUM" in hdu.header for hdu in hdus)
+
+
+@pytest.mark.parametrize(
+    ("data", "total"),
+    [
+        (b"", 0),
+        (b"\x00\x00\x00\x01\x00\x00\x00\x02", 3),
+        (b"\x80\x00\x00\x00\x80\x00\x00\x00", 1),  # the carry comes back at the other end
+        (b"\xff\xff\xff\xff\xff\xff\xff\xff", ONES),  # -0 and -0 are -0
+    ],
+)
+def test_words_are_added_with_the_carry_at_the_end(data: bytes, total: int) -> None:
+    """Worked out by hand, words are big-endian."""
+    assert sum_of(data, 0, len(data)) == total
+
+
+@given(st.integers(0, ONES))
+def test_a_sum_and_its_code_make_minus_zero(value: int) -> None:
+    """Letters and digits alone, which read as words with the text one byte before a word."""
+    text = encode_sum(value).encode()
+    assert text.isalnum()
+    rotated = text[1:] + text[:1]
+    zeros = sum_of(b"0" * 16, 0, 16)
+    assert folded(value + sum_of(rotated, 0, 16) + (ONES - zeros)) == ONES
+
+
+@pytest.mark.parametrize("choice", PixelCompression)
+def test_the_coadds_that_we_write_are_sealed(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path, choice: PixelCompression
+) -> None:
+    """In all HDUs, as astropy sees it too."""
+    path = tmp_path / "coadd.fits"
+    cell_coadd.write(path, compression=choice)
+    verdict = verify_file(path)
+    assert verdict.hdus == verdict.sealed == len(units_in(path)) > 8
+    assert verdict.damage == ()
+    assert astropy_accepts(path)
+
+
+def test_warps_are_sealed(warp_file: Path) -> None:
+    """As coadds are."""
+    verdict = verify_file(warp_file)
+    assert verdict.hdus == verdict.sealed > 8
+    assert verdict.damage == ()
+    assert astropy_accepts(warp_file)
+
+
+@pytest.mark.parametrize("choice", PixelCompression)
+def test_a_byte_in_any_tile_of_a_coadd_is_found(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path, choice: PixelCompression
+) -> None:
+    """By verification and by a whole read, which name the file and the HDU."""
+    path = tmp_path / "coadd.fits"
+    cell_coadd.write(path, compression=choice)
+    seen = set()
+    for name, place in places_of_tiles(path):
+        bad = with_flipped_byte(path, tmp_path / "bad.fits", place)
+        (sentence,) = verify_file(bad).damage
+        assert sentence.startswith(f"{name} has data that add up to ")
+        with pytest.raises(UnusableInputError) as caught:
+            MultipleCellCoadd.read(bad)
+        assert str(bad) in str(caught.value)
+        assert name in str(caught.value)
+        assert "verify --seal" in str(caught.value)
+        seen.add(name)
+    assert len(seen) >= 9
+
+
+def test_a_byte_in_any_tile_of_a_warp_is_found(warp_file: Path, tmp_path: Path) -> None:
+    """Its planes are not compressed, so that nothing else would notice."""
+    seen = set()
+    for name, place in places_of_tiles(warp_file):
+        bad = with_flipped_byte(warp_file, tmp_path / "bad.fits", place)
+        with pytest.raises(UnusableInputError) as caught:
+            Warp.read(bad)
+        assert str(bad) in str(caught.value)
+        assert name in str(caught.value)
+        seen.add(name)
+    assert len(seen) >= 9
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_wrong_byte_anywhere_is_found(
+    coadd_file: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    """In headers and what fills blocks as in pixels: every bit of a file is in a sum."""
+    content = bytearray(coadd_file.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    bad = tmp_path / "bad.fits"
+    bad.write_bytes(content)
+    assert verify_file(bad).damage
+    with pytest.raises(UnusableInputError, match=r"bad\.fits"):
+        MultipleCellCoadd.read(bad)
+
+
+def test_a_file_that_is_cut_off_is_found(coadd_file: Path, tmp_path: Path) -> None:
+    """Between two HDUs, too, where it is a good FITS file of less."""
+    units = units_in(coadd_file)
+    cut = tmp_path / "cut.fits"
+    cut.write_bytes(coadd_file.read_bytes()[: units[3].end - BLOCK])
+    assert "HDU 3 (MASK) is cut off: 2880 bytes are missing" in verify_file(cut).damage
+    cut.write_bytes(coadd_file.read_bytes()[: units[3].end])
+    with pytest.raises(UnusableInputError, match=r"cut\.fits"):
+        MultipleCellCoadd.read(cut)
+
+
+def test_a_lost_card_is_found(coadd_file: Path, tmp_path: Path) -> None:
+    """Who could take a checksum away unseen could change the rest."""
+    lost = tmp_path / "lost.fits"
+    content = coadd_file.read_bytes()
+    lost.write_bytes(content.replace(b"CHECKSUM=", b"CHECKSUN=", 2))
+    assert any("has lost its CHECKSUM" in sentence for sentence in verify_file(lost).damage)
+
+
+def test_single_cells_are_read_without_the_rest(coadd_file: Path, tmp_path: Path) -> None:
+    """A damaged cell does not keep anybody from the others; adding all up takes too long."""
+    place = next(place for name, place in places_of_tiles(coadd_file) if "IMAGE" in name)
+    bad = with_flipped_byte(coadd_file, tmp_path / "bad.fits", place)
+    whole = MultipleCellCoadd.read(coadd_file)
+    last = list(whole.cells)[-1:]
+    assert MultipleCellCoadd.read(bad, cells=last) == whole.subset(last)
+
+
+def test_files_that_are_read_in_strips_are_verified_once(
+    warp_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads all of a file, strip after strip, asks for it; others do not pay for it."""
+    *_, (_, place) = places_of_tiles(warp_file)
+    bad = with_flipped_byte(warp_file, tmp_path / "bad.fits", place)
+    check_before_parts(str(bad))
+    with parts_of_sound_files():
+        with pytest.raises(UnusableInputError, match=r"bad\.fits"):
+            check_before_parts(str(bad))
+        check_before_parts(str(warp_file))
+        looked_at: list[str] = []
+        monkeypatch.setattr("cellcoadd.files.reading.check_file", looked_at.append)
+        check_before_parts(str(warp_file))
+    check_before_parts(str(bad))
+    assert looked_at == []
+
+
+def test_an_open_file_is_verified(coadd_file: Path, tmp_path: Path) -> None:
+    """As one that is named."""
+    with open(coadd_file, "rb") as stream:
+        assert MultipleCellCoadd.read(stream) == MultipleCellCoadd.read(coadd_file)
+    place = next(place for name, place in places_of_tiles(coadd_file) if "MASK" in name)
+    bad = with_flipped_byte(coadd_file, tmp_path / "bad.fits", place)
+    with open(bad, "rb") as stream, pytest.raises(UnusableInputError, match=r"bad\.fits.*MASK"):
+        MultipleCellCoadd.read(stream)
+
+
+def test_a_file_compressed_as_a_whole_is_verified(coadd_file: Path, tmp_path: Path) -> None:
+    """By what is in it; one that cannot be unpacked is named."""
+    packed = tmp_path / "coadd.fits.gz"
+    packed.write_bytes(gzip.compress(coadd_file.read_bytes()))
+    assert verify_file(packed) == verify_file(coadd_file)
+    packed.write_bytes(packed.read_bytes()[:-3000])
+    with pytest.raises(UnusableInputError, match=r"coadd\.fits\.gz: it cannot be unpacked"):
+        verify_file(packed)
+    with pytest.raises(OSError, match="unpack it first"):
+        seal_file(packed)
+
+
+def test_files_without_checksums_pass(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
+    """Those of older versions are read as before, and said to have none."""
+    path = tmp_path / "older.fits"
+    write_archive(cell_coadd, path)
+    verdict = verify_file(path)
+    assert verdict.sealed == 0
+    assert verdict.damage == ()
+    check_file(path)
+    assert MultipleCellCoadd.read(path) == cell_coadd
+
+
+def test_what_is_no_fits_file_has_no_verdict(tmp_path: Path) -> None:
+    """An empty file, too."""
+    for content in (b"", b"no image " * 1000):
+        path = tmp_path / "text.fits"
+        path.write_bytes(content)
+        with pytest.raises(UnusableInputError, match=r"text\.fits: it is not a FITS file"):
+            verify_file(path)
+
+
+@pytest.mark.parametrize("cards", range(26, 64))
+def test_headers_get_room(tmp_path: Path, cards: int) -> None:
+    """However full the last block is; data and other cards stay as they are."""
+    path = tmp_path / "image.fits"
+    pixels = np.arange(7, dtype=np.float32)
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels)])
+    for number in range(cards):
+        hdus[0].header[f"KEY{number}"] = number
+    hdus.writeto(path)
+    for _ in range(2):  # sealed again it is the same
+        seal_file(path)
+        assert path.stat().st_size % BLOCK == 0
+        assert verify_file(path).damage == ()
+        assert astropy_accepts(path)
+        with fits.open(path) as found:
+            assert found[0].header["KEY7"] == 7
+            assert len(found[0].header) == len(hdus[0].header) + 2
+            np.testing.assert_array_equal(found[1].data, pixels)
+
+
+@pytest.mark.parametrize("cards", [0, *range(22, 30)])
+def test_archives_stay_readable_where_headers_get_room(
+    direct_warps: list[DirectWarp], tmp_path: Path, cards: int
+) -> None:
+    """They keep the addresses of their HDUs, which move with them."""
+    planes = direct_warps[0].noise_images[0]
+    masked = direct_warps[0].warp.masked_image
+    path = tmp_path / "planes.fits"
+
+    def fill(header: fits.Header) -> None:
+        for number in range(cards):
+            header[f"KEY{number}"] = number
+
+    write_archive(masked, path, update_header=fill)
+    before = path.stat().st_size
+    seal_file(path)
+    assert verify_file(path).damage == ()
+    read = read_archive(path, MaskedImage)
+    np.testing.assert_array_equal(read.image.array, masked.image.array)
+    np.testing.assert_array_equal(read.variance.array, masked.variance.array)
+    np.testing.assert_array_equal(read.mask.array, masked.mask.array)
+    assert planes is not None
+    assert cards == 0 or (path.stat().st_size > before) == any_header_was_full(path, before)
+
+
+def any_header_was_full(path: Path, before: int) -> bool:
+    """Whether a block more was needed for the two cards of any header."""
+    with fits.open(path, disable_image_compression=True) as hdus:
+        lengths = [len(hdu.header) + 1 for hdu in hdus]
+    per_block = BLOCK // CARD
+    grown = sum(-(-n // per_block) - -(-(n - 2) // per_block) for n in lengths)
+    assert path.stat().st_size - before == grown * BLOCK
+    return grown > 0
+
+
+def test_files_for_the_rubin_pipelines_are_verified(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """When they are read whole; a part of a damaged file can be read."""
+    path, bad = tmp_path / "coadd.fits", tmp_path / "bad.fits"
+    write_lsst_cell_coadds(cell_coadd, path)
+    assert verify_file(path).damage == ()
+    first, *others = places_of_tiles(path)
+    with_flipped_byte(path, bad, first[1])
+    with pytest.raises(UnusableInputError, match=r"bad\.fits: .*HDU 1"):
+        read_lsst_cell_coadds(bad)
+    last = [list(cell_coadd.cells)[-1]]
+    whole = read_lsst_cell_coadds(path)
+    assert read_lsst_cell_coadds(bad, cells=last) == whole.subset(last)
+    assert others
