@@ -38,6 +38,8 @@ from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lss
 from cellcoadd.masks.planes import mask_schema
 from cellcoadd.simulate import survey_plan, write_survey
 from cellcoadd.skymap.healsparse_maps import empty_map
+from cellcoadd.surveys.decam import read_decam_image
+from cellcoadd.surveys.decam_files import find_decam_images
 from cellcoadd.surveys.rubin import read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import DirectWarp
@@ -154,6 +156,15 @@ def test_an_image_of_a_survey_is_read_as_a_calibrated_image(tmp_path: Path) -> N
         assert same(image.masked_image[bbox], wanted.masked_image[bbox])
         assert image.bbox == bbox
     assert read_archive(file, VisitImage).bbox == box
+
+
+def test_an_image_of_another_survey_is_read(shared: Path) -> None:
+    """The reader of surveys that knows the file finds what belongs to it."""
+    file = find_decam_images(shared / "data" / "decam_decals")[0]
+    wanted = read_decam_image(file).calibrated_image
+    found = read(file)
+    assert found.observation == wanted.observation
+    assert same(found.masked_image[...], wanted.masked_image[...])
 
 
 def test_tables_of_a_repository_come_with_units_and_meanings(

@@ -1,4 +1,4 @@
-"""Any product out of its file, by one call: whatever wrote it, and whatever its name ends in.
+"""Any product out of its file, by one call, whatever wrote it.
 
 A path comes in, the product goes out. What a file holds is seen from its first bytes and, for FITS,
 from header cards; each kind is then read by its own reader, with the parameters that this one
@@ -27,7 +27,7 @@ from lsst.images import Box, Image, MaskedImage
 from lsst.images.serialization import backend_for_path, open_archive
 
 from .cell_grid import shared_box
-from .errors import CellCoaddError, MissingCellError, UnusableInputError
+from .errors import MissingCellError, UnusableInputError
 from .exchange.dp2_cells import read_inner_cells
 from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
 from .files.entry_archive import read_product
@@ -91,6 +91,8 @@ def read(path: str | os.PathLike[str], **parameters: Any) -> Any:
         If the file is broken, or holds something else; it says what and what can be read.
     MissingCellError
         If it has no pixel or cell of those that are asked for.
+    SkyMapError
+        If the definition of a sky map is wrong.
     TypeError
         If this kind of file does not take a parameter; it says which it takes.
     ValueError
@@ -207,8 +209,6 @@ def _errors_named(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, CellCoaddError):
-            raise
         raise UnusableInputError(
             str(path), f"it cannot be read as {name} ({type(error).__name__}: {error})."
         ) from error
