@@ -37,26 +37,27 @@ from lsst.daf.butler import Butler
 from lsst.images import Image
 from matplotlib.patches import Polygon
 
-from cellcoadd.analysis.cell_table import tabulate_cells
+from cellcoadd import (
+    CoaddSettings,
+    MultipleCellCoadd,
+    WarpSettings,
+    any_of,
+    cells_at,
+    coadd_images,
+    locate,
+    read,
+    rows_at,
+    tabulate_cells,
+    write_lsst_cell_coadds,
+)
 from cellcoadd.analysis.noise_factor import measured_noise_factor, noise_factor
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.input_map import make_input_map
-from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.exchange.dp2_cells import inner_cells
-from cellcoadd.exchange.lsst_cell_coadds import (
-    open_lsst_cell_coadds,
-    read_lsst_cell_coadds,
-    write_lsst_cell_coadds,
-)
-from cellcoadd.masks.algebra import any_of
-from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.exchange.lsst_cell_coadds import open_lsst_cell_coadds
 from cellcoadd.products.cell_coadd.inputs import RefusalReason
-from cellcoadd.products.cell_coadd.lookup import cells_at, rows_at
-from cellcoadd.recipes import coadd_images
 from cellcoadd.report.panels import draw_cells, draw_flux, draw_plane, outline_cells
 from cellcoadd.report.style import new_figure
-from cellcoadd.skymap import locate
-from cellcoadd.warping.settings import WarpSettings
 
 FOLDER = Path(os.environ.get("CELLCOADD_DEMO", "../../demo"))
 
@@ -434,7 +435,7 @@ for compression in ("rounded", "lossless", "uncompressed"):
 
 # %%
 write_lsst_cell_coadds(coadd, scratch / "older.fits")
-theirs = read_lsst_cell_coadds(scratch / "older.fits")
+theirs = read(scratch / "older.fits")
 
 for name in ("image", "variance", "mask", "psf"):
     same = np.array_equal(getattr(theirs.stack, name), getattr(coadd.stack, name))

@@ -35,18 +35,21 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from lsst.daf.butler import Butler
 
-from cellcoadd import Index2D
-from cellcoadd.coaddition.weights import compute_weight
+from cellcoadd import (
+    Index2D,
+    MissingCellError,
+    any_of,
+    cells_at,
+    compute_weight,
+    locate,
+    rows_at,
+)
 from cellcoadd.conventions import AB_ZERO_POINT_NJY
-from cellcoadd.errors import MissingCellError
-from cellcoadd.masks.algebra import any_of
 from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.cell_coadd.inputs import RefusalReason
-from cellcoadd.products.cell_coadd.lookup import cells_at, rows_at
 from cellcoadd.report.coadd_figures import draw_coadd_and_inputs
 from cellcoadd.report.panels import draw_cells, draw_flux, draw_plane, outline_cells, values_on_grid
 from cellcoadd.report.style import new_figure
-from cellcoadd.skymap import locate
 
 FOLDER = Path(os.environ.get("CELLCOADD_DEMO", "../../demo"))
 

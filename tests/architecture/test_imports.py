@@ -67,6 +67,18 @@ def test_a_public_name_is_the_one_of_its_module(name: str) -> None:
         assert member.__name__ == name
 
 
+def test_editors_are_told_of_the_names_that_are_loaded_later() -> None:
+    """mypy and editors read the imports that are never executed, Python the table."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    told = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
+    assert told == cellcoadd._MODULE_OF
+
+
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     """`hasattr`, `from cellcoadd import ...` and pickle all rely on this."""
     with pytest.raises(AttributeError, match="no attribute 'MissingThing'"):

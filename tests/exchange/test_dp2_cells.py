@@ -14,7 +14,7 @@ from lsst.images.serialization import write_archive
 
 from cellcoadd.analysis.cell_table import tabulate_cells
 from cellcoadd.cell_grid import BorderedCellGrid, Index2D
-from cellcoadd.errors import UnusableInputError
+from cellcoadd.errors import MissingCellError, UnusableInputError
 from cellcoadd.exchange.dp2_cells import inner_cells, read_inner_cells
 from cellcoadd.masks.planes import DP2_NAMES
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
@@ -232,3 +232,30 @@ def test_one_cell_is_a_coadd() -> None:
     part = inner_cells(coadd[coadd.grid.inner_bbox_of(index)].stitch())
     assert list(part.cells) == [index]
     assert len(part.grid) == 25
+
+
+def test_a_part_of_a_file_is_its_cells_there(cell_coadd: MultipleCellCoadd, tmp_path: Path) -> None:
+    """Named, or by a box that shares a pixel with them; the inputs are still all."""
+    path = tmp_path / "stitched.fits"
+    write_archive(cell_coadd.stitch(), path)
+    whole = read_inner_cells(path)
+    first, *_, last = whole.cells
+    both = read_inner_cells(path, cells=[first, last])
+    assert both == whole.subset([first, last])
+    corner = whole.grid.inner_bbox_of(last)
+    pixel = Box.factory[corner.y.start : corner.y.start + 1, corner.x.start : corner.x.start + 1]
+    assert list(read_inner_cells(path, bbox=pixel).cells) == [last]
+
+
+def test_a_part_without_a_filled_cell_is_an_error(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """The file is in order: whoever goes from box to box asks for the next."""
+    path = tmp_path / "stitched.fits"
+    first, *between, last = cell_coadd.cells
+    write_archive(cell_coadd.subset([first, last]).stitch(), path)
+    empty = between[len(between) // 2]
+    with pytest.raises(MissingCellError, match=r"stitched\.fits: no cell that is asked for"):
+        read_inner_cells(path, cells=[empty])
+    with pytest.raises(MissingCellError, match="No filled cell has a pixel in"):
+        read_inner_cells(path, bbox=Box.factory[-9:-8, -9:-8])

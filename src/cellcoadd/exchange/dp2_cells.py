@@ -10,20 +10,21 @@ from __future__ import annotations
 __all__ = ["inner_cells", "read_inner_cells"]
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
 from lsst.images import Box, Image
-from lsst.images.cells import CellCoadd, CellField
-from lsst.images.serialization import read_archive
+from lsst.images.cells import CellCoadd, CellField, CellIJ, CoaddProvenance
+from lsst.images.serialization import Reader, open_archive
 
 from ..cell_grid import BorderedCellGrid, Index2D
-from ..errors import UnusableInputError
+from ..errors import MissingCellError, UnusableInputError
 from ..masks.planes import bits_of, plane_array, standard_name, to_standard_planes
 from ..products.cell_coadd import MultipleCellCoadd
+from ..products.cell_coadd.choice import check_choice, choose_filled, hull_of_cells
 from ..products.cell_coadd.inputs import (
     PROVENANCE_COLUMNS,
     CoaddInput,
@@ -37,25 +38,67 @@ from ..products.noise_covariance import unknown_noise_covariance
 from ..psfs.cell_psf import CellPsf
 
 
-def read_inner_cells(path: str | os.PathLike[str]) -> MultipleCellCoadd:
+def read_inner_cells(
+    path: str | os.PathLike[str],
+    *,
+    bbox: Box | None = None,
+    cells: Collection[Index2D | CellIJ] | None = None,
+) -> MultipleCellCoadd:
     """Read a file that holds a `lsst.images.cells.CellCoadd` as cells without border.
 
-    A part of a large file is read by `lsst.images.serialization.read_archive` with ``bbox``, and
-    then given to `inner_cells`.
+    Parameters
+    ----------
+    path
+        The file.
+    bbox
+        Read only the cells whose inner region shares a pixel with this box.
+    cells
+        Read only these cells.
 
     Raises
     ------
+    MissingCellError
+        If no filled cell is in the box, or one that is named is not filled.
     UnusableInputError
         If the file is missing, broken or holds something else, or for the reasons of `inner_cells`.
     """
     source = os.fspath(path)
+    check_choice(bbox=bbox, cells=cells)
+    in_part = bbox is not None or cells is not None
     try:
-        coadd = read_archive(source, CellCoadd)
+        with open_archive(source, CellCoadd, partial=in_part) as reader:
+            hull = _hull_of_choice(reader, bbox=bbox, cells=cells) if in_part else None
+            # lsst.images cuts the provenance of a part, and fails where nothing of it is left.
+            coadd = reader.read(bbox=hull, provenance=False)
+            provenance = reader.get_component("provenance")
+    except MissingCellError:
+        raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
         raise UnusableInputError(
             source, f"it cannot be read as a CellCoadd of lsst.images ({error})."
         ) from error
-    return inner_cells(coadd, source=source)
+    try:
+        found = _cells_of(coadd, provenance, source)
+    except _NoFilledCellError as error:
+        if not in_part:
+            raise
+        raise MissingCellError(f"{source}: no cell that is asked for has data.") from error
+    if not in_part:
+        return found
+    return found.subset(choose_filled(found.grid, list(found.cells), bbox=bbox, cells=cells))
+
+
+def _hull_of_choice(
+    reader: Reader[CellCoadd],
+    *,
+    bbox: Box | None,
+    cells: Collection[Index2D | CellIJ] | None,
+) -> Box:
+    """Return the box of the cells that are asked for, so that no more is read."""
+    grid = BorderedCellGrid(inner=reader.get_component("patch").cells, border=0)
+    box = reader.get_component("bbox")
+    whole = [index for index in grid if box.contains(grid.inner_bbox_of(index))]
+    return hull_of_cells(grid, choose_filled(grid, whole, bbox=bbox, cells=cells))
 
 
 def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellCoadd:
@@ -83,7 +126,21 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
         If the coadd lacks patch, band or provenance, is not in nJy, or has no filled cell.
     """
     source = source or f"{coadd.skymap} tract {coadd.tract}"
+    try:
+        provenance = coadd.provenance
+    except AttributeError:
+        provenance = None
+    return _cells_of(coadd, provenance, source)
+
+
+def _cells_of(
+    coadd: CellCoadd, provenance: CoaddProvenance | None, source: str
+) -> MultipleCellCoadd:
     band = _check(coadd, source)
+    if provenance is None:
+        raise UnusableInputError(
+            source, "it has no provenance: it may have been read without, or written so."
+        )
     patch = coadd.patch
     grid = BorderedCellGrid(inner=patch.cells, border=0)
     mask = to_standard_planes(coadd.mask)
@@ -93,14 +150,14 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
     flagged = _cut(bits, coadd.bbox, grid, whole) & no_data != 0
     filled = [index for index, missing in zip(whole, flagged, strict=True) if not missing.all()]
     if not filled:
-        raise UnusableInputError(source, "it has no cell that is whole and has data.")
+        raise _NoFilledCellError(source, "it has no cell that is whole and has data.")
 
     def cut(image: Image) -> npt.NDArray[np.float32]:
         return _cut(image.array, coadd.bbox, grid, filled).astype(np.float32, copy=False)
 
     shape = (0, len(filled), grid.inner_cell_shape.y, grid.inner_cell_shape.x)
     noise = [cut(image) for image in coadd.noise_realizations]
-    inputs, numbers = _inputs(coadd.provenance.inputs, band)
+    inputs, numbers = _inputs(provenance.inputs, band)
     return MultipleCellCoadd(
         identifiers=PatchIdentifiers(skymap=coadd.skymap, tract=coadd.tract, patch=patch.id),
         band=band,
@@ -122,19 +179,20 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
             aperture_corrections=_aperture_corrections(coadd.aperture_corrections, filled),
         ),
         inputs=inputs,
-        contributions=_contributions(coadd.provenance.contributions, numbers, filled),
+        contributions=_contributions(provenance.contributions, numbers, filled),
     )
+
+
+class _NoFilledCellError(UnusableInputError):
+    """All cells that were read are empty."""
 
 
 def _check(coadd: CellCoadd, source: str) -> str:
     """Return the band, after seeing to it that all that is needed is there."""
-    for part in ("patch", "provenance"):
-        try:
-            getattr(coadd, part)
-        except AttributeError as error:
-            raise UnusableInputError(
-                source, f"it has no {part}: it may have been read without, or written so."
-            ) from error
+    try:
+        coadd.patch  # noqa: B018
+    except AttributeError as error:
+        raise UnusableInputError(source, "it has no patch.") from error
     if coadd.band is None:
         raise UnusableInputError(source, "it does not say its band.")
     if coadd.unit != u.nJy:

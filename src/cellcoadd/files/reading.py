@@ -129,14 +129,17 @@ def _what_else_it_is(path: ResourcePathExpression) -> str | None:
         return "it is not a FITS file, or it is cut off or damaged."
     if older:
         return (
-            "it is a coadd of lsst.cell_coadds, which "
-            "cellcoadd.exchange.lsst_cell_coadds.read_lsst_cell_coadds reads."
+            "it is a coadd of lsst.cell_coadds, which cellcoadd.read and "
+            "cellcoadd.exchange.lsst_cell_coadds.read_lsst_cell_coadds read."
         )
     if "/cell_coadd-" in model:
         return (
-            "it is a CellCoadd of lsst.images, which "
-            "cellcoadd.exchange.dp2_cells.read_inner_cells reads."
+            "it is a CellCoadd of lsst.images, which cellcoadd.read and "
+            "cellcoadd.exchange.dp2_cells.read_inner_cells read."
         )
     if model:
-        return f"it holds {model.rsplit('/', 1)[-1]}, or it is damaged."
+        return (
+            f"it holds {model.rsplit('/', 1)[-1]}, or it is damaged; cellcoadd.read reads any "
+            "product."
+        )
     return "it is some other FITS file."

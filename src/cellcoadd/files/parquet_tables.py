@@ -1,0 +1,100 @@
+"""Tables in Parquet files as astropy's, units and meanings included, without a Butler or pandas.
+
+A Butler writes the tables of cells and inputs so, and reads them back the same; astropy's own
+reader needs pandas.
+"""
+
+from __future__ import annotations
+
+__all__ = ["read_parquet_table"]
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet
+from astropy.table import MaskedColumn, Table
+from astropy.table.meta import get_header_from_yaml
+
+from ..errors import UnusableInputError
+
+
+def read_parquet_table(
+    path: str | os.PathLike[str], *, columns: Sequence[str] | None = None
+) -> Table:
+    """Read a table of numbers, truth values and texts, or some columns of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of columns, in the order that is wanted; None: all.
+
+    Raises
+    ------
+    UnusableInputError
+        If the file is broken, or one of the columns is neither numbers, truth values nor text.
+    ValueError
+        If a column that is asked for is not there.
+    """
+    source = os.fspath(path)
+    with _errors_named(source):
+        schema = pyarrow.parquet.read_schema(source)
+    names = schema.names if columns is None else list(columns)
+    if missing := sorted(set(names) - set(schema.names)):
+        raise ValueError(f"{source}: there is no column {missing}, only {schema.names}.")
+    with _errors_named(source):
+        stored = pyarrow.parquet.read_table(source, columns=names)
+    table = Table({name: _values(stored[name], name, source) for name in names})
+    about, table.meta = _described(schema)
+    for name in names:
+        for attribute in ("unit", "description", "format", "meta"):
+            if attribute in about[name]:
+                setattr(table[name], attribute, about[name][attribute])
+    return table
+
+
+@contextlib.contextmanager
+def _errors_named(source: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise UnusableInputError(
+            source, f"it cannot be read as a table in Parquet ({error})."
+        ) from error
+
+
+def _values(column: pa.ChunkedArray, name: str, source: str) -> npt.NDArray[Any] | MaskedColumn:
+    kind, types = column.type, pa.types
+    is_text = types.is_string(kind) or types.is_large_string(kind)
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    if not (is_text or is_number):
+        raise UnusableInputError(
+            source, f"the column {name} is of {kind}; numbers, truth values and texts are read."
+        )
+    absent = column.is_null().to_numpy()
+    if absent.any():
+        column = column.fill_null("" if is_text else kind.to_pandas_dtype()(0).item())
+    values = column.to_numpy().astype(np.str_) if is_text else column.to_numpy()
+    return MaskedColumn(values, mask=absent) if absent.any() else values
+
+
+def _described(schema: pa.Schema) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return what is said of each column, and of the table."""
+    about: dict[str, dict[str, Any]] = {name: {} for name in schema.names}
+    lines = (schema.metadata or {}).get(b"table_meta_yaml")
+    if lines is not None:
+        header = get_header_from_yaml(lines.decode().split("\n"))
+        about |= {column["name"]: column for column in header["datatype"]}
+        return about, header.get("meta", {})
+    for name in schema.names:
+        card = schema.field(name).metadata or {}
+        about[name] = {key.decode(): value.decode() for key, value in card.items()}
+    return about, {}
