@@ -10,7 +10,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo notebooks test lint format check bench agreement physics pictures news constraints clean
+.PHONY: help env demo notebooks test lint format check bench agreement physics pictures schemas news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,6 +50,10 @@ physics: $(READY) ## compare coadds of simulated skies with the truth (five minu
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again
 	$(BIN)/python docs/algorithms/draw_pictures.py
+
+schemas: $(READY) ## freeze the schemas of stored forms whose version is new
+	$(BIN)/python -c 'from pathlib import Path; from lsst.images.serialization import write_frozen_schemas as w; \
+	  print(*w(Path("schemas"), package="cellcoadd") or ["none is new"], sep="\n")'
 
 news: $(READY) ## show the news that changes/ holds for the next release
 	$(BIN)/towncrier build --draft

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .errors import SkyMapError as SkyMapError
     from .errors import UnusableInputError as UnusableInputError
     from .exchange.lsst_cell_coadds import write_lsst_cell_coadds as write_lsst_cell_coadds
+    from .files.checksums import verify_file as verify_file
     from .masks.algebra import any_of as any_of
     from .masks.algebra import combine_masks as combine_masks
     from .products.calibrated_image import CalibratedImage as CalibratedImage
@@ -94,6 +95,7 @@ _MODULE_OF = {
     "rows_at": "products.cell_coadd.lookup",
     "sky_of_cells": "products.cell_coadd.lookup",
     "tabulate_cells": "analysis.cell_table",
+    "verify_file": "files.checksums",
     "write_lsst_cell_coadds": "exchange.lsst_cell_coadds",
 }
 

@@ -1,6 +1,6 @@
 """Module paths of earlier versions: they lead to the same modules in their new places, and warn.
 
-Notebooks import by such paths, and the ``butler.yaml`` of repositories names classes by them. A
+Notebooks import by such paths. (Those by which a ``butler.yaml`` names classes stay for ever.) A
 line stays in the table until the release after the first in which it warns: docs/stability.md.
 """
 
@@ -27,8 +27,7 @@ MOVED: Mapping[str, str] = {
         "products.cell_coadd_storage": "products.cell_coadd.stored",
         "products.cell_inputs": "products.cell_coadd.inputs",
         "products.cell_lookup": "products.cell_coadd.lookup",
-        "products.cell_planes": "products.cell_coadd.planes",
-        "products.cell_psf": "psfs.cell_psf",
+        "products.cell_planes": "coaddition.cell_room",
         "products.cell_stack": "products.cell_coadd.stack",
         "products.column_storage": "files.columns",
         "products.column_values": "files.column_values",

@@ -13,7 +13,7 @@ from lsst.utils import doImportType
 
 import cellcoadd.products
 import cellcoadd.testing
-from cellcoadd import CellPsf
+from cellcoadd import ImagePointSpreadFunction
 from cellcoadd._moved_modules import MOVED
 
 
@@ -65,19 +65,20 @@ def test_what_is_below_a_package_that_moved_is_found_and_not_loaded_twice(
 
 def test_the_warning_points_at_the_line_of_the_user(unimported: None) -> None:
     """Python shows deprecations to whoever wrote the line, so it must be theirs."""
-    program = "from cellcoadd.products.cell_psf import CellPsf"
+    program = "from cellcoadd.products.stamp_shift import shift_stamp"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         exec(compile(program, "notebook.py", "exec"), {})
     assert [warning.filename for warning in caught] == ["notebook.py"]
     done = run_python("-c", program)
-    assert "cellcoadd.products.cell_psf has moved to cellcoadd.psfs.cell_psf" in done.stderr
+    assert "cellcoadd.products.stamp_shift has moved to cellcoadd.psfs.stamp_shift" in done.stderr
 
 
 def test_a_class_is_found_by_its_old_name(unimported: None) -> None:
-    """As the Butler finds the types that the configuration of a repository names."""
-    with pytest.warns(DeprecationWarning, match="moved to cellcoadd.psfs.cell_psf"):
-        assert doImportType("cellcoadd.products.cell_psf.CellPsf") is CellPsf
+    """As the Butler finds types that a configuration names."""
+    with pytest.warns(DeprecationWarning, match=r"moved to cellcoadd\.psfs\.models"):
+        found = doImportType("cellcoadd.products.psf_models.ImagePointSpreadFunction")
+    assert found is ImagePointSpreadFunction
 
 
 @pytest.mark.parametrize("name", ["agreement", "physics"])

@@ -1,61 +1,63 @@
-"""Repositories that earlier versions made: what their own configuration names is still found."""
+"""Repositories that earlier versions made: their configuration is a copy that never changes."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from cellcoadd import MultipleCellCoadd
-from cellcoadd.butler.repository import make_repository
-
-OLD_NAMES = {
-    "cellcoadd.CalibratedImage": "cellcoadd.products.calibrated_image.CalibratedImage",
-    "cellcoadd.CellPsf": "cellcoadd.products.cell_psf.CellPsf",
-    "cellcoadd.Warp": "cellcoadd.products.warp.Warp",
-    "cellcoadd.MultipleCellCoadd": "cellcoadd.products.cell_coadd.MultipleCellCoadd",
-}
-"""What a ``butler.yaml`` says now, and what it said before the modules moved."""
-
-PROGRAM = """
-import sys
+import yaml
 from lsst.daf.butler import Butler, DatasetType
-from cellcoadd import CellPsf, MultipleCellCoadd
+from lsst.resources import ResourcePath
+from lsst.utils.introspection import get_full_type_name
 
-coadd = MultipleCellCoadd.read(sys.argv[2])
-with Butler.from_config(sys.argv[1], writeable=True) as butler:
-    kind = DatasetType("coadd", (), "BorderedCellCoadd", universe=butler.dimensions)
-    butler.registry.registerDatasetType(kind)
-    butler.collections.register("run")
-    butler.put(coadd, kind, run="run")
-    assert butler.get("coadd", collections="run") == coadd
-    psf = butler.get("coadd.psf", collections="run")
-    assert type(psf) is CellPsf and psf == coadd.psf
-print("read")
-"""
+from cellcoadd import CalibratedImage, CellPsf, MultipleCellCoadd, Warp
+from cellcoadd.butler.repository import REPOSITORY_CONFIG, make_repository
+
+TYPES_OF_FIRST_REPOSITORIES = {
+    "CalibratedImage": "cellcoadd.products.calibrated_image.CalibratedImage",
+    "CellPsf": "cellcoadd.products.cell_psf.CellPsf",
+    "CellCoaddWarp": "cellcoadd.products.warp.Warp",
+    "BorderedCellCoadd": "cellcoadd.products.cell_coadd.MultipleCellCoadd",
+}
+FORMATTERS_OF_FIRST_REPOSITORIES = {
+    "SkyMapFormatter", "HealSparseMapFormatter", "WarpFormatter", "WarpPlanesFormatter",
+    "CellCoaddFormatter", "ReportFormatter", "VisitImageFileFormatter",
+}  # fmt: skip
 
 
-def test_a_repository_that_names_old_paths_reads_a_coadd_and_its_psf(
+def test_storage_classes_name_types_as_ever() -> None:
+    """The Butler compares the names when a process opens two repositories, an old and a new one."""
+    config = yaml.safe_load(ResourcePath(REPOSITORY_CONFIG).read())
+    named = {name: found["pytype"] for name, found in config["storageClasses"].items()}
+    assert {name: named[name] for name in TYPES_OF_FIRST_REPOSITORIES} == (
+        TYPES_OF_FIRST_REPOSITORIES
+    )
+
+
+def test_formatters_have_the_names_that_repositories_keep() -> None:
+    """A repository writes down for each file who wrote it, and asks the same to read it."""
+    from cellcoadd.butler import formatters
+
+    assert set(formatters.__all__) >= FORMATTERS_OF_FIRST_REPOSITORIES
+
+
+def test_the_names_of_types_lead_to_the_types(
     cell_coadd: MultipleCellCoadd, tmp_path: Path
 ) -> None:
-    """The configuration is copied when a repository is made, so that it never learns of moves.
-
-    In a process of its own: the Butler keeps the names of the first repository that it opens.
-    """
-    root, file = tmp_path / "repo", tmp_path / "coadd.fits"
+    """Wherever their files are now; without a warning, which would be an error here."""
+    root = tmp_path / "repo"
     make_repository(root).close()
-    config = root / "butler.yaml"
-    text = config.read_text()
-    for now, before in OLD_NAMES.items():
-        assert text.count(f"pytype: {now}\n") == 1
-        text = text.replace(f"pytype: {now}\n", f"pytype: {before}\n")
-    config.write_text(text.replace("recipe: rounded", "recipe: lossless"))
-    cell_coadd.write(file, compression="lossless")
-    done = subprocess.run(
-        [sys.executable, "-W", "always::DeprecationWarning", "-c", PROGRAM, root, file],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "read\n", done.stderr
-    assert "cellcoadd.products.cell_psf has moved to cellcoadd.psfs.cell_psf" in done.stderr
+    with Butler.from_config(root, writeable=True) as butler:
+        for kind, name in (
+            (CalibratedImage, "CalibratedImage"),
+            (CellPsf, "CellPsf"),
+            (Warp, "CellCoaddWarp"),
+            (MultipleCellCoadd, "BorderedCellCoadd"),
+        ):
+            assert butler.storageClasses.getStorageClass(name).pytype is kind, get_full_type_name(
+                kind
+            )
+        dataset_type = DatasetType("coadd", (), "BorderedCellCoadd", universe=butler.dimensions)
+        butler.registry.registerDatasetType(dataset_type)
+        butler.collections.register("run")
+        butler.put(cell_coadd, dataset_type, run="run")
+        assert butler.get("coadd.psf", collections="run") == cell_coadd.psf

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from typing import IO
 
 from astropy.io import fits
-from lsst.images.serialization import InvalidComponentError, InvalidParameterError
+from lsst.images.serialization import (
+    InvalidComponentError,
+    InvalidParameterError,
+    class_for_schema,
+)
 from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..errors import CellCoaddError, UnusableInputError
@@ -127,6 +131,8 @@ def _what_else_it_is(path: ResourcePathExpression) -> str | None:
             older = len(hdus) > 1 and "GRCELL1" in hdus[1].header
     except Exception:  # whatever it is, it is not a FITS file
         return "it is not a FITS file, or it is cut off or damaged."
+    if model and (newer := _newer_form(model)):
+        return newer
     if older:
         return (
             "it is a coadd of lsst.cell_coadds, which cellcoadd.read and "
@@ -143,3 +149,16 @@ def _what_else_it_is(path: ResourcePathExpression) -> str | None:
             "product."
         )
     return "it is some other FITS file."
+
+
+def _newer_form(model: str) -> str | None:
+    """Say that a file is of a newer form than is known, if it is; ``model`` is a schema's URL."""
+    name, _, version = model.rsplit("/", 1)[-1].rpartition("-")
+    form = class_for_schema(name)
+    if form is None or int(version.partition(".")[0]) <= int(form.SCHEMA_VERSION.partition(".")[0]):
+        return None
+    package = "cellcoadd" if name.startswith("cellcoadd_") else "lsst-images"
+    return (
+        f"a newer version of {package} wrote it, in the form {name} {version}; this one reads "
+        f"{form.SCHEMA_VERSION}: update {package}."
+    )

@@ -1,0 +1,168 @@
+"""Write the small files of one version of the stored forms, and the values that they hold.
+
+Run by the code whose version it is, old or new, in its own environment::
+
+    python make_files.py FOLDER
+
+The files of a version are written once, when it is new, and never again.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images.serialization import write_archive
+
+from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
+from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.testing.images import make_detector, small_patch
+from cellcoadd.warping.direct import make_direct_warp
+from cellcoadd.warping.settings import WarpSettings
+
+try:
+    from cellcoadd.psfs.models import ImagePointSpreadFunction, PsfexPointSpreadFunction
+except ModuleNotFoundError:  # where they stood before
+    from cellcoadd.products.psf_models import (  # type: ignore[import-not-found,no-redef]
+        ImagePointSpreadFunction,
+        PsfexPointSpreadFunction,
+    )
+
+SHAPE = (52, 64)
+"""Height and width of a detector: with its border it covers two cells."""
+
+
+def detectors(visit: int) -> Iterator[Any]:
+    """Two detectors with noise, a bad column, hits and a PSF that can be stored, each its own."""
+    patch = small_patch()
+    offset = np.arange(-4, 5)
+    stamp = np.exp(-0.3 * (offset[:, None] ** 2 + offset[None, :] ** 2))
+    for number in range(2):
+        rng = np.random.default_rng([visit, number])
+        bad = np.zeros(SHAPE, np.bool_)
+        bad[:, 20] = True
+        image = make_detector(
+            patch, x=patch.outer_bbox.x.start + 32 + 50 * number,
+            y=patch.outer_bbox.y.start + 40 + 2 * visit, visit=visit, detector=number,
+            width=SHAPE[1], height=SHAPE[0], pixels=rng.normal(10.0, 2.0, SHAPE),
+            variance=rng.uniform(3.5, 4.5, SHAPE), rotation=1.0 * visit,
+            flags={"BAD": bad, "CR": rng.random(SHAPE) < 0.01}, nanojansky_per_count=1.5,
+        )  # fmt: skip
+        psf: Any = GaussianPointSpreadFunction(1.2, image.bbox, 9)
+        if (visit, number) == (1, 1):
+            psf = ImagePointSpreadFunction(stamp, bounds=image.bbox)
+        if (visit, number) == (2, 0):
+            psf = PsfexPointSpreadFunction(
+                np.stack([stamp, 0.1 * stamp * np.abs(offset), 0.05 * stamp]),
+                degree=1, x_zero=32.0, y_zero=26.0, x_scale=64.0, y_scale=52.0, sampling=1.0,
+                bounds=image.bbox,
+            )  # fmt: skip
+        yield with_psf(image, psf)
+
+
+def with_psf(image: Any, psf: Any) -> Any:
+    """The same image with another PSF."""
+    fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
+    return type(image)(**{**fields, "psf": psf})
+
+
+def arrays_of(product: Any) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a product by name; those that a version does not know are not there."""
+    if hasattr(product, "stack"):
+        stack = product.stack
+        planes_of_cells = ("image", "variance", "mask", "noise", "psf", "noise_covariance")
+        found = {name: getattr(stack, name) for name in planes_of_cells if hasattr(stack, name)}
+        found |= {f"fraction {name}": plane for name, plane in stack.mask_fractions.items()}
+        return found | {"contributions": product.contributions}
+    planes = product.masked_image
+    found = {
+        "image": planes.image.array,
+        "variance": planes.variance.array,
+        "mask": planes.mask.array,
+    }
+    if hasattr(product, "owner"):
+        names = ("owner", "cell_inputs", "stamps", "noise_covariances")
+        found |= {name: getattr(product, name) for name in names if hasattr(product, name)}
+        found |= {f"fraction {name}": plane.array for name, plane in product.mask_fractions.items()}
+    return found
+
+
+def digest_of(array: npt.NDArray[Any]) -> str:
+    """A digest of shape, type and values that does not depend on how numbers lie in memory."""
+    if array.dtype.names:
+        parts = [f"{name} {digest_of(array[name])}" for name in array.dtype.names]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    small = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    head = f"{small.dtype.str} {small.shape} ".encode()
+    return hashlib.sha256(head + small.tobytes()).hexdigest()
+
+
+def values_of(product: Any) -> dict[str, Any]:
+    """What a reader of any later version must find in a product."""
+    arrays = arrays_of(product)
+    values: dict[str, Any] = {"digests": {name: digest_of(a) for name, a in arrays.items()}}
+    image = arrays["image"]
+    row, column = image.shape[-2] // 2, image.shape[-1] // 2
+    values["middle pixel"] = float(image.reshape(-1, *image.shape[-2:])[0, row, column])
+    entries = getattr(product, "inputs", [product])
+    values["observations"] = [
+        [e.observation.instrument, e.observation.visit, e.observation.detector] for e in entries
+    ]
+    values["bbox"] = str(product.bbox)
+    sky = product.sky_projection.pixel_to_sky(x=100.0, y=50.0)
+    values["sky at (100, 50)"] = [sky.ra.deg, sky.dec.deg]
+    if hasattr(product, "owner"):
+        values["PSFs"] = [type(entry.psf).__name__ for entry in entries]
+        # Drawn by formulas: the last digits are the machine's own.
+        values["middle of the PSF at the first pixel"] = [
+            float(
+                entry.psf.compute_kernel_image(
+                    x=float(entry.bbox.x.start), y=float(entry.bbox.y.start)
+                ).array[4, 4]
+            )
+            for entry in entries
+        ]
+    return values
+
+
+def main(folder: Path) -> None:
+    """Write a calibrated image, two warps and their coadd, and ``values.json``."""
+    patch = small_patch()
+    folder.mkdir(parents=True)
+    settings = WarpSettings(
+        number_of_noise_realizations=1, do_pre_warp_interpolation=True, border=8
+    )
+    images = {visit: list(detectors(visit)) for visit in (1, 2)}
+    made = [make_direct_warp(group, patch, settings=settings) for group in images.values()]
+    warps = [one for one in made if one is not None]
+    coadd = assemble_cell_coadd(
+        [VisitOnPatch(warp=one.warp, noise=one.noise) for one in warps],
+        patch,
+        settings=CoaddSettings(num_noise_realizations=1, psf_dimensions=9),
+    )
+    assert coadd is not None
+    products: dict[str, Any] = {"calibrated_image": images[1][1]}
+    products |= {f"warp{number}": one.warp for number, one in enumerate(warps, 1)}
+    products["coadd"] = coadd
+    values = {}
+    for name, product in products.items():
+        if hasattr(product, "write"):
+            lossless = {"compression": "lossless"} if name == "coadd" else {}
+            product.write(folder / f"{name}.fits", **lossless)
+        else:
+            write_archive(product, str(folder / f"{name}.fits"))
+        values[name] = values_of(product)
+    if hasattr(coadd, "write"):
+        coadd.write(folder / "coadd_rounded.fits")
+        values["coadd_rounded"] = values_of(type(coadd).read(folder / "coadd_rounded.fits"))
+    text = json.dumps(values, indent=1, sort_keys=True)
+    (folder / "values.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
