@@ -28,6 +28,7 @@ test: $(READY) ## run the tests
 
 lint: $(READY) ## check style, spelling, types and who imports whom
 	$(BIN)/ruff check
+	$(BIN)/ruff check --preview --select DOC102,DOC501
 	$(BIN)/ruff format --check
 	$(BIN)/typos . .ci
 	$(BIN)/mypy

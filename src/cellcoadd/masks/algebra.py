@@ -43,6 +43,7 @@ def any_of(
     Returns
     -------
     bool (rows, columns)
+        One value a pixel, true where any of the planes is set.
 
     Raises
     ------
