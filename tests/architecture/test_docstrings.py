@@ -84,9 +84,10 @@ def test_docstrings_say_what_signatures_say(module: str) -> None:
     assert [fault for name in sorted(names) for fault in faults(name)] == []
 
 
-def constants(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """Yield the values and types that a module names, and whether a string below explains them."""
-    for statement, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+def explained(body: list[ast.stmt]) -> dict[str, bool]:
+    """Return what is named in a module or class, and whether a string below says what it is."""
+    names: dict[str, bool] = {}
+    for statement, following in zip(body, [*body[1:], None], strict=True):
         match statement:
             case (
                 ast.Assign(targets=[ast.Name(id=name)])
@@ -95,19 +96,37 @@ def constants(tree: ast.Module) -> Iterator[tuple[str, bool]]:
             ):
                 match following:
                     case ast.Expr(value=ast.Constant(value=str())):
-                        yield name, True
+                        names[name] = True
                     case _:
-                        yield name, False
+                        names[name] = False
+    return names
+
+
+def source_of(module: str) -> ast.Module:
+    file = Path(inspect.getfile(importlib.import_module(module)))
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("module", list(public_modules()))
 def test_public_constants_say_what_they_are(module: str) -> None:
     """A number has a unit and an origin; numpydoc sees functions and classes only."""
-    loaded = importlib.import_module(module)
-    public = set(getattr(loaded, "__all__", ())) - {"__version__"}
-    source = Path(inspect.getfile(loaded)).read_text(encoding="utf-8")
-    explained = dict(constants(ast.parse(source)))
-    assert [name for name in sorted(public & explained.keys()) if not explained[name]] == []
+    public = set(getattr(importlib.import_module(module), "__all__", ())) - {"__version__"}
+    named = explained(source_of(module).body)
+    assert [name for name in sorted(public & named.keys()) if not named[name]] == []
+
+
+def test_settings_say_what_they_set() -> None:
+    """All of them, in the list of parameters, which is complete, or each by a string below it."""
+    silent, found = [], 0
+    for module in public_modules():
+        for node in source_of(module).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
+                found += 1
+                if "\nParameters\n-" not in (ast.get_docstring(node) or ""):
+                    names = explained(node.body)
+                    silent += [f"{node.name}.{name}" for name, said in names.items() if not said]
+    assert found > 5
+    assert silent == []
 
 
 def shift(image: object, dx: float, dy: float) -> float:
@@ -143,4 +162,4 @@ def test_faults_are_found() -> None:
 def test_a_constant_is_explained_by_the_string_below_it() -> None:
     """A comment above it is in no help text."""
     tree = ast.parse("A = 1\n'''One.'''\n# Two.\nB: int = 2\ntype C = int\n'''A number.'''\n")
-    assert dict(constants(tree)) == {"A": True, "B": False, "C": True}
+    assert explained(tree.body) == {"A": True, "B": False, "C": True}
