@@ -19,19 +19,17 @@ from numpydoc.validate import validate
 
 import cellcoadd
 
-PACKAGE = Path(cellcoadd.__file__).parent
-
 # The rules of numpydoc that are ours as well. Not ours: types of parameters, which annotations say;
 # their order, where some belong together; sections that a sentence in the summary does for.
 RULES = {
-    "GL06": "an unknown section",
-    "GL07": "sections in another order than all others have",
-    "GL08": "no docstring",
-    "PR01": "a parameter is missing",
-    "PR02": "a parameter that there is not",
-    "PR07": "a parameter of which nothing is said",
-    "PR10": "a parameter whose type is part of its name",
-    "RT03": "a value is returned of which nothing is said",
+    "GL06",  # an unknown section
+    "GL07",  # sections in another order than everywhere else
+    "GL08",  # no docstring
+    "PR01",  # a parameter is missing
+    "PR02",  # a parameter that there is not
+    "PR07",  # a parameter of which nothing is said
+    "PR10",  # a parameter whose type is part of its name
+    "RT03",  # a value is returned of which nothing is said
 }
 
 MEMBERS = (property, functools.cached_property, classmethod, staticmethod)
@@ -49,8 +47,9 @@ def public_modules() -> Iterator[str]:
 
 def documented_names(module: str) -> Iterator[str]:
     """Yield the functions and classes that a module exports, and the members of the classes."""
-    for name in getattr(importlib.import_module(module), "__all__", ()):
-        value = getattr(importlib.import_module(module), name)
+    loaded = importlib.import_module(module)
+    for name in getattr(loaded, "__all__", ()):
+        value = getattr(loaded, name)
         if not (inspect.isclass(value) or inspect.isroutine(inspect.unwrap(value))):
             continue
         yield f"{module}.{name}"
