@@ -26,9 +26,11 @@ notebooks: $(READY) ## run docs/notebooks on what `make demo` left; results in d
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-lint: $(READY) ## check style, types and who imports whom
+lint: $(READY) ## check style, spelling, types and who imports whom
 	$(BIN)/ruff check
+	$(BIN)/ruff check --preview --select DOC102,DOC501
 	$(BIN)/ruff format --check
+	$(BIN)/typos . .ci
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

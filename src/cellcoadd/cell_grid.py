@@ -33,6 +33,13 @@ class Index2D:
     """Column (x) and row (y) of a patch in its tract or of a cell in its patch.
 
     Ordered row by row, x fastest, like the sequential ids.
+
+    Examples
+    --------
+    >>> Index2D(x=3, y=1) < Index2D(x=0, y=2)
+    True
+    >>> Index2D(x=3, y=1).to_cell_ij()
+    CellIJ(i=1, j=3)
     """
 
     x: int
@@ -72,6 +79,18 @@ class BorderedCellGrid:
     Notes
     -----
     For ``hsc_rings_cells_v1`` a patch has 22 x 22 cells of 150 + 2 * 50 pixels.
+
+    Examples
+    --------
+    >>> inner = CellGrid(bbox=Box.factory[0:300, 0:600], cell_shape=YX(y=150, x=150))
+    >>> grid = BorderedCellGrid(inner=inner, border=50)
+    >>> grid.shape
+    Index2D(x=4, y=2)
+    >>> index = grid.index_of(x=160, y=20)
+    >>> index
+    Index2D(x=1, y=0)
+    >>> print(grid.inner_bbox_of(index), grid.outer_bbox_of(index))
+    [y=0:150, x=150:300] [y=-50:200, x=100:350]
     """
 
     inner: CellGrid

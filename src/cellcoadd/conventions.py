@@ -35,10 +35,22 @@ MAX_NOISE_REALIZATIONS = 3
 
 
 def nanojansky_per_count(zero_point: float) -> float:
-    """Return the flux in nJy of one count in an image with this AB zero point (magnitudes)."""
+    """Return the flux in nJy of one count in an image with this AB zero point (magnitudes).
+
+    Examples
+    --------
+    >>> nanojansky_per_count(27.0)
+    57.544
+    """
     return float(10.0 ** (0.4 * (AB_ZERO_POINT_NJY - zero_point)))
 
 
 def round_half_up(value: float) -> int:
-    """Return the index of the pixel that contains a position: ``floor(value + 0.5)``."""
+    """Return the index of the pixel that contains a position: ``floor(value + 0.5)``.
+
+    Examples
+    --------
+    >>> [round_half_up(x) for x in (-0.5, 0.49, 0.5)]
+    [0, 0, 1]
+    """
     return math.floor(value + 0.5)

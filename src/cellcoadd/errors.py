@@ -35,6 +35,14 @@ class UnusableInputError(CellCoaddError):
         The file or dataset, as the user knows it.
     reason
         The rule that it breaks and, where there is one, the way out.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise UnusableInputError("image.fits", "The header has no keyword CRVAL1.")
+    ... except UnusableInputError as error:
+    ...     print(error)
+    image.fits: The header has no keyword CRVAL1.
     """
 
     def __init__(self, source: str, reason: str) -> None:

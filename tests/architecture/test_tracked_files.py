@@ -2,7 +2,6 @@
 
 import re
 import statistics
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -22,24 +21,6 @@ REGISTRY = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian\.org|(?:extra-)?index[-]url",
     re.IGNORECASE,
 )
-
-
-def tracked_files() -> list[Path]:
-    """All files that are under version control or are about to be."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"not a git checkout: {error}")
-    paths = [ROOT / name for name in listing.stdout.split("\0") if name]
-    return [path for path in paths if path.is_file()]
-
-
-@pytest.fixture(scope="module")
-def files() -> list[Path]:
-    found = tracked_files()
-    assert ROOT / "pyproject.toml" in found
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,13 @@ def depth(
     Notes
     -----
     Pixels are taken as independent: see ``noise_factor`` of the table of cells for what that costs.
+
+    Examples
+    --------
+    A PSF of 40 pixels, and a variance of 25 nJy^2 or of a quarter of it:
+
+    >>> depth(40.0, [25.0, 6.25])
+    array([25.9026, 26.6551])
     """
     area, per_pixel = np.broadcast_arrays(
         np.asarray(psf_area, np.float64), np.asarray(variance, np.float64)
@@ -77,6 +84,11 @@ def legacy_depth(
     depth
         27 - 2.5 log10(5 sqrt(A / (weight n_pixels))). Pixels are in nJy and the weight is that of
         one of them: for 62,500 pixels the depth is 2.5 log10(250) - 4.4 = 1.5949 less than this.
+
+    Examples
+    --------
+    >>> float(legacy_depth(40.0, 1 / 25.0) - depth(40.0, 25.0))
+    1.5949
     """
     return depth(
         psf_area,
@@ -100,17 +112,34 @@ def variance_of_weights(weight_sum: npt.ArrayLike, *, resampling: npt.ArrayLike 
     variance
         C(0) / sum w: what sum(w^2 v) / (sum w)^2 is with v = C(0) / w. NaN where the sum is not
         positive.
+
+    Examples
+    --------
+    >>> variance_of_weights([1 / 25.0 + 1 / 25.0, 0.0])
+    array([12.5,  nan])
     """
     return np.asarray(np.asarray(resampling, np.float64) * _inverse(weight_sum))
 
 
 def line_of_variance(n_inputs: npt.ArrayLike, *, of_one: float) -> _Floats:
-    """Return the variance of N inputs that are alike: that of one, over N."""
+    """Return the variance of N inputs that are alike: that of one, over N.
+
+    Examples
+    --------
+    >>> line_of_variance([1, 2, 5], of_one=25.0)
+    array([25. , 12.5,  5. ])
+    """
     return np.asarray(of_one / _positive(n_inputs))
 
 
 def line_of_depth(n_inputs: npt.ArrayLike, *, of_one: float) -> _Floats:
-    """Return the depth of N inputs that are alike: that of one, plus 1.25 log10 N."""
+    """Return the depth of N inputs that are alike: that of one, plus 1.25 log10 N.
+
+    Examples
+    --------
+    >>> line_of_depth([1, 10, 100], of_one=25.0)
+    array([25.  , 26.25, 27.5 ])
+    """
     return np.asarray(of_one + 1.25 * np.log10(_positive(n_inputs)))
 
 

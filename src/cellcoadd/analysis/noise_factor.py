@@ -37,6 +37,15 @@ def noise_factor(psf: Image, covariance: Image) -> float:
     factor
         sum_pq P_p P_q C(q - p) / (C(0) sum_p P_p^2): 1 for noise that is not correlated, NaN where
         the covariance is not known.
+
+    Examples
+    --------
+    A PSF of two pixels, one diagonally above the other, whose noise is half the same:
+
+    >>> psf = Image(np.diag([0.5, 0.5, 0.0]), bbox=Box.factory[-1:2, -1:2])
+    >>> covariance = Image(np.diag([0.5, 1.0, 0.5]), bbox=Box.factory[-1:2, -1:2])
+    >>> noise_factor(psf, covariance)
+    1.5
     """
     pixels = psf.array.astype(np.float64)
     overlap = fftconvolve(pixels, pixels[::-1, ::-1])  # sum_p P_p P_(p + offset)

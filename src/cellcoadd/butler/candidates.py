@@ -142,7 +142,7 @@ def examine(
         Sorted by instrument, visit and detector.
     refused
         In the order of their names.
-    """
+    """  # noqa: DOC501  (what is raised for a file refuses that file, here)
     candidates: dict[DataKey, Candidate] = {}
     refused: list[Refusal] = []
     first_of_visit: dict[tuple[str, int], Candidate] = {}

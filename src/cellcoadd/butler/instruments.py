@@ -19,6 +19,7 @@ ONE_TO_ONE = 0
 """The visit system in which each exposure is a visit, with the id that the Rubin pipelines use."""
 
 ONE_TO_ONE_NAME = "one-to-one"
+"""The name of that visit system."""
 
 _VISIT_MAX = 2**43
 _DETECTOR_MAX = 1000

@@ -42,6 +42,8 @@ class LsstCellCoaddsFormatter(FormatterV2):
         ------
         UnusableInputError
             If the file is broken, or of another patch or band than the dataset.
+        lsst.images.serialization.InvalidParameterError
+            If a part is asked for of a component that is read whole.
         """
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
         has_pixels = component in ("image", "variance", "mask")

@@ -30,7 +30,10 @@ from ..errors import RepositoryError, SkyMapConflictError
 from ..skymap import SkyMap, Tract, overlapping_patches
 
 SKYMAP_COLLECTION = "skymaps"
+"""The collection that holds the definitions of sky maps, as in the Rubin pipelines."""
+
 SKYMAP_DATASET_TYPE = "skyMap"
+"""The type of their datasets, as in the Rubin pipelines."""
 
 _TRACTS_PER_TRANSACTION = 64
 _PATCHES_PER_SECOND = 5_500

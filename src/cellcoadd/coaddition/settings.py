@@ -44,6 +44,7 @@ class CoaddSettings:
     max_maskfrac: float = 0.5
     """Largest masked part of a cell's inner region, unless every input has more."""
     num_noise_realizations: int = 0
+    """Number of noise realizations to add up along; warps must have at least as many."""
     psf_dimensions: int = 35
     """Side of the images of PSF and noise covariance in pixels, odd."""
     do_coadd_inverse_aperture_corrections: bool = False

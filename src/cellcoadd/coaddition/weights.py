@@ -30,6 +30,18 @@ def compute_weight(
     -------
     weight
         In the inverse unit of the variance; 0 if no pixel counts.
+
+    Examples
+    --------
+    >>> from lsst.images import Image
+    >>> from cellcoadd.masks.planes import mask_schema
+    >>> image = MaskedImage(
+    ...     Image(0.0, shape=(1, 3)), variance=Image(4.0, shape=(1, 3)), mask_schema=mask_schema()
+    ... )
+    >>> image.variance.array[0, 0] = 1e6
+    >>> image.mask.set("SAT", np.array([[True, False, False]]))
+    >>> compute_weight(image)
+    0.25
     """
     variance = masked_image.variance.array
     good = np.isfinite(variance) & ~any_of(masked_image.mask, bad, ignore_missing=True)

@@ -61,7 +61,7 @@ def read_inner_cells(
         If no filled cell is in the box, or one that is named is not filled.
     UnusableInputError
         If the file is missing, broken or holds something else, or for the reasons of `inner_cells`.
-    """
+    """  # noqa: DOC501  (what is raised again is such an error)
     source = os.fspath(path)
     check_choice(bbox=bbox, cells=cells)
     in_part = bbox is not None or cells is not None

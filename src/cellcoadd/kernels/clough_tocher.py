@@ -24,6 +24,7 @@ _ACROSS = 15  # m: between k, l and the centre
 _INNER = 18  # k: from corner k to the centre, near the centre
 _CENTRE = 21
 NET_SIZE = 22
+"""Control values of a triangle."""
 
 
 @kernel

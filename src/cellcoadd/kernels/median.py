@@ -31,9 +31,11 @@ def median_of_positive(
     bits : int32 (rows, columns)
         Bits of the plane's values, of single precision.
     image : float32 (rows, columns)
-        Pixels where it is not finite do not count,
+        Pixels where it is not finite do not count, nor do values that are not positive and finite.
     mask : int32 (rows, columns)
-        nor do those with one of ``bad_bits`` here, nor values that are not positive and finite.
+        The planes of the pixels.
+    bad_bits
+        Pixels with one of these bits do not count.
 
     Returns
     -------

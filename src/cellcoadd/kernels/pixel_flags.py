@@ -117,8 +117,9 @@ def mark_holes(
     mask, holes, invalid, bad, no_data_bit
         As in `find_holes`.
     outside : bool (rows, columns)
-        Holes that could not be interpolated: they get ``no_data_bit``, all others, but those
-        without data, ``interpolated_bit``.
+        Holes that could not be interpolated: they get ``no_data_bit``.
+    interpolated_bit
+        What all other holes get, but those without data.
     unexplained_bits
         What invalid pixels get that the mask says nothing about.
     out : int32 (rows, columns)

@@ -61,6 +61,8 @@ def load_block(
     ----------
     values, variances, mask, bad, full_mask_bits
         As in `resample.resample`.
+    x_low, x_high, y_low, y_high
+        The part to copy.
     planes : float32 (n_values + n_variances, n), n at least the block_size
         Written, but not between the rows: it must hold finite numbers there.
     bits : int32 (4, n)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from .._jit import kernel
 
 NO_PIXEL = -1
+"""Stands for a pixel that there is not: a corner of no triangle."""
 
 
 @kernel

@@ -43,6 +43,7 @@ def any_of(
     Returns
     -------
     bool (rows, columns)
+        One value a pixel, true where any of the planes is set.
 
     Raises
     ------
@@ -51,9 +52,15 @@ def any_of(
 
     Examples
     --------
-    A variance plane with the pixels blanked that were bad in some input::
+    A variance plane with the pixels blanked that were bad in some input:
 
-        np.where(any_of(cell.mask, ["CR", "SAT", "STREAK", "INTRP"]), np.nan, cell.variance.array)
+    >>> from cellcoadd.masks.planes import mask_schema
+    >>> mask = Mask(0, schema=mask_schema(), shape=(1, 4))
+    >>> mask.set("SAT", np.array([[True, False, False, True]]))
+    >>> any_of(mask, ["CR", "SATURATED"])
+    array([[ True, False, False,  True]])
+    >>> np.where(any_of(mask, ["CR", "SATURATED"]), np.nan, [[9.0, 4.0, 4.0, 9.0]])
+    array([[nan,  4.,  4., nan]])
     """
     names: list[str] = []
     for plane in [planes] if isinstance(planes, str) else planes:
@@ -88,6 +95,17 @@ def combine_masks(masks: Iterable[Mask]) -> Mask:
     ------
     ValueError
         If there is no mask, the boxes differ, or the planes are more than 31 in all.
+
+    Examples
+    --------
+    >>> from lsst.images import MaskPlane
+    >>> schema = MaskSchema([MaskPlane("SATURATED", "Saturated."), MaskPlane("STAR", "In a star.")])
+    >>> masks = [Mask(0, schema=schema, shape=(1, 3)) for _ in range(2)]
+    >>> masks[0].set("SATURATED", np.array([[True, False, False]]))
+    >>> masks[1].set("STAR", np.array([[False, True, False]]))
+    >>> both = combine_masks(masks)
+    >>> both.get("SAT"), both.get("STAR")
+    (array([[ True, False, False]]), array([[False,  True, False]]))
     """
     given = [to_standard_planes(mask) for mask in masks]
     if not given:

@@ -66,7 +66,13 @@ _MAX_PLANES = 31  # bits of a positive int32
 
 
 def standard_name(plane: str) -> str:
-    """Return our name of a mask plane: that of DP2 translated, any other as it is."""
+    """Return our name of a mask plane: that of DP2 translated, any other as it is.
+
+    Examples
+    --------
+    >>> standard_name("SATURATED"), standard_name("CR"), standard_name("MY_PLANE")
+    ('SAT', 'CR', 'MY_PLANE')
+    """
     return _FROM_DP2.get(plane, plane)
 
 

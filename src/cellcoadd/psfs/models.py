@@ -55,6 +55,18 @@ class ImagePointSpreadFunction(PointSpreadFunction):
     ------
     ValueError
         If a size is even, a pixel is not finite, or the sum is not positive.
+
+    Examples
+    --------
+    >>> kernel = [[0.0, 1.0, 0.0], [1.0, 4.0, 1.0], [0.0, 1.0, 0.0]]
+    >>> psf = ImagePointSpreadFunction(kernel, bounds=Box.factory[0:100, 0:100])
+    >>> star = psf.compute_stellar_image(x=20.0, y=50.0)
+    >>> print(star.bbox)
+    [y=49:52, x=19:22]
+    >>> star.array
+    array([[0.   , 0.125, 0.   ],
+           [0.125, 0.5  , 0.125],
+           [0.   , 0.125, 0.   ]])
     """
 
     def __init__(self, kernel: npt.ArrayLike, *, bounds: Box) -> None:

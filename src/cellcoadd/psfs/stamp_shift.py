@@ -97,6 +97,7 @@ def translate_stamp(
     Returns
     -------
     float64 (rows, columns)
+        A stamp of the same size.
 
     Raises
     ------

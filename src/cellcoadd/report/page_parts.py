@@ -17,6 +17,7 @@ import struct
 from collections.abc import Sequence
 
 type Value = str | int | float | bool | PageLink | None
+"""What an entry of a table can be; None is shown as a dash."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

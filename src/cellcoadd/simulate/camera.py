@@ -27,6 +27,7 @@ from lsst.images.cameras import (
 )
 
 type DistortionKeywords = Literal["SIP", "TPV"]
+"""How a FITS header states a distortion: TAN-SIP or TPV."""
 
 _MM_PER_PIXEL = 0.015  # Hyper Suprime-Cam's; it only enters the focal-plane frame, not the sky.
 

@@ -92,6 +92,11 @@ def summary_statistics(
     variance
         The variance plane in nJy^2.
 
+    Raises
+    ------
+    ValueError
+        If the visit states a statistic that lsst.images does not know.
+
     Notes
     -----
     Pixels are in nJy, so ``meanVar`` is in nJy^2 and ``zeroPoint`` 31.4. The function is known

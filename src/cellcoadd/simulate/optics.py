@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import galsim
 
 type PsfKind = Literal["gaussian", "moffat"]
+"""The profile of a point-spread function."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

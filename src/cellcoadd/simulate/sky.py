@@ -97,6 +97,11 @@ def draw_sky(
     -------
     `astropy.table.Table`
         The columns of `TRUTH_COLUMNS`; stars first.
+
+    Raises
+    ------
+    ValueError
+        If the radius is not in 0..600.
     """
     if not 0.0 < radius_arcmin <= 600.0:
         raise ValueError(f"The radius of a field must be in 0..600 arcmin, got {radius_arcmin}.")

@@ -62,6 +62,15 @@ def locate(
         If a position is not on the sky.
     SkyMapError
         If there is no such tract.
+
+    Examples
+    --------
+    >>> from cellcoadd.skymap import named_sky_map
+    >>> found = locate(named_sky_map("hsc_rings_cells_v1"), ra=[150.1, 150.2], dec=[2.2, 2.3])
+    >>> found.tract, found.patch, found.cell
+    (array([9813, 9813]), array([61, 60]), array([144, 457]))
+    >>> found.x
+    array([19666.683, 17525.328])
     """
     lon, lat = np.broadcast_arrays(np.asarray(ra, np.float64), np.asarray(dec, np.float64))
     shape, lon, lat = lon.shape, lon.ravel(), lat.ravel()

@@ -41,6 +41,15 @@ def named_sky_map(name: str) -> SkyMap:
     ------
     SkyMapError
         If there is none of this name.
+
+    Examples
+    --------
+    >>> sky_map = named_sky_map("hsc_rings_cells_v1")
+    >>> patch = sky_map[9813].patch(61)
+    >>> patch.index
+    Index2D(x=6, y=5)
+    >>> print(patch.outer_bbox)
+    [y=14800:18200, x=17800:21200]
     """
     definitions = _named_definitions()
     if name not in definitions:

@@ -231,6 +231,11 @@ def make_coadd(*visits: VisitOnPatch | Warp, **settings: Any) -> MultipleCellCoa
         Warps in the order of their visits, with or without what belongs to them.
     **settings
         Those of `CoaddSettings` that are not the defaults.
+
+    Raises
+    ------
+    ValueError
+        If none comes out.
     """
     wrapped = [v if isinstance(v, VisitOnPatch) else VisitOnPatch(warp=v) for v in visits]
     coadd = assemble_cell_coadd(wrapped, small_patch(), settings=CoaddSettings(**settings))

@@ -55,6 +55,8 @@ def resample_plane(
         Values, or variances with ``power=2``, which takes the squared weights.
     x, y, area : (h, w)
         Positions and areas in source pixels.
+    power
+        To which the weights are raised.
     """
     ny, nx = plane.shape
     out = np.full(x.shape, np.nan)

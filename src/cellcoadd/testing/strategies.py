@@ -120,6 +120,8 @@ def detectors(draw: st.DrawFn, *, x: float, y: float) -> tuple[DrawnDetector, ..
 
     Parameters
     ----------
+    draw
+        What hypothesis draws with; who calls this gives none.
     x, y
         The position on the tract.
     """

@@ -83,6 +83,7 @@ class TractToDetector:
         Returns
         -------
         x, y : float64 (node rows, node columns)
+            Pixels of the detector; NaN where there is none.
         """
         columns = node_indices(box.x.start, box.x.stop, spacing).astype(np.float64)
         rows = node_indices(box.y.start, box.y.stop, spacing).astype(np.float64)

@@ -122,7 +122,9 @@ class WarpSettings:
     """Everything about the making of a warp."""
 
     number_of_noise_realizations: int = 0
+    """Number of noise realizations to warp along, at most three."""
     seed_offset: int = 0
+    """Enters the seeds of the noise: with another one, all of it is drawn anew."""
     use_median_variance: bool = True
     """Draw noise with the median variance of the detector instead of each pixel's own."""
     do_revert_old_background: bool = False
@@ -132,13 +134,19 @@ class WarpSettings:
     new_background: str | None = None
     """Name of the model among those that an image carries."""
     do_select_pre_warp: bool = True
+    """Leave out detectors that fail the cuts of ``select``."""
     select: SelectionSettings = dataclasses.field(default_factory=SelectionSettings)
+    """The cuts."""
     do_pre_warp_interpolation: bool = False
+    """Interpolate bad pixels before warping."""
     interpolation: InterpolationSettings = dataclasses.field(default_factory=InterpolationSettings)
+    """How they are interpolated."""
     border: int = 256
     """Pixels by which a warp extends beyond the patch where there are data."""
     do_warp_masked_fraction: bool = True
+    """Warp the fraction of bad pixels."""
     resampling: ResamplingSettings = dataclasses.field(default_factory=ResamplingSettings)
+    """The resampler of images, variances and masks."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.number_of_noise_realizations <= MAX_NOISE_REALIZATIONS:

@@ -20,19 +20,34 @@ __all__ = [
 from collections.abc import Mapping
 
 VERSIONS_READ = ("0.3", "0.4", "0.5", "0.6", "0.7", "0.8")
+"""The versions of the format that are read."""
+
 VERSION_WRITTEN = "0.8"
+"""The newest of them."""
 
 CELLS = 1
 """The table of cells has a number only."""
 
 CELL = "CELL"
+"""The table of inputs: a row a cell and a detector that it adds up."""
+
 VISIT = "VISIT"
+"""The table of visits: a row a visit that any cell adds up."""
+
 MASKDEF = "MASKDEF"
+"""The table of mask planes: a row a plane, by name."""
+
 VISIT_SUMMARY = "VISIT_SUMMARY"
+"""The table of detectors that reach the patch, with their outlines; in version 0.6 and later."""
+
 APCORR = "APCORR"
+"""The table of aperture corrections: a row a cell that has any; in version 0.4 and later."""
 
 UNIT = "nJy"
+"""The unit of images."""
+
 VARIANCE_UNIT = "nJy**2"
+"""The unit of variances."""
 
 INPUT_COLUMNS: Mapping[str, str] = {
     "overlaps_center": "overlaps_center",

@@ -278,6 +278,11 @@ class Warp(DescribableMixin):
 
         A box inside of the warp's own gives views, another gives copies. ``...`` gives all that is
         stored.
+
+        Raises
+        ------
+        TypeError
+            If it is neither a box nor ``...``.
         """
         if bbox is not ... and not isinstance(bbox, Box):
             raise TypeError(

@@ -42,6 +42,7 @@ from ...skymap import Circle, DiscreteSkyMap, Patch, RingsSkyMap, SkyMap, TractS
 from ...warping.settings import InterpolationSettings, ResamplingSettings, WarpSettings
 
 type Arrays = dict[str, npt.NDArray[Any]]
+"""Planes or columns of a reference case by their names."""
 
 _INSTRUMENT = "Reference"
 
@@ -159,6 +160,11 @@ def read_psf(entry: Mapping[str, Any], arrays: Arrays, *, bounds: Box) -> PointS
     """Return a PSF as the image at a pixel's centre that theirs is made of.
 
     Their Gaussians too are images, moved to a position by interpolation.
+
+    Raises
+    ------
+    ValueError
+        If theirs is of a type that we do not know.
     """
     if entry["type"] == "kernel":
         return ImagePointSpreadFunction(arrays[entry["array_key"]], bounds=bounds)
