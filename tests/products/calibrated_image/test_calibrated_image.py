@@ -37,7 +37,6 @@ from cellcoadd.masks.planes import bits_of, mask_schema, plane_array
 from cellcoadd.products.calibrated_image import CalibratedImage, ImageQuality
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.psfs.models import ImagePointSpreadFunction, PsfexPointSpreadFunction
-from cellcoadd.testing.older_files import write_older_version
 
 BOX = Box.factory[5:65, 3:83]
 PART = Box.factory[10:20, 12:40]
@@ -177,22 +176,6 @@ def test_corrections_and_backgrounds_are_the_same_after_storing(tmp_path: Path) 
     with open_archive(str(path), CalibratedImage) as reader:
         assert reader.get_component("aperture_corrections") == correction_fields()
         assert set(reader.get_component("backgrounds")) == {"old", "new"}
-
-
-def test_a_file_of_the_first_version_can_be_read(tmp_path: Path) -> None:
-    """Repositories are full of them: they know nothing of corrections and backgrounds."""
-    image = make_image(PSFS["gaussian"])
-    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
-    write_archive(image, new)
-    write_older_version(
-        new, old, lacks=["aperture_corrections", "backgrounds"],
-        new_version="1.1.0", old_version="1.0.0",
-    )  # fmt: skip
-    read = read_archive(str(old), CalibratedImage)
-    assert_same(image, read, BOX)
-    assert not read.aperture_corrections
-    assert not read.backgrounds
-    assert read.backgrounds.subtracted is None
 
 
 def test_a_part_can_be_read_by_its_box(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from lsst.images.serialization import (
     write_archive,
 )
 
-from cellcoadd.analysis.noise_factor import noise_factor
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
@@ -31,7 +30,6 @@ from cellcoadd.products.cell_coadd.inputs import RefusalReason
 from cellcoadd.products.cell_coadd.stack import CellStack
 from cellcoadd.products.warp import NO_OWNER
 from cellcoadd.testing.images import make_coadd, make_warp, small_patch
-from cellcoadd.testing.older_files import write_older_version
 
 PATCH = small_patch()
 EMPTY = Index2D(x=4, y=4)
@@ -101,24 +99,6 @@ def test_coadd_without_noise_and_fractions_can_be_stored(tmp_path: Path) -> None
     assert_same_stack(coadd.stack, again.stack)
     assert again.stack.noise.shape == (0, 25, 32, 32)
     assert np.isnan(again.contributions["masked_fraction"]).all()
-
-
-def test_a_file_of_the_first_version_can_be_read(
-    cell_coadd: MultipleCellCoadd, tmp_path: Path
-) -> None:
-    """It knows no covariance: that is unknown then, not zero."""
-    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
-    write_archive(cell_coadd, new)
-    write_older_version(
-        new, old,
-        lacks=["noise_covariance", "contribution_ranges"], new_version="1.1.0", old_version="1.0.0",
-    )  # fmt: skip
-    read = read_archive(str(old), MultipleCellCoadd)
-    assert_same_stack(read.stack, cell_coadd.stack)
-    cell = next(iter(read.cells.values()))
-    assert np.isnan(cell.noise_covariance.array).all()
-    assert np.isnan(noise_factor(cell.psf_image, cell.noise_covariance))
-    assert MultipleCellCoadd.read(old, cells=[cell.index]) == read.subset([cell.index])
 
 
 def test_equality_asks_for_every_part(cell_coadd: MultipleCellCoadd) -> None:

@@ -19,13 +19,10 @@ from lsst.images.serialization import (
 )
 
 from cellcoadd.cell_grid import Index2D
-from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
-from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.errors import MissingCellError
 from cellcoadd.masks.planes import ALL_PLANES, plane_array
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.images import make_detector, make_warp, small_patch
-from cellcoadd.testing.older_files import write_older_version
 from cellcoadd.warping.direct import DirectWarp, make_direct_warp
 from cellcoadd.warping.settings import WarpSettings
 
@@ -96,24 +93,6 @@ def test_a_warp_from_its_file_is_equal(warp: Warp, tmp_path: Path) -> None:
     assert warp != "a warp"
     with pytest.raises(FileExistsError, match="overwrite=True"):
         warp.write(path)
-
-
-def test_a_file_of_the_first_version_can_be_read(warp: Warp, tmp_path: Path) -> None:
-    """It knows no covariance: that is unknown then, and stays so in a coadd."""
-    new, old = tmp_path / "new.fits", tmp_path / "old.fits"
-    write_archive(warp, new)
-    write_older_version(
-        new, old, lacks=["noise_covariances"], new_version="1.1.0", old_version="1.0.0"
-    )
-    read = read_archive(str(old), Warp)
-    assert read.stamps.tobytes() == warp.stamps.tobytes()
-    assert np.isnan(read.noise_covariances).all()
-    assert len(read.noise_covariances) == len(warp.stamps)
-    coadd = assemble_cell_coadd(
-        [VisitOnPatch(warp=read)], small_patch(), settings=CoaddSettings(psf_dimensions=21)
-    )
-    assert coadd is not None
-    assert np.isnan(coadd.stack.noise_covariance[:, 10, 10]).all()
 
 
 def test_a_box_reads_the_pixels_of_that_box(warp: Warp, tmp_path: Path) -> None:
