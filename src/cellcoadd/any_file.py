@@ -30,6 +30,7 @@ from .cell_grid import shared_box
 from .errors import MissingCellError, UnusableInputError
 from .exchange.dp2_cells import read_inner_cells
 from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
+from .files.checksums import check_file
 from .files.entry_archive import read_product
 from .files.parquet_tables import read_parquet_table
 from .files.reading import errors_named
@@ -239,6 +240,8 @@ def _shared(path: Path, whole: Box, bbox: Box) -> Box:
 def _read_map(path: Path, **parameters: Any) -> Any:
     import healsparse
 
+    if not parameters and path.suffix != ".gz":
+        check_file(path)
     with _errors_named(path, _HEALSPARSE.name):
         return healsparse.HealSparseMap.read(str(path), **parameters)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import healsparse
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from lsst.images import MaskedImage
 from lsst.images.serialization import read_archive, write_archive
 
+from cellcoadd.any_file import read
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
 from cellcoadd.files.checksums import check_file, encode_sum, folded, sum_of, verify_file
@@ -64,7 +66,7 @@ def places_of_tiles(path: Path) -> Iterator[tuple[str, int]]:
         if unit.end == unit.address:
             continue
         name = f"HDU {number} ({unit.header.get('EXTNAME', 'PRIMARY')})"
-        rows = unit.header["NAXIS2"] if unit.header["XTENSION"] == "BINTABLE" else 4
+        rows = unit.header["NAXIS2"] if unit.header.get("XTENSION") == "BINTABLE" else 4
         for row in range(rows):
             yield name, unit.address + (2 * row + 1) * (unit.end - unit.address) // (2 * rows)
 
@@ -330,3 +332,26 @@ def test_files_for_the_rubin_pipelines_are_verified(
     whole = read_lsst_cell_coadds(path)
     assert read_lsst_cell_coadds(bad, cells=last) == whole.subset(last)
     assert others
+
+
+def test_whatever_read_reads_whole_is_verified(
+    cell_coadd: MultipleCellCoadd, direct_warps: list[DirectWarp], tmp_path: Path
+) -> None:
+    """Stitched coadds, the planes that go with warps, images and maps, not our own forms alone."""
+    made = {name: tmp_path / f"{name}.fits" for name in ("stitched", "fraction", "noise", "map")}
+    cell_coadd.stitch().write(str(made["stitched"]))
+    warp = direct_warps[1].warp
+    write_archive(next(iter(warp.mask_fractions.values())), made["fraction"])
+    write_archive(direct_warps[1].noise[0], made["noise"])
+    hsp_map = healsparse.HealSparseMap.make_empty(32, 512, np.float32)
+    hsp_map[np.arange(5000)] = np.float32(1.5)
+    hsp_map.write(str(made["map"]))
+    for path in made.values():
+        seal_file(path)
+        assert read(path) is not None
+        for name, place in dict(places_of_tiles(path)).items():  # one of each HDU
+            with_flipped_byte(path, bad := tmp_path / "bad.fits", place)
+            with pytest.raises(UnusableInputError) as caught:
+                read(bad)
+            assert str(bad) in str(caught.value)
+            assert name in str(caught.value)

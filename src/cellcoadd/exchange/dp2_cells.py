@@ -22,6 +22,7 @@ from lsst.images.serialization import Reader, open_archive
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import MissingCellError, UnusableInputError
+from ..files.checksums import check_file
 from ..masks.planes import bits_of, plane_array, standard_name, to_standard_planes
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.choice import check_choice, choose_filled, hull_of_cells
@@ -60,18 +61,21 @@ def read_inner_cells(
     MissingCellError
         If no filled cell is in the box, or one that is named is not filled.
     UnusableInputError
-        If the file is missing, broken or holds something else, or for the reasons of `inner_cells`.
+        If the file is missing, broken or holds something else, does not agree with its checksums
+        when it is read whole, or for the reasons of `inner_cells`.
     """  # noqa: DOC501  (what is raised again is such an error)
     source = os.fspath(path)
     check_choice(bbox=bbox, cells=cells)
     in_part = bbox is not None or cells is not None
     try:
+        if not in_part and source.endswith(".fits"):
+            check_file(source)
         with open_archive(source, CellCoadd, partial=in_part) as reader:
             hull = _hull_of_choice(reader, bbox=bbox, cells=cells) if in_part else None
             # lsst.images cuts the provenance of a part, and fails where nothing of it is left.
             coadd = reader.read(bbox=hull, provenance=False)
             provenance = reader.get_component("provenance")
-    except MissingCellError:
+    except (MissingCellError, UnusableInputError):
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
         raise UnusableInputError(
