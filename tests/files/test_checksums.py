@@ -22,7 +22,7 @@ from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lss
 from cellcoadd.files.checksums import check_file, encode_sum, folded, sum_of, verify_file
 from cellcoadd.files.fits_units import BLOCK, CARD, FitsUnit, units_of
 from cellcoadd.files.reading import check_before_parts, parts_of_sound_files
-from cellcoadd.files.sealing import seal_file
+from cellcoadd.files.sealing import reserve_sums, seal_file
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_coadd.compression import PixelCompression
 from cellcoadd.products.warp import Warp
@@ -305,6 +305,29 @@ def test_archives_stay_readable_where_headers_get_room(
     np.testing.assert_array_equal(read.mask.array, masked.mask.array)
     assert planes is not None
     assert cards == 0 or (path.stat().st_size > before) == any_header_was_full(path, before)
+
+
+@pytest.mark.parametrize("cards", range(36))
+def test_a_header_with_reserved_cards_is_never_full(
+    direct_warps: list[DirectWarp], tmp_path: Path, cards: int
+) -> None:
+    """However many cards say what a file was made of: it is written once."""
+    path = tmp_path / "planes.fits"
+
+    def fill(header: fits.Header) -> None:
+        for number in range(cards):
+            header[f"KEY{number}"] = number
+        reserve_sums(header)
+
+    write_archive(
+        next(iter(direct_warps[0].warp.mask_fractions.values())), path, update_header=fill
+    )
+    before = path.stat()
+    seal_file(path)
+    assert path.stat().st_ino == before.st_ino
+    assert path.stat().st_size == before.st_size
+    assert verify_file(path).damage == ()
+    assert astropy_accepts(path)
 
 
 def any_header_was_full(path: Path, before: int) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
+from astropy.io import fits
 from lsst.daf.butler import FormatterV2
 from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 from lsst.images.formatters import GenericFormatter
@@ -32,7 +33,7 @@ from lsst.resources import ResourcePath
 
 from ..files.checksums import check_file
 from ..files.reading import check_before_parts
-from ..files.sealing import seal_file
+from ..files.sealing import reserve_sums, seal_file
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.compression import PixelCompression, compression_options
@@ -125,6 +126,10 @@ class ProductFormatter(GenericFormatter):
         super().write_local_file(in_memory_dataset, uri)
         if uri.getExtension() == ".fits":
             seal_file(uri.ospath)
+
+    def _update_header(self, header: fits.Header) -> None:
+        super()._update_header(header)
+        reserve_sums(header)  # it has a card for each dataset that went in
 
     def read_from_uri(
         self, uri: ResourcePath, component: str | None = None, expected_size: int = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["seal_file"]
+__all__ = ["reserve_sums", "seal_file"]
 
 import mmap
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,16 @@ _END = b"END".ljust(CARD)
 _KEYWORDS = (b"CHECKSUM", b"DATASUM ")
 _MEANING = {"CHECKSUM": "all of this HDU adds up to -0 with it", "DATASUM": "sum of the data"}
 _NO_SUM = "0" * 16
+
+
+def reserve_sums(header: fits.Header) -> None:
+    """Put empty cards of the sums into a header that is to be written.
+
+    Then its file need not be written again for want of room. It is for headers that grow with what
+    a file was made of; the others have room or not, all alike.
+    """
+    for keyword in ("CHECKSUM", "DATASUM"):
+        header.set(keyword, _NO_SUM, _MEANING[keyword])
 
 
 def seal_file(path: Path | str) -> None:

@@ -13,7 +13,7 @@ from lsst.images.fits import FitsCompressionOptions
 from lsst.images.serialization import write_archive
 from lsst.resources import ResourcePath, ResourcePathExpression
 
-from .sealing import seal_file
+from .sealing import reserve_sums, seal_file
 
 
 @contextlib.contextmanager
@@ -81,5 +81,10 @@ def write_product(
     if ResourcePath(path, forceAbsolute=False).getExtension() != ".fits":
         raise ValueError(f"{path}: the name of a FITS file must end in .fits.")
     with whole_file(path, overwrite=overwrite) as unfinished:
-        write_archive(product, str(unfinished), compression_options=compression_options)
+        write_archive(
+            product,
+            str(unfinished),
+            compression_options=compression_options,
+            update_header=reserve_sums,
+        )
         seal_file(unfinished)
