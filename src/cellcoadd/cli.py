@@ -102,7 +102,8 @@ def report(
 @click.option(
     "--seal",
     is_flag=True,
-    help="Give the files new checksums, as they are now: for those that were changed on purpose.",
+    help="Give these files new checksums, as they are now: for those that were changed on purpose. "
+    "Not for folders: what is damaged would pass for sound.",
 )
 def verify(paths: tuple[Path, ...], seal: bool) -> None:
     r"""Verify the checksums of FITS files, and of all in folders: repositories, for instance.
@@ -120,6 +121,8 @@ def verify(paths: tuple[Path, ...], seal: bool) -> None:
     from .files.checksums import fits_files_in, verify_file
     from .files.sealing import seal_file
 
+    if seal and (folders := [str(path) for path in paths if path.is_dir()]):
+        raise click.UsageError(f"--seal takes files, not folders: {', '.join(folders)}.")
     counts = {"sound": 0, "bare": 0, "HDUs": 0}
     bad: list[str] = []
     with click.progressbar(fits_files_in(paths), label="Adding up", file=sys.stderr) as files:
@@ -137,6 +140,8 @@ def verify(paths: tuple[Path, ...], seal: bool) -> None:
                 counts["HDUs"] += verdict.sealed
     for sentence in bad:
         click.echo(sentence, err=True)
+    if seal:
+        click.echo(f"Sealed anew: {len(paths) - len(bad)} files.")
     click.echo(f"As written: {counts['sound']} files with {counts['HDUs']} HDUs.")
     if counts["bare"]:
         click.echo(f"Without checksums, so that nobody knows: {counts['bare']} files.")

@@ -14,12 +14,20 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lsst.images import MaskedImage
+from lsst.images.cells import CellCoadd
 from lsst.images.serialization import read_archive, write_archive
 
 from cellcoadd.any_file import read
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
-from cellcoadd.files.checksums import check_file, encode_sum, folded, sum_of, verify_file
+from cellcoadd.files.checksums import (
+    Verdict,
+    check_file,
+    encode_sum,
+    folded,
+    sum_of,
+    verify_file,
+)
 from cellcoadd.files.fits_units import BLOCK, CARD, FitsUnit, units_of
 from cellcoadd.files.reading import check_before_parts, parts_of_sound_files
 from cellcoadd.files.sealing import reserve_sums, seal_file
@@ -328,6 +336,85 @@ def test_a_header_with_reserved_cards_is_never_full(
     assert path.stat().st_size == before.st_size
     assert verify_file(path).damage == ()
     assert astropy_accepts(path)
+
+
+def test_cards_that_were_carried_along_are_no_checksums(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """lsst.images writes the cards of what it read into the file that it makes of it."""
+    first, second = tmp_path / "first.fits", tmp_path / "second.fits"
+    cell_coadd.stitch().write(str(first))
+    seal_file(first)
+    CellCoadd.read(str(first)).write(str(second))
+    with fits.open(second) as hdus:
+        assert "CHECKSUM" in hdus[0].header
+    assert verify_file(second) == Verdict(hdus=15, sealed=0, damage=())
+    assert read(second) == read(first)
+
+
+def test_what_somebody_adds_to_a_sealed_file_is_not_missed(
+    coadd_file: Path, tmp_path: Path
+) -> None:
+    """An HDU behind the index is none of the archive's; zeros at the end are nothing."""
+    path = tmp_path / "more.fits"
+    path.write_bytes(coadd_file.read_bytes())
+    fits.append(path, np.zeros(4), fits.Header({"EXTNAME": "NOTES"}))
+    with open(path, "ab") as stream:
+        stream.write(bytes(BLOCK))
+    assert verify_file(path).damage == ()
+    assert MultipleCellCoadd.read(path) == MultipleCellCoadd.read(coadd_file)
+
+
+@pytest.mark.parametrize("spelling", ["'0000000042'", "''", "'          '"])
+def test_sums_may_be_spelled_as_the_standard_allows(tmp_path: Path, spelling: str) -> None:
+    """Digits with zeros before them are the same number, and an empty one is undefined."""
+    path = tmp_path / "image.fits"
+    fits.HDUList([fits.PrimaryHDU(np.array([0, 42], ">i4"))]).writeto(path)
+    content = path.read_bytes()
+    card = f"DATASUM = {spelling}".ljust(80).encode()
+    path.write_bytes(content.replace(b"END".ljust(80), card + b"END".ljust(80), 1))
+    content = path.read_bytes()[: 2 * BLOCK + 80]
+    path.write_bytes(content[:BLOCK] + content[BLOCK + 80 :])
+    assert verify_file(path).damage == ()
+
+
+def test_a_last_block_that_is_not_filled_is_no_damage_without_checksums(tmp_path: Path) -> None:
+    """Some programs leave it so, and all its data are there."""
+    path = tmp_path / "short.fits"
+    fits.PrimaryHDU(np.zeros(5, np.float32)).writeto(path)
+    path.write_bytes(path.read_bytes()[: BLOCK + 20])
+    assert verify_file(path).damage == ()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert verify_file(path).damage == ("HDU 0 (PRIMARY) is cut off: 1 bytes are missing",)
+    with pytest.raises(OSError, match="cut off"):
+        seal_file(path)
+
+
+def test_a_header_that_is_no_header_is_damage(coadd_file: Path, tmp_path: Path) -> None:
+    """A sign too many in a size is neither a number nor a reason to give up on other files."""
+    bad = tmp_path / "bad.fits"
+    content = coadd_file.read_bytes()
+    bad.write_bytes(content.replace(b"                  -32", b"                 --32", 1))
+    assert len(verify_file(bad).damage) > 0
+    with pytest.raises(UnusableInputError, match=r"bad\.fits"):
+        MultipleCellCoadd.read(bad)
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """Sealing what it leads to, with the rights that it has, also where a block is added."""
+    path, link = tmp_path / "image.fits", tmp_path / "link.fits"
+    hdus = fits.HDUList([fits.PrimaryHDU()])
+    for number in range(30):
+        hdus[0].header[f"KEY{number}"] = number
+    hdus.writeto(path)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    before = path.stat().st_size
+    seal_file(link)
+    assert link.is_symlink()
+    assert path.stat().st_size == before + BLOCK
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert verify_file(path).sealed == 1
 
 
 def any_header_was_full(path: Path, before: int) -> bool:
