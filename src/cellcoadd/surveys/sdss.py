@@ -179,9 +179,15 @@ def _describe(path: Path) -> _Described:
 
 
 def _read_wcs(header: fits.Header, path: Path) -> WCS:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        wcs = WCS(header)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            wcs = WCS(header)
+    except ValueError as error:  # all of wcslib's are
+        reason = " ".join(str(error).split())
+        raise UnusableInputError(
+            str(path), f"the WCS of its header is broken; fetch the frame anew ({reason})."
+        ) from error
     if not wcs.has_celestial:
         raise UnusableInputError(str(path), "its header has no WCS; fetch the frame anew.")
     return wcs

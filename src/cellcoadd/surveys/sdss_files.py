@@ -63,8 +63,8 @@ class FrameName:
             raise UnusableInputError(
                 str(path),
                 "a corrected frame of SDSS is called fpC-<run>-<band><camcol>-<field>.fit[.gz], "
-                "with runs of six and fields of four digits, as fpC-004192-r4-0300.fit.gz: give it the "
-                "name that the archive has for it.",
+                "with runs of six and fields of four digits, as fpC-004192-r4-0300.fit.gz: give it "
+                "the name that the archive has for it.",
             )
         return cls(run=int(match[1]), band=match[2], camcol=int(match[3]), field=int(match[4]))
 

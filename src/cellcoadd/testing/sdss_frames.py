@@ -165,7 +165,7 @@ def _image(frame: MadeFrame, pixels: npt.ArrayLike | None) -> fits.PrimaryHDU:
     hdu.header.update(
         {
             "TAI": frame.start, "RA": 351.08, "DEC": 0.0, "SPA": 90.0, "AZ": 358.0, "ALT": 57.0,
-            "RUN": frame.run, "FRAME": frame.field + 2 * (row - 1), "CCDLOC": 10 * row + frame.camcol,
+            "RUN": frame.run, "CCDLOC": 10 * row + frame.camcol,
             "FLAVOR": "science", "OBJECT": "82 S", "EXPTIME": "53.907456", "SOFTBIAS": 1000,
             "FILTER": frame.band, "CAMCOL": frame.camcol, "CAMROW": row,
             "PS_ID": frame.reduction, "FRAME_ID": frame.reduction[:25],
