@@ -29,8 +29,7 @@ from cellcoadd.psfs.stamp_shift import place_stamp
 from cellcoadd.recipes import coadd_files
 from cellcoadd.skymap import Patch
 from cellcoadd.skymap.sky_map import SkyMap
-from cellcoadd.surveys import READERS, SurveyImage, reader_for
-from cellcoadd.surveys.sdss_files import looks_like_sdss
+from cellcoadd.surveys import SurveyImage
 from cellcoadd.validation.physics.star_fits import StarFit, fit_star
 
 type Floats = npt.NDArray[np.float64]
@@ -49,25 +48,6 @@ BRIGHT = 19.5  # magnitude
 
 
 @pytest.fixture(scope="module")
-def sdss(shared: Path) -> Path:
-    folder = shared / "data" / "sdss_s82"
-    if not folder.is_dir():
-        pytest.skip(f"the SDSS frames are not here: {folder} does not exist")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def paths(sdss: Path) -> list[Path]:
-    """All frames: run 4192 in i and r, then run 6377."""
-    return sorted(path for path in (sdss / "input").rglob("*") if looks_like_sdss(path))
-
-
-@pytest.fixture(scope="module")
-def frames(paths: list[Path]) -> list[SurveyImage]:
-    return [reader_for(path).read(path) for path in paths]
-
-
-@pytest.fixture(scope="module")
 def stars(sdss: Path) -> Any:
     """The catalogue's stars near the field; its right ascensions are negative."""
     table = fits.getdata(sdss / "ref_cat" / "stars.fits")
@@ -82,103 +62,6 @@ def positions(stars: Any) -> SkyCoord:
 def scatter_of(values: npt.ArrayLike) -> float:
     values = np.asarray(values)
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
-
-
-def test_both_epochs_are_found_and_read(frames: list[SurveyImage], sdss: Path) -> None:
-    """By the names of the frames alone; companions are told from images."""
-    seen = [
-        (one.header.observation.visit, one.header.observation.band, one.detector_name)
-        for one in frames
-    ]
-    assert seen == [
-        (419203002, "i", "i4"),
-        (419203001, "r", "r4"),
-        (637703992, "i", "i4"),
-        (637703991, "r", "r4"),
-    ]
-    assert [one.header.observation.day_obs for one in frames] == [20031018] * 2 + [20060919] * 2
-    assert all(one.header.bbox.shape == (1489, 2048) for one in frames)
-    others = [path for path in sdss.rglob("*.fit*") if not looks_like_sdss(path)]
-    assert len(others) > 8
-    assert not any(READERS["sdss"].recognizes(path) for path in others)
-
-
-def test_the_wcs_is_that_of_the_survey_s_exact_astrometry(frames: list[SurveyImage]) -> None:
-    """Within 0.06 arcsec up to the corners, on average within 0.01: no pixel is counted otherwise.
-
-    Half a pixel would be 0.2 arcsec along both axes.
-    """
-    for frame in frames:
-        observation = frame.header.observation
-        folder = frame.source.parents[2] / "astrom"
-        (path,) = folder.glob("asTrans-*.fit")
-        with fits.open(path) as hdus:
-            table = next(
-                hdu.data
-                for hdu in hdus[1:]
-                if (hdu.header["FILTER"].strip(), hdu.header["CAMCOL"]) == (observation.band, 4)
-            )
-        row = table[table["field"] == int(frame.source.name.split("-")[-1][:4])][0]
-        y, x = np.mgrid[0:1489:124, 0:2048:157].astype(float)
-        line, column = y + 0.5, x + 0.5
-        powers = np.stack([np.ones_like(column), column, column**2, column**3])
-        line = line + np.tensordot([row[f"dRow{i}"] for i in range(4)], powers, axes=1)
-        column = column + np.tensordot([row[f"dCol{i}"] for i in range(4)], powers, axes=1)
-        expected = SkyCoord(
-            row["a"] + row["b"] * line + row["c"] * column,
-            row["d"] + row["e"] * line + row["f"] * column,
-            unit="deg",
-        )
-        sky = frame.header.sky_projection.pixel_to_sky(x=x, y=y)
-        assert sky.separation(expected).to_value("arcsec").max() < 0.06
-        for offset in sky.spherical_offsets_to(expected):
-            assert abs(offset.to_value("arcsec").mean()) < 0.01
-
-
-def test_the_psf_is_the_survey_s_formula(frames: list[SurveyImage]) -> None:
-    """Term by term, within 1e-10 of a sum of 1, from corner to corner of each frame."""
-    for frame in frames:
-        (path,) = (frame.source.parents[2] / "objcs" / "4").glob("psField-*.fit")
-        with fits.open(path) as hdus:
-            rows = list(hdus["ugriz".index(frame.header.observation.band) + 1].data)
-        for x, y in ((0.0, 0.0), (2047.0, 0.0), (0.0, 1488.0), (2047.0, 1488.0), (700.2, 333.3)):
-            total = np.zeros((51, 51))
-            for row in rows:
-                c = np.asarray(row["c"]).reshape(5, 5)
-                weight = sum(
-                    float(c[i, j]) * (0.001 * (y + 0.5)) ** i * (0.001 * (x + 0.5)) ** j
-                    for i in range(row["nrow_b"])
-                    for j in range(row["ncol_b"])
-                )
-                total += weight * np.asarray(row["RROWS"], dtype=np.float64).reshape(51, 51)
-            drawn = frame.calibrated_image.psf.compute_kernel_image(x=x, y=y).array
-            np.testing.assert_allclose(drawn, total / total.sum(), rtol=0, atol=1e-10)
-
-
-def test_noise_of_the_sky_is_what_the_variance_says(frames: list[SurveyImage]) -> None:
-    """Pixels without any flag scatter by 0.9 to 1.1 of the stated error, about the stated sky."""
-    for frame in frames:
-        planes = frame.calibrated_image.masked_image[...]
-        pull = planes.image.array / np.sqrt(planes.variance.array)
-        blank = pull[(plane_array(planes.mask) == 0) & (abs(pull) < 3.5)]
-        assert blank.std() == pytest.approx(1.0, abs=0.1)
-        assert abs(blank.mean()) < 0.1
-        mean_variance = frame.calibrated_image.mean_variance
-        assert mean_variance == pytest.approx(np.median(planes.variance.array), rel=0.01)
-
-
-def test_masked_pixels_are_those_of_the_survey_s_counts(frames: list[SurveyImage]) -> None:
-    """A cosmic ray is interpolated by the survey, columns at the edge are whole and are data."""
-    for frame in frames:
-        mask = frame.calibrated_image.masked_image.mask
-        bad, cr, sat = (mask.get(name) for name in ("BAD", "CR", "SAT"))
-        assert bad[cr].all()
-        assert 500 < cr.sum() < 600
-        assert 500 < sat.sum() < 1500
-        edge = mask.get("EDGE")
-        assert edge.sum() == 1489 * 2048 - (1489 - 8) * (2048 - 10)
-        assert bad[edge].mean() < 0.1
-        assert 0.005 < bad.mean() < 0.008
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -226,12 +109,12 @@ type Measure = Callable[[str, float, int | None], list[Measured]]
 
 
 @pytest.fixture(scope="module")
-def coadd_of(paths: list[Path]) -> Callable[[str, float, int | None], MultipleCellCoadd]:
+def coadd_of(sdss_paths: list[Path]) -> Callable[[str, float, int | None], MultipleCellCoadd]:
     """The coadd of a band on pixels of a size, of both epochs or of one; remembered."""
 
     @functools.cache
     def made(band: str, scale: float, epoch: int | None) -> MultipleCellCoadd:
-        files = [path for path in paths if f"-{band}4-" in path.name]
+        files = [path for path in sdss_paths if f"-{band}4-" in path.name]
         done = coadd_files(
             files if epoch is None else [files[epoch]],
             patch_of(scale),
@@ -247,7 +130,7 @@ def coadd_of(paths: list[Path]) -> Callable[[str, float, int | None], MultipleCe
 @pytest.fixture(scope="module")
 def measure(
     coadd_of: Callable[[str, float, int | None], MultipleCellCoadd],
-    frames: list[SurveyImage],
+    sdss_frames: list[SurveyImage],
     stars: Any,
 ) -> Measure:
     """Measures the stars of a coadd; remembers them."""
@@ -255,7 +138,9 @@ def measure(
     @functools.cache
     def measured(band: str, scale: float, epoch: int | None) -> list[Measured]:
         coadd = coadd_of(band, scale, epoch)
-        images = [one.calibrated_image for one in frames if one.header.observation.band == band]
+        images = [
+            one.calibrated_image for one in sdss_frames if one.header.observation.band == band
+        ]
         if epoch is not None:
             images = [images[epoch]]
         faintest = 21.0 if epoch is None else BRIGHT
@@ -365,14 +250,14 @@ def displaced(
 @pytest.mark.parametrize("band", BANDS)
 def test_both_epochs_are_in_the_cells_that_both_frames_hold(
     coadd_of: Callable[[str, float, int | None], MultipleCellCoadd],
-    frames: list[SurveyImage],
+    sdss_frames: list[SurveyImage],
     band: str,
     scale: float,
 ) -> None:
     """Slow twin: the corners of a cell, with the reach of the kernel, are within a frame or not."""
     coadd = coadd_of(band, scale, None)
     held = dict.fromkeys(coadd.grid, 0)
-    for frame in (one for one in frames if one.header.observation.band == band):
+    for frame in (one for one in sdss_frames if one.header.observation.band == band):
         for index in coadd.grid:
             box = coadd.grid.outer_bbox_of(index)
             x = np.array([box.x.min, box.x.max, box.x.max, box.x.min], dtype=float)

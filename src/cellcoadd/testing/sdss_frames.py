@@ -108,7 +108,7 @@ class MadeFrame:
 
 
 def write_sdss_frame(
-    root: Path,
+    root: Path | str,
     frame: MadeFrame | None = None,
     *,
     pixels: npt.ArrayLike | None = None,
@@ -136,7 +136,7 @@ def write_sdss_frame(
         The frame.
     """
     frame = frame or MadeFrame()
-    top = root / str(frame.run) / str(frame.rerun)
+    top = Path(root) / str(frame.run) / str(frame.rerun)
     column = str(frame.camcol)
     corr, objcs, calib = (top / kind / column for kind in ("corr", "objcs", "calibChunks"))
     for folder in (corr, objcs, calib):
