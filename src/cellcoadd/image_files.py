@@ -90,7 +90,7 @@ def read_headers(
     refused
         Files that cannot be used, with the reason; the second of two that are the same detector of
         the same visit is among them.
-    """
+    """  # noqa: DOC501  (what is raised for a file refuses that file, here)
     images: list[ImageFile] = []
     refused: list[UnusableInputError] = []
     known: dict[ObservationIdentifiers, Path] = {}
