@@ -46,7 +46,7 @@ def test_a_folder_becomes_a_coadd(survey: Path, tmp_path: Path) -> None:
     assert "3 images, band i: 1 coadd in nJy, with pixels of 0.168" in done.output
     coadd = read(tmp_path / "coadd.fits")
     assert isinstance(coadd, MultipleCellCoadd)
-    assert f"{len(coadd.cells)} cells of 3 visits, 3 detectors" in done.output
+    assert f"{len(coadd.cells)} cells of 3 visits, 3 of 3 images in one of them" in done.output
     assert max(cell.visit_count for cell in coadd.cells.values()) == 3
     assert verify_file(tmp_path / "coadd.fits").damage == ()
     headers, _ = read_headers(expand([str(survey)]))

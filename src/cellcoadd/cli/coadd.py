@@ -226,7 +226,8 @@ def _tell_made(made: Sequence[FieldCoadd]) -> None:
         if one.n_cells:
             click.echo(
                 f"{one.job.target}: band {one.job.band}, {_count(one.n_cells, 'cell')} of "
-                f"{_count(one.n_visits, 'visit')}, {_count(one.n_inputs, 'detector')}"
+                f"{_count(one.n_visits, 'visit')}, {one.n_inputs} of "
+                f"{_count(len(one.job.paths), 'image')} in one of them"
             )
         else:
             click.echo(
