@@ -7,7 +7,7 @@ takes. Nothing is unpickled, ever.
 
 from __future__ import annotations
 
-__all__ = ["read"]
+__all__ = ["kind_of", "read"]
 
 import contextlib
 import dataclasses
@@ -117,6 +117,19 @@ def read(path: str | os.PathLike[str], **parameters: Any) -> Any:
             f"not by {', '.join(strange)}."
         )
     return kind.read(path, **parameters)
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return what a file holds, in words: ``a Warp``, ``a table (Parquet)``.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is none of the kinds that `read` reads.
+    OSError
+        If there is no such file, or it may not be read.
+    """
+    return _kind_of(Path(path)).name
 
 
 def _kind_of(path: Path) -> _Kind:

@@ -8,6 +8,7 @@ import click
 
 from .coadd import coadd
 from .demo import demo
+from .info import info
 from .report import report
 from .verify import verify
 
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (coadd, demo, report, verify):
+for command in (coadd, demo, info, report, verify):
     main.add_command(command)
