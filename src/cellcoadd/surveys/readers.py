@@ -12,7 +12,11 @@ from ._base import Reader
 from .decam import DecamReader
 from .rubin import RubinReader
 
-_ALL: tuple[Reader, ...] = (RubinReader(), DecamReader())
+_ALL: tuple[Reader, ...] = (
+    RubinReader(),
+    DecamReader(),
+    DecamReader(name="decam-with-cuts", accept_cut=True),
+)
 
 READERS: Mapping[str, Reader] = {reader.name: reader for reader in _ALL}
 """All readers by name; the first that recognizes a file reads it."""
