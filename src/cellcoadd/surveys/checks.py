@@ -18,9 +18,11 @@ from lsst.images import Box, MaskedImage, SkyProjection
 from ..errors import UnusableInputError
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
+from ._base import pixel_scale_arcsec
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
-_GRID = 5  # positions a side at which the WCS is tried
+_GRID = 17  # positions a side at which the WCS is tried: what folds does so near a corner
+_SCALES_ARCSEC = 0.001, 100.0  # of pixels: finer than any telescope, coarser than any camera
 _WITHOUT_VALUE = ("BAD", "NO_DATA")
 _ROWS = 16
 
@@ -61,7 +63,8 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
     Raises
     ------
     UnusableInputError
-        If a position is not finite or comes back more than 0.01 pixel off.
+        If a position is not finite or comes back more than 0.01 pixel off, as where a distortion
+        folds; or if a pixel measures less than 0.001 or more than 100 arcsec.
     """
     x, y = np.meshgrid(
         np.linspace(bbox.x.min - 0.5, bbox.x.max + 0.5, _GRID),
@@ -80,6 +83,13 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
             source,
             f"its WCS does not find the way back from the sky: it misses by {miss:.3g} pixels, "
             f"{_ROUND_TRIP_PX} are allowed.",
+        )
+    scale, (finest, coarsest) = pixel_scale_arcsec(projection, bbox), _SCALES_ARCSEC
+    if not finest <= scale <= coarsest:
+        raise UnusableInputError(
+            source,
+            f"a pixel measures {scale:.3g} arcsec by its WCS, it must be {finest} to {coarsest}: "
+            "is its matrix in degrees?",
         )
 
 
