@@ -12,7 +12,6 @@ __all__ = ["QUALITY_CODES", "DecamReader", "read_decam_image"]
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.time import Time, TimeDelta
-from astropy.wcs import WCS, FITSFixedWarning
-from lsst.images import Box, DetectorFrame, Image, MaskedImage, SkyProjection
+from astropy.wcs import WCS
+from lsst.images import Box, DetectorFrame, Image, MaskedImage
 
 from ..conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ..errors import UnusableInputError
+from ..files.fits_wcs import icrs_wcs, projection_of_wcs
 from ..products.calibrated_image import CalibratedImage, ImageQuality
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
@@ -150,7 +150,8 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         if missing:
             raise UnusableInputError(str(path), f"its header lacks {', '.join(missing)}.")
         ccd_name = str(header.get("DETPOS") or images[0].name).strip()
-        wcs = _read_wcs(images[0].header, path)
+        box = Box.factory[0 : shape[0], 0 : shape[1]]
+        wcs = icrs_wcs(images[0].header, bbox=box, source=str(path))
     visit = int(header["EXPNUM"])
     files = DecamFiles.of(path, ccd_name=ccd_name, root=root)
     row = files.ccd_row(visit=visit, ccd_name=ccd_name)
@@ -160,7 +161,6 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         check_cuts(row.values, path, row.table)
         check_astrometry(header, path)
     details = _details(header, row.values, visit, path)
-    box = Box.factory[0 : shape[0], 0 : shape[1]]
     _shift_to_gaia(wcs, row.values)
     frame = DetectorFrame(
         instrument=details.identifiers.instrument,
@@ -168,7 +168,7 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         detector=details.identifiers.detector,
         bbox=box,
     )
-    projection = SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=box)
+    projection = projection_of_wcs(wcs, frame, bbox=box, source=str(path))
     check_projection(projection, box, str(path))
     return _Described(
         header=SurveyHeader(
@@ -183,15 +183,6 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         row=row,
         processing=processing,
     )
-
-
-def _read_wcs(header: fits.Header, path: Path) -> WCS:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        wcs = WCS(header)
-    if not wcs.has_celestial:
-        raise UnusableInputError(str(path), "its header has no WCS.")
-    return wcs
 
 
 def _shift_to_gaia(wcs: WCS, row: Mapping[str, Any]) -> None:
