@@ -16,6 +16,8 @@ from cellcoadd.surveys.bands import band_of_filter
 from cellcoadd.surveys.decam import read_decam_image
 from cellcoadd.surveys.decam_planes import QUALITY_BITS, QUALITY_CODES
 from cellcoadd.testing.decam_exposure import COLUMNS, ROWS, SIGMA, SKY, DecamExposure
+from cellcoadd.warping.select import select_images
+from cellcoadd.warping.settings import SelectionSettings
 
 KEEPS_OUT = {"BAD", "SAT", "CR", "NO_DATA"}
 
@@ -330,3 +332,15 @@ def test_tables_of_other_cameras_are_passed_over(tmp_path: Path) -> None:
             ]
         ).writeto(tmp_path / name)
     assert read_decam_image(path).header.observation.band == "r"
+
+
+@pytest.mark.parametrize("width", [np.nan, 0.0])
+def test_seeing_that_was_measured_in_vain_passes_no_cut(tmp_path: Path, width: float) -> None:
+    """NaN in the survey's table; without a column there is nothing to cut on."""
+    image = read(tmp_path, ccd={"fwhm": width}).calibrated_image
+    accepted, (refusal,) = select_images([image], SelectionSettings())
+    assert not accepted
+    assert "PSF FWHM" in refusal.reason
+    absent = read(tmp_path / "absent", ccd={"fwhm": None}).calibrated_image
+    assert absent.quality.psf_sigma is None
+    assert len(select_images([absent], SelectionSettings())[0]) == 1

@@ -114,7 +114,7 @@ def read_decam_image(
         nanojansky_per_count=nanojansky_per_count(zero_point(found.row, path)),
         mean_variance=float(np.median(planes.variance[good])) if good.any() else None,
         quality=ImageQuality(
-            psf_sigma=number(found.row.values, "fwhm", scale=1.0 / FWHM_PER_SIGMA),
+            psf_sigma=_psf_sigma(found.row.values),
             pixel_scale_arcsec=pixel_scale_arcsec(found.header.sky_projection, box),
         ),
     )
@@ -232,6 +232,14 @@ def _details(
         science_program=_text(header, "PROPID"),
         observation_type="science" if kind == "object" else kind or None,
     )
+
+
+def _psf_sigma(row: Mapping[str, Any]) -> float | None:
+    """Return the width of the PSF; NaN where it was measured in vain, None without a column."""
+    if "fwhm" not in row:
+        return None
+    width = number(row, "fwhm")
+    return width * (1.0 / FWHM_PER_SIGMA) if width is not None and width > 0 else math.nan
 
 
 def _band(header: fits.Header, row: Mapping[str, Any], path: Path) -> str:

@@ -33,7 +33,6 @@ from lsst.images import (
     Image,
     Mask,
     MaskedImage,
-    ObservationSummaryStats,
     SkyProjection,
     VisitImage,
     VisitImageSerializationModel,
@@ -48,15 +47,16 @@ from ..masks.planes import (
     to_standard_planes,
     with_standard_names,
 )
-from ..products.calibrated_image import CalibratedImage, ImageQuality
+from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
-from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
+from ._base import SurveyHeader, SurveyImage
 from .checks import check_projection, check_usable, middle_rows
 from .fits_files import is_cut_off
 from .visit_image_backgrounds import backgrounds_in_counts
 from .visit_image_files import PixelsOfFile, open_visit_image
+from .visit_image_quality import quality_of_visit_image
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
@@ -155,9 +155,7 @@ def calibrated_image_from_visit_image(
             variance,
             variance_is_in_counts=field is None and not visit_image.unit.is_equivalent(u.nJy),
         ),
-        quality=_quality(
-            visit_image.summary_stats, visit_image.sky_projection, bbox or visit_image.bbox
-        ),
+        quality=quality_of_visit_image(visit_image, bbox or visit_image.bbox),
         aperture_corrections=dict(visit_image.aperture_corrections),
         backgrounds=backgrounds_in_counts(
             visit_image, nanojansky_per_count=scale, is_scaled=field is not None
@@ -382,23 +380,6 @@ def _mean_variance(
     fits_best = min(candidates, key=lambda value: abs(math.log(value / measured)))
     agrees = 1.0 / _SAME_VARIANCE <= fits_best / measured <= _SAME_VARIANCE
     return fits_best if agrees else None
-
-
-def _quality(stats: ObservationSummaryStats, projection: Any, bbox: Box) -> ImageQuality:
-    scale = _finite(stats.pixelScale)
-    return ImageQuality(
-        psf_sigma=_finite(stats.psfSigma),
-        psf_star_delta_e_median=_finite(
-            math.hypot(stats.psfStarDeltaE1Median, stats.psfStarDeltaE2Median)
-        ),
-        psf_star_scaled_delta_size_scatter=_finite(stats.psfStarScaledDeltaSizeScatter),
-        psf_trace_radius_delta=_finite(stats.psfTraceRadiusDelta),
-        psf_ap_flux_delta=_finite(stats.psfApFluxDelta),
-        psf_ap_corr_sigma_scaled_delta=_finite(stats.psfApCorrSigmaScaledDelta),
-        n_psf_star=stats.nPsfStar or None,  # no PSF is made from 0 stars: 0 means not stated
-        star_e_median=_finite(stats.starEMedian),
-        pixel_scale_arcsec=pixel_scale_arcsec(projection, bbox) if scale is None else scale,
-    )
 
 
 def _finite(value: float | None) -> float | None:
