@@ -30,12 +30,13 @@ from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from .bands import band_of_filter
-from .checks import check_projection, check_usable
+from .checks import check_plausible, check_projection, check_usable
 from .decam_calibration import evaluate_sky, number, read_psf, zero_point
 from .decam_files import CcdRow, DecamFiles, looks_like_decam
 from .decam_planes import QUALITY_CODES, read_planes
 from .decam_processing import Processing, check_astrometry, check_cuts
 from .fits_files import open_fits
+from .plausibility import flag_impossible
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # noon UTC is in the morning at Cerro Tololo
 
@@ -106,7 +107,7 @@ def read_decam_image(
         observation=found.header.observation,
         masked_image=MaskedImage(
             Image(image.astype(np.float32), bbox=box),
-            mask=planes.mask,
+            mask=flag_impossible(image, planes.variance, planes.mask),
             variance=Image(planes.variance.astype(np.float32), bbox=box),
             sky_projection=found.header.sky_projection,
         ),
@@ -119,6 +120,7 @@ def read_decam_image(
         ),
     )
     check_usable(calibrated, str(path))
+    check_plausible(calibrated, str(path))
     return SurveyImage(calibrated_image=calibrated, header=found.header)
 
 

@@ -52,8 +52,9 @@ from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
 from ._base import SurveyHeader, SurveyImage
-from .checks import check_projection, check_usable, middle_rows
+from .checks import check_plausible, check_projection, check_usable, middle_rows
 from .fits_files import is_cut_off
+from .plausibility import flag_impossible
 from .visit_image_backgrounds import backgrounds_in_counts
 from .visit_image_files import PixelsOfFile, open_visit_image
 from .visit_image_quality import quality_of_visit_image
@@ -101,6 +102,7 @@ def read_visit_image(path: Path) -> SurveyImage:
             image = _without_pixels(sample, path, header.bbox, read)
         if image is None:
             image = calibrated_image_from_visit_image(reader.read(), source=str(path))
+            check_plausible(image, str(path))
     return SurveyImage(calibrated_image=image, header=header)
 
 
@@ -308,7 +310,9 @@ def _without_pixels(
     except UnusableInputError:  # perhaps only the sample is
         return None
     pixels = DeferredPixels(read, bbox=bbox, sky_projection=image.sky_projection)
-    return dataclasses.replace(image, masked_image=pixels)
+    whole = dataclasses.replace(image, masked_image=pixels)
+    check_plausible(whole, str(path), sample=image.masked_image[...])
+    return whole
 
 
 def _read_pixels(path: Path, pixels: PixelsOfFile, bbox: Box) -> MaskedImage:
@@ -329,7 +333,7 @@ def _masked_image(
     bbox = planes.bbox
     return MaskedImage(
         Image(image.astype(np.float32, copy=False), bbox=bbox),
-        mask=_mask(planes.mask, bounds),
+        mask=flag_impossible(image, variance, _mask(planes.mask, bounds)),
         variance=Image(variance.astype(np.float32, copy=False), bbox=bbox),
         sky_projection=planes.sky_projection,
     )
