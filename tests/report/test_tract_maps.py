@@ -135,8 +135,8 @@ def test_a_tract_at_a_pole_is_drawn_around_it(pole: float, colatitude: float) ->
         name="pole", tracts=[Circle(ra=30.0, dec=middle, radius=0.1)], settings=settings
     )[0]
     outlines = {number: tract.patch(number).inner_region for number in (0, 24, 48)}
-    values = healsparse.HealSparseMap.make_empty(64, 8192, np.float64)
-    colatitudes = np.linspace(0.01, 0.09, 9)
+    values = healsparse.HealSparseMap.make_empty(64, 32768, np.float64)
+    colatitudes = np.linspace(0.001, 0.09, 9)
     ra = np.linspace(0.0, 320.0, 9)
     values.update_values_pos(ra, pole - np.copysign(colatitudes, pole), np.arange(9.0))
     figure = draw_tract_map(values, label="", outlines=outlines)

@@ -273,6 +273,12 @@ def test_files_of_another_processing_are_refused(
     assert f"{key} '{other}' instead of" in error.reason
 
 
+def test_numbers_in_another_format_are_no_difference(tmp_path: Path) -> None:
+    """Tables that were written anew have floating-point numbers of exposures, and padded texts."""
+    cards = {"psf": {"EXPNUM": 610001.0, "PLVER": "V4.8.2   "}}
+    assert read(tmp_path, cards=cards) is not None
+
+
 def test_a_row_of_another_processing_is_refused(tmp_path: Path) -> None:
     """Its zero point was measured in other pixels."""
     error = refusal(tmp_path, ccd={"plprocid": "9600000"})

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import UnusableInputError
 
 _KEYS = ("EXPNUM", "CCDNUM", "PLVER", "PLPROCID")
@@ -115,6 +117,8 @@ def _stated(values: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for key in _KEYS:
         value = values.get(key, values.get(key.lower()))
+        if isinstance(value, (float, np.floating)) and float(value).is_integer():
+            value = int(value)  # numbers of exposures in tables that have no other ones
         text = "" if value is None else str(value).strip()
         if text:
             found[key] = text

@@ -98,7 +98,9 @@ def flag_impossible(
     """
     peak = max(float(np.fmax.reduce(image, axis=None)), -float(np.fmin.reduce(image, axis=None)))
     least = float(np.fmin.reduce(variance, axis=None))
-    if math.isfinite(peak) and least > 0 and peak <= FULL_WELL_SIGMAS * math.sqrt(least):
+    if not least > 0:
+        least = float(np.min(variance, initial=np.inf, where=variance > 0))
+    if peak <= FULL_WELL_SIGMAS * math.sqrt(least):
         return mask
     with np.errstate(invalid="ignore"):
         limit = FULL_WELL_SIGMAS * np.sqrt(np.where(variance > 0, variance, np.inf))
