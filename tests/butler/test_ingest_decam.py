@@ -11,6 +11,7 @@ from lsst.images import Box
 
 from cellcoadd.butler.ingest import ingest_images
 from cellcoadd.surveys import reader_for
+from cellcoadd.testing.decam_exposure import DecamExposure
 from cellcoadd.testing.repositories import copy_repository, files_of, records_of
 
 
@@ -82,3 +83,15 @@ def test_a_dataset_type_of_visit_images_holds_no_others(
             butler, [decam_file], run="images", dataset_type="decam_calexp", check=False
         )
         assert other.ingested == (decam_file,)
+
+
+def test_a_missing_companion_is_reported_by_its_own_name(butler: Butler, tmp_path: Path) -> None:
+    """The image exists; it is its weight map or its data quality that does not."""
+    for number, letter in enumerate("wd"):
+        image = DecamExposure().write(tmp_path / str(number))
+        missing = image.with_name(image.name.replace("_ooi_", f"_oo{letter}_"))
+        missing.unlink()
+        report = ingest_images(butler, [image], run="images", check=False)
+        (refusal,) = report.refused
+        assert refusal.source == image
+        assert refusal.reason == f"{missing}: there is no such file."

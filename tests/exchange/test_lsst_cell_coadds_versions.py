@@ -279,6 +279,7 @@ def drop_column(table: str | int, column: str) -> Callable[[fits.HDUList], None]
         (set_card(1, "TRACT", "nine"), "HDU 1: the card TRACT must be of type int, got 'nine'"),
         (drop_card(0, "CRVAL2"), "HDU 0 lacks the header card CRVAL2"),
         (set_card(0, "CTYPE1", "RA---SIN"), "HDU 0: "),
+        (set_card(0, "RADESYS", "FK5"), "a tract is in ICRS, not in FK5"),
         (set_card(1, "OCELL2", 34), "the border must be the same on all sides"),
         (set_card(1, "INBBOX21", 5000), "the box INBBOX .* leaves the cells"),
         (set_card(1, "PATCH_X", 4), "do not fit any patch .* say which patch"),

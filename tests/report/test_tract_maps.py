@@ -13,6 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from cellcoadd.report.tract_maps import draw_tract_map
+from cellcoadd.skymap import Circle, DiscreteSkyMap, TractSettings
 from cellcoadd.testing.example_tables import example_map
 from cellcoadd.testing.images import small_tract
 
@@ -116,3 +117,33 @@ def test_a_map_that_is_nowhere_is_refused() -> None:
     figure = draw_tract_map(empty, label="", outlines=OUTLINES)
     figure.canvas.draw()
     assert {text.get_text() for text in figure.axes[0].texts} == {"16", "24"}
+
+
+@pytest.mark.parametrize("pole", [90.0, -90.0])
+@pytest.mark.parametrize("colatitude", [0.0, 0.05])
+def test_a_tract_at_a_pole_is_drawn_around_it(pole: float, colatitude: float) -> None:
+    """All right ascensions are on it, no declination beyond 90 degrees, and all values."""
+    settings = TractSettings(
+        pixel_scale_arcsec=2.0,
+        cell_inner_size=20,
+        cell_border=6,
+        patch_inner_cells=3,
+        patch_border_cells=1,
+    )
+    middle = pole - np.copysign(colatitude, pole)
+    tract = DiscreteSkyMap(
+        name="pole", tracts=[Circle(ra=30.0, dec=middle, radius=0.1)], settings=settings
+    )[0]
+    outlines = {number: tract.patch(number).inner_region for number in (0, 24, 48)}
+    values = healsparse.HealSparseMap.make_empty(64, 32768, np.float64)
+    colatitudes = np.linspace(0.001, 0.09, 9)
+    ra = np.linspace(0.0, 320.0, 9)
+    values.update_values_pos(ra, pole - np.copysign(colatitudes, pole), np.arange(9.0))
+    figure = draw_tract_map(values, label="", outlines=outlines)
+    figure.canvas.draw()
+    drawn = np.ma.asarray(mesh_of(figure).get_array()).compressed()
+    assert set(drawn) == set(range(9))
+    texts = {text.get_text(): text for text in figure.axes[0].texts}
+    lon, lat = texts["24"].get_position()
+    assert float(lat) == pytest.approx(middle, abs=1e-3), "a patch has an even width"
+    assert colatitude == 0.0 or float(lon) % 360 == pytest.approx(30.0, abs=0.5)

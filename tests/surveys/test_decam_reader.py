@@ -25,7 +25,7 @@ from scipy.optimize import least_squares
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.masks.planes import bits_of, plane_array
 from cellcoadd.psfs.stamp_shift import place_stamp
-from cellcoadd.surveys import SurveyImage, reader_for
+from cellcoadd.surveys import SurveyImage, is_companion, reader_for
 from cellcoadd.surveys.decam import QUALITY_CODES, read_decam_image
 from cellcoadd.surveys.decam_files import DecamFiles, find_decam_images, looks_like_decam
 
@@ -366,6 +366,14 @@ def test_names_tell_images_from_weights() -> None:
     assert looks_like_decam(Path("c4d_170522_005829_ooi_VR_v1.fits.fz"))
     for other in ("c4d_170522_005829_oow_r_ls9.N2.fits", "x_ooi_r.fits", "c4d_170522_005829_ooi_r"):
         assert not looks_like_decam(Path(other))
+    for companion in (
+        "c4d_170522_005829_oow_r_ls9.N2.fits",
+        "c4d_170522_005829_ood_VR_v1.fits.fz",
+        "c4d_170522_005829_ooi_r_ls9-N2-psfex.fits",
+        "survey-ccds-decam-dr9.fits.gz",
+    ):
+        assert is_companion(Path(companion))
+    assert not is_companion(Path("c4d_170522_005829_ooi_VR_v1.fits.fz"))
     with pytest.raises(UnusableInputError, match="folder `images`"):
         DecamFiles.of(Path("c4d_170522_005829_ooi_r_ls9.N2.fits"), ccd_name="N2")
 

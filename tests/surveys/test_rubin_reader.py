@@ -14,7 +14,7 @@ from astropy.io import fits
 from lsst.images import Image, ObservationSummaryStats, Polygon, VisitImage
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
-from lsst.images.serialization import ArchiveReadError, write_archive
+from lsst.images.serialization import ArchiveReadError, read_archive, write_archive
 
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.masks.planes import bits_of, plane_array
@@ -26,6 +26,8 @@ from cellcoadd.surveys.rubin import (
     details_from_obs_info,
     read_visit_image,
 )
+from cellcoadd.warping.select import select_images
+from cellcoadd.warping.settings import SelectionSettings
 
 type Make = Callable[..., VisitImage]
 
@@ -37,6 +39,19 @@ IDENTIFIERS = ObservationIdentifiers(
     band="r",
     day_obs=20250102,
 )
+
+
+GOOD_STATISTICS: dict[str, float] = {
+    "psfSigma": 1.8,
+    "psfArea": 40.0,
+    "psfStarDeltaE1Median": 0.003,
+    "psfStarDeltaE2Median": -0.004,
+    "psfStarScaledDeltaSizeScatter": 0.01,
+    "psfTraceRadiusDelta": 0.1,
+    "psfApFluxDelta": 0.2,
+    "nPsfStar": 77,
+    "starEMedian": 0.06,
+}
 
 
 def chebyshev(image: VisitImage, coefficients: list[list[float]], unit: u.UnitBase) -> Any:
@@ -177,6 +192,50 @@ def test_statistics_that_were_not_measured_are_none(visit_image: Make) -> None:
         if field.name != "pixel_scale_arcsec":
             assert getattr(quality, field.name) is None
     assert quality.pixel_scale_arcsec == pytest.approx(0.2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "failed",
+    ["psfSigma", "psfStarDeltaE1Median", "psfStarScaledDeltaSizeScatter", "psfTraceRadiusDelta",
+     "psfApFluxDelta", "starEMedian"],
+)  # fmt: skip
+def test_a_statistic_that_failed_is_nan_and_passes_no_cut(
+    visit_image: Make, tmp_path: Path, failed: str
+) -> None:
+    """The Rubin pipelines refuse it too; that it is NaN is not lost on the way through files."""
+    stats = ObservationSummaryStats(**(GOOD_STATISTICS | {failed: np.nan}))
+    write_archive(visit_image(summary_stats=stats), tmp_path / "image.fits")
+    image = read_visit_image(tmp_path / "image.fits").calibrated_image
+    write_archive(image, tmp_path / "calibrated.fits")
+    stored = read_archive(tmp_path / "calibrated.fits", CalibratedImage)
+    for made in (image, stored):
+        accepted, (refusal,) = select_images([made], SelectionSettings())
+        assert not accepted
+        assert "NaN" in refusal.reason
+
+
+def test_a_psf_of_no_star_passes_no_cut(visit_image: Make) -> None:
+    """If its area is stated, its stars were counted: there was none."""
+    stats = ObservationSummaryStats(**(GOOD_STATISTICS | {"nPsfStar": 0}))
+    image = calibrated_image_from_visit_image(visit_image(summary_stats=stats))
+    assert image.quality.n_psf_star == 0
+    accepted, (refusal,) = select_images([image], SelectionSettings())
+    assert not accepted
+    assert "from 0 stars" in refusal.reason
+
+
+def test_a_statistic_of_corrections_that_are_not_there_is_not_cut_on(visit_image: Make) -> None:
+    """Images without aperture corrections have none of their spread; those with them do."""
+    stats = ObservationSummaryStats(**GOOD_STATISTICS)
+    without = visit_image(summary_stats=stats)
+    image = calibrated_image_from_visit_image(without)
+    assert image.quality.psf_ap_corr_sigma_scaled_delta is None
+    assert len(select_images([image], SelectionSettings())[0]) == 1
+    field = chebyshev(without, [[1.0]], u.dimensionless_unscaled)
+    stated = visit_image(summary_stats=stats, aperture_corrections={"base_PsfFlux_instFlux": field})
+    delta = calibrated_image_from_visit_image(stated).quality.psf_ap_corr_sigma_scaled_delta
+    assert delta is not None
+    assert np.isnan(delta)
 
 
 def test_image_whose_psf_could_not_be_read_is_refused(visit_image: Make) -> None:

@@ -27,6 +27,12 @@ def ramp() -> np.ndarray[tuple[int, int], np.dtype[np.uint16]]:
     return pixels.reshape(FRAME.rows, FRAME.columns)
 
 
+def noise() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Whole numbers that scatter like a faint sky: an image without any scatter is refused."""
+    drawn = np.random.default_rng(20).normal(0.0, 5.0, (FRAME.rows, FRAME.columns))
+    return np.rint(drawn).astype(np.int64)
+
+
 def test_pixels_are_dn_less_softbias_and_sky(
     tmp_path: Path, ramp: np.ndarray[tuple[int, int], np.dtype[np.uint16]]
 ) -> None:
@@ -45,7 +51,7 @@ def test_pixels_are_dn_less_softbias_and_sky(
 def test_a_pixel_without_any_noise_has_no_weight(tmp_path: Path) -> None:
     """Dark variance 0 is allowed, a variance of 0 is not: it would be an infinite weight."""
     frame = dataclasses.replace(FRAME, dark_variance=0.0)
-    pixels = np.full((frame.rows, frame.columns), 1100)
+    pixels = noise() + 1100
     pixels[3, 4] = 950
     image = read_sdss_image(write_sdss_frame(tmp_path, frame, pixels=pixels)).calibrated_image
     variance = image.masked_image.variance.array
@@ -55,10 +61,10 @@ def test_a_pixel_without_any_noise_has_no_weight(tmp_path: Path) -> None:
 
 def test_softbias_is_that_of_the_header(tmp_path: Path) -> None:
     """The survey used 1000; a file that says otherwise is believed."""
-    path = write_sdss_frame(tmp_path, FRAME, pixels=np.full((120, 140), 1500), ending=".fit")
+    path = write_sdss_frame(tmp_path, FRAME, pixels=noise() + 1500, ending=".fit")
     fits.setval(path, "SOFTBIAS", value=1200)
     planes = read_sdss_image(path).calibrated_image.masked_image
-    assert np.unique(planes.image.array) == 300.0 - FRAME.sky
+    np.testing.assert_allclose(planes.image.array, noise() + 300 - FRAME.sky, rtol=0, atol=1e-4)
 
 
 def test_flux_of_a_count_is_that_of_the_photometric_calibration(tmp_path: Path) -> None:

@@ -116,3 +116,11 @@ def test_a_psf_of_nan_is_refused(visit_image: Make) -> None:
     )
     with pytest.raises(UnusableInputError, match="positive finite sum"):
         calibrated_image_from_visit_image(source)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.2 * 3600])
+def test_pixels_of_no_camera_are_refused(projection: Make, scale: float) -> None:
+    """A matrix in arcseconds where degrees are meant makes pixels of a degree."""
+    bad = projection(CDELT1=-scale / 3600, CDELT2=scale / 3600)
+    with pytest.raises(UnusableInputError, match="a pixel measures"):
+        check_projection(bad, bad.pixel_frame.bbox, "f1")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from lsst.images.fits import (
     FitsQuantizationOptions,
 )
 
+from cellcoadd.errors import UnusableInputError
 from cellcoadd.masks.planes import (
     standard_name,
     to_standard_planes,
@@ -156,3 +160,96 @@ def test_the_mask_of_an_image_in_memory_is_left_alone(visit_image: VisitImage) -
     flagged = calibrated_image_from_visit_image(image).masked_image.mask.get("NO_DATA")
     assert flagged.any()
     np.testing.assert_array_equal(image.mask.array, before)
+
+
+def with_own_planes(image: VisitImage, *, count: int, used: int) -> VisitImage:
+    """The image with a mask of planes of its own, some of which a pixel has."""
+    planes = [MaskPlane("SATURATED", "Too much light.")]
+    planes += [MaskPlane(f"OWN_{number}", "Some plane.") for number in range(count)]
+    mask = Mask(0, schema=MaskSchema(planes), bbox=image.bbox)
+    for number in range(used):
+        flags = np.zeros(tuple(image.bbox.shape), np.bool_)
+        flags[number, 7] = True
+        mask.set(f"OWN_{number}", flags)
+    return with_mask(image, mask)
+
+
+def test_more_planes_than_there_is_room_for_are_refused_by_name(
+    visit_image: VisitImage, tmp_path: Path
+) -> None:
+    """Seventeen planes of ours and sixteen others are two more than 31 bits hold."""
+    image = with_own_planes(visit_image, count=16, used=16)
+    path = tmp_path / "image.fits"
+    image.write(str(path))
+    with pytest.raises(UnusableInputError, match=r"at most 31 planes, got 33: .*OWN_3") as caught:
+        read_visit_image(path)
+    assert caught.value.source == str(path)
+    with pytest.raises(UnusableInputError, match="visit 12 detector 0: its mask has too many"):
+        calibrated_image_from_visit_image(image)
+
+
+def test_planes_that_no_pixel_has_make_room(visit_image: VisitImage, tmp_path: Path) -> None:
+    """Nothing is lost with them, and all parts of the image have the same planes."""
+    image = with_own_planes(visit_image, count=20, used=3)
+    path = tmp_path / "image.fits"
+    image.write(str(path))
+    found = read_visit_image(path).calibrated_image.masked_image[...].mask
+    assert {name for name in found.schema.names if name.startswith("OWN")} == {
+        "OWN_0", "OWN_1", "OWN_2",
+    }  # fmt: skip
+    for number in range(3):
+        assert np.argwhere(found.get(f"OWN_{number}")).tolist() == [[number, 7]]
+    image = with_own_planes(visit_image, count=14, used=0)
+    image.write(str(tmp_path / "room.fits"))
+    kept = read_visit_image(tmp_path / "room.fits").calibrated_image.masked_image[...].mask
+    assert "OWN_13" in kept.schema.names, "where there is room, all stay"
+
+
+def test_a_packed_file_is_unpacked_once(
+    visit_image: VisitImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pixels are read strip by strip, each of which would unpack the whole file again."""
+    plain, packed = tmp_path / "image.fits", tmp_path / "image.fits.gz"
+    visit_image.write(str(plain))
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    opened: list[object] = []
+    original = gzip.open
+
+    def counting(*arguments: Any, **keywords: Any) -> Any:
+        opened.append(arguments)
+        return original(*arguments, **keywords)
+
+    monkeypatch.setattr(gzip, "open", counting)
+    survey_image = read_visit_image(packed)
+    assert survey_image.source == packed
+    expected = read_visit_image(plain).calibrated_image
+    image = survey_image.calibrated_image
+    packed.unlink()
+    for start in range(expected.bbox.y.start, expected.bbox.y.stop, 10):
+        box = Box.factory[
+            start : min(start + 10, expected.bbox.y.stop),
+            expected.bbox.x.start : expected.bbox.x.stop,
+        ]
+        part, same = image.window(box).masked_image, expected.window(box).masked_image
+        np.testing.assert_array_equal(part.image.array, same.image.array)
+        np.testing.assert_array_equal(part.variance.array, same.variance.array)
+        np.testing.assert_array_equal(part.mask.array, same.mask.array)
+    assert len(opened) == 1
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
+    del survey_image, image, part
+    gc.collect()
+    assert not list((tmp_path / "temporary").iterdir()), "nothing is left behind"
+
+
+def test_a_packed_file_that_is_damaged_is_named(visit_image: VisitImage, tmp_path: Path) -> None:
+    """Cut off, or no gzip at all; nothing is left behind either."""
+    plain, packed = tmp_path / "image.fits", tmp_path / "image.fits.gz"
+    visit_image.write(str(plain))
+    content = gzip.compress(plain.read_bytes())
+    for data in (content[: len(content) // 2], b"no gzip" * 100):
+        packed.write_bytes(data)
+        with pytest.raises(UnusableInputError, match="cut off or damaged") as caught:
+            read_visit_image(packed)
+        assert caught.value.source == str(packed)

@@ -40,6 +40,12 @@ class Refusal:
     source: Path
     reason: str
 
+    @classmethod
+    def of(cls, source: Path, error: UnusableInputError) -> Refusal:
+        """Say why a file was not taken; what is wrong may be another file that belongs to it."""
+        about_another = error.source != str(source)
+        return cls(source=source, reason=str(error) if about_another else error.reason)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
@@ -162,7 +168,7 @@ def examine(
                 # All of its pixels, too.
                 candidate.reader.read(path).calibrated_image.masked_image[...]
         except UnusableInputError as error:
-            refused.append(Refusal(source=path, reason=error.reason))
+            refused.append(Refusal.of(path, error))
         else:
             candidates[candidate.key] = candidate
             first_of_visit.setdefault((instrument, visit), candidate)

@@ -213,7 +213,7 @@ def _ingest_visit(
         try:
             image = candidate.reader.read(candidate.source).calibrated_image
         except UnusableInputError as error:
-            refused.append(Refusal(source=candidate.source, reason=error.reason))
+            refused.append(Refusal.of(candidate.source, error))
             continue
         register_visit(butler, [(candidate.header, candidate.region)])
         butler.put(image, _reference(butler, candidate, kind, run))

@@ -172,9 +172,31 @@ def with_standard_names(mask: Mask) -> Mask:
     return Mask(plane_array(mask)[:, :, np.newaxis], schema=schema, bbox=mask.bbox)
 
 
-def to_standard_planes(mask: Mask) -> Mask:
-    """Return a copy of a mask with our schema, DP2's names translated, other planes kept."""
+def to_standard_planes(mask: Mask, *, drop_empty: bool = False) -> Mask:
+    """Return a copy of a mask with our schema, DP2's names translated, other planes kept.
+
+    Parameters
+    ----------
+    mask
+        Of any make.
+    drop_empty
+        Whether other planes that no pixel has end here, if there is no room for all planes.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 31 planes.
+    """
     planes = [plane for plane in mask.schema if plane is not None]
+    if (
+        drop_empty
+        and len({*STANDARD_PLANES, *(standard_name(p.name) for p in planes)}) > _MAX_PLANES
+    ):
+        planes = [
+            plane
+            for plane in planes
+            if standard_name(plane.name) in STANDARD_PLANES or mask.get(plane.name).any()
+        ]
     schema = mask_schema({standard_name(plane.name): plane.description for plane in planes})
     result = Mask(0, schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
     bits = plane_array(result)
@@ -215,7 +237,7 @@ def _byte_tables(theirs: MaskSchema, ours: MaskSchema) -> list[npt.NDArray[np.in
     tables = [np.zeros(256, np.int32) for _ in range(size * theirs.mask_size)]
     values = np.arange(256)
     for plane in theirs:
-        if plane is None:
+        if plane is None or standard_name(plane.name) not in ours:
             continue
         bit = theirs.bit(plane.name)
         byte, place = divmod((int(bit.mask) & (256**size - 1)).bit_length() - 1, 8)

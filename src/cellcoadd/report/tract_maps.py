@@ -19,6 +19,7 @@ from .style import VALUES_COLOURS, new_figure, styled
 _MARGIN = 0.03  # of the extent, around what is drawn
 _MAP_WIDTH, _BELOW, _ABOVE = 4.3, 0.6, 0.95  # inches: the map, its labels, its labels and title
 _LINES = 5  # of the grid, each way: their numbers do not touch
+_POLE, _HALF_TURN = 90.0, 180.0  # degrees
 _PIXELS_ACROSS = 900  # raster of the map; a cell of a tract of 11 patches has four of them
 
 
@@ -63,11 +64,7 @@ def draw_tract_map(
     lat = np.concatenate([lat, *(corner[1] for corner in corners.values())])
     if not lon.size:
         raise ValueError("The map has no value, and no outline says where it should be.")
-    lon_0 = _middle_longitude(lon)
-    lon = lon_0 + (lon - lon_0 + 180.0) % 360.0 - 180.0
-    lat_0 = 0.5 * float(lat.min() + lat.max())
-    extent = [*_widened(lon), *_widened(lat)]
-    aspect = (extent[3] - extent[2]) / ((extent[1] - extent[0]) * np.cos(np.radians(lat_0)))
+    lon_0, lat_0, extent, aspect = _frame_of(lon, lat)
     height = float(np.clip(_MAP_WIDTH * aspect, 2.0, 8.0)) + _BELOW + _ABOVE
     figure = new_figure(width=6.6, height=height)
     # skyproj lays its axes out itself; this leaves room for its labels and the colour bar.
@@ -97,9 +94,10 @@ def draw_tract_map(
         sky.draw_colorbar(label=label, fontsize=10, fraction=0.06, pad=0.03)
     for patch, (patch_lon, patch_lat) in corners.items():
         sky.draw_polygon(patch_lon, patch_lat, edgecolor="tab:red", alpha=0.6, linewidth=0.8)
-        middle = _middle_longitude(patch_lon), float(patch_lat.mean())
+        middle = LonLat((outlines or {})[patch].getCentroid())
         sky.ax.text(
-            *middle,
+            middle.getLon().asDegrees(),
+            middle.getLat().asDegrees(),
             str(patch),
             fontsize=8,
             ha="center",
@@ -110,6 +108,27 @@ def draw_tract_map(
     sky.ax.set_ylabel("declination (deg)", fontsize=10)
     figure.suptitle(title)
     return figure
+
+
+def _frame_of(
+    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]
+) -> tuple[float, float, list[float], float]:
+    """Return the centre of a map of some positions, its extent in degrees, and its shape.
+
+    Around a pole there is no middle right ascension: the pole is the centre, and all right
+    ascensions are on the map.
+    """
+    lon_0 = _middle_longitude(lon)
+    lon = lon_0 + (lon - lon_0 + 180.0) % 360.0 - 180.0
+    low, high = _widened(lat)
+    if max(-low, high) >= _POLE or np.ptp(lon) > _HALF_TURN:
+        pole = np.copysign(_POLE, lat.mean())
+        reach = min(_POLE, float(np.abs(pole - lat).max()) * (1.0 + _MARGIN))
+        return 0.0, float(pole), [-180.0, 180.0, *sorted((pole, pole - np.sign(pole) * reach))], 1.0
+    lat_0 = 0.5 * float(lat.min() + lat.max())
+    extent = [*_widened(lon), low, high]
+    aspect = (extent[3] - extent[2]) / ((extent[1] - extent[0]) * np.cos(np.radians(lat_0)))
+    return lon_0, lat_0, extent, float(aspect)
 
 
 def _corners(

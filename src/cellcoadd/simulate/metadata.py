@@ -140,6 +140,7 @@ def summary_statistics(
         "starEMedian": shape.ellipticity,
         "psfTraceRadiusDelta": max(traces) - min(traces),
         "psfApFluxDelta": max(fluxes) - min(fluxes),
+        "psfApCorrSigmaScaledDelta": 0.0,
     }
     unknown = set(visit.stated_statistics) - set(ObservationSummaryStats.model_fields)
     if unknown:

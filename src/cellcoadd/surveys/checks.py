@@ -1,14 +1,15 @@
 """What an image must be to be warped, whatever survey it is from.
 
-Readers call `check_usable` on all that they make, and the warping task calls it again on what it
-takes out of a repository: nothing that passes makes a later step fail or give nonsense in silence,
-but for damage to pixels that are read later.
+Readers call `check_usable` and `check_plausible` on all that they read, and the warping task calls
+them again on what it takes out of a repository: nothing that passes makes a later step fail or give
+nonsense in silence, but for damage to pixels that are read later.
 """
 
 from __future__ import annotations
 
-__all__ = ["check_projection", "check_usable", "middle_rows"]
+__all__ = ["check_plausible", "check_projection", "check_usable", "middle_rows"]
 
+import logging
 import math
 from typing import Any
 
@@ -18,11 +19,19 @@ from lsst.images import Box, MaskedImage, SkyProjection
 from ..errors import UnusableInputError
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
+from ._base import pixel_scale_arcsec
+from .plausibility import NoiseRatio, noise_ratio
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
-_GRID = 5  # positions a side at which the WCS is tried
+_GRID = 17  # positions a side at which the WCS is tried: what folds does so near a corner
+_SCALES_ARCSEC = 0.001, 100.0  # of pixels: finer than any telescope, coarser than any camera
 _WITHOUT_VALUE = ("BAD", "NO_DATA")
 _ROWS = 16
+_UNUSUAL_RATIOS = 0.5, 2.0  # of measured to stated variance
+_REFUSED_RATIOS = 0.1, 10.0
+_CENTRED_PX = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def check_usable(image: CalibratedImage, source: str) -> None:
@@ -39,8 +48,9 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     ------
     UnusableInputError
         If no unmasked pixel has a finite value and a finite positive variance; if the stated mean
-        variance is not positive; if the WCS gives no positions or does not find its way back; if
-        the point-spread function cannot be drawn in the middle of the image.
+        variance is not positive; if the WCS gives no positions or does not find its
+        way back; if the point-spread function cannot be drawn in the middle of the image, or has
+        its own middle more than a pixel off.
     """
     _check_pixels(image, source)
     if image.mean_variance is not None and not (
@@ -53,6 +63,36 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     _check_psf(image, source)
 
 
+def check_plausible(
+    image: CalibratedImage, source: str, *, sample: MaskedImage | None = None
+) -> None:
+    """Refuse a file's image whose pixels do not scatter as its variance says.
+
+    Parameters
+    ----------
+    image
+        The image. One that was made in memory is its maker's business: it may be free of noise.
+    source
+        What the user knows it as: a file or a dataset.
+    sample
+        Its `middle_rows`, if they were read already.
+
+    Raises
+    ------
+    UnusableInputError
+        If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same.
+    """
+    ratio = noise_ratio(image.masked_image[middle_rows(image.bbox)] if sample is None else sample)
+    if _is_odd(ratio):  # perhaps only the sample is
+        ratio = noise_ratio(image.masked_image[...])
+        if ratio is not None and _is_odd(ratio):
+            raise UnusableInputError(source, _oddity(ratio))
+    if ratio is not None and not (
+        ratio.most >= _UNUSUAL_RATIOS[0] and ratio.least <= _UNUSUAL_RATIOS[1]
+    ):
+        _log.warning("%s: %s", source, _oddity(ratio))
+
+
 def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> None:
     """Refuse a WCS that gives no positions on the sky, or others on the way back.
 
@@ -61,7 +101,8 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
     Raises
     ------
     UnusableInputError
-        If a position is not finite or comes back more than 0.01 pixel off.
+        If a position is not finite or comes back more than 0.01 pixel off, as where a distortion
+        folds; or if a pixel measures less than 0.001 or more than 100 arcsec.
     """
     x, y = np.meshgrid(
         np.linspace(bbox.x.min - 0.5, bbox.x.max + 0.5, _GRID),
@@ -81,6 +122,13 @@ def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> 
             f"its WCS does not find the way back from the sky: it misses by {miss:.3g} pixels, "
             f"{_ROUND_TRIP_PX} are allowed.",
         )
+    scale, (finest, coarsest) = pixel_scale_arcsec(projection, bbox), _SCALES_ARCSEC
+    if not finest <= scale <= coarsest:
+        raise UnusableInputError(
+            source,
+            f"a pixel measures {scale:.3g} arcsec by its WCS, it must be {finest} to {coarsest}: "
+            "is its matrix in degrees?",
+        )
 
 
 def _check_pixels(image: CalibratedImage, source: str) -> None:
@@ -91,6 +139,23 @@ def _check_pixels(image: CalibratedImage, source: str) -> None:
         return
     if (reason := _reason_against(image.masked_image[...])) is not None:
         raise UnusableInputError(source, reason)
+
+
+def _is_odd(ratio: NoiseRatio | None) -> bool:
+    """Whether the scatter of the pixels belongs to another variance; True if there are too few."""
+    return ratio is None or ratio.most < _REFUSED_RATIOS[0] or ratio.least > _REFUSED_RATIOS[1]
+
+
+def _oddity(ratio: NoiseRatio) -> str:
+    if ratio.most == 0.0:
+        return "its pixels are all the same: it is no image of the sky."
+    measured = ratio.least if ratio.least > 1.0 else ratio.most
+    return (
+        f"the variance of its sky is {measured:.3g} times what its variance plane says; outside of "
+        f"{_UNUSUAL_RATIOS[0]} to {_UNUSUAL_RATIOS[1]} that is unusual, outside of "
+        f"{_REFUSED_RATIOS[0]} to {_REFUSED_RATIOS[1]} it is refused: are its weights in the unit "
+        "of its pixels?"
+    )
 
 
 def middle_rows(bbox: Box) -> Box:
@@ -119,11 +184,24 @@ def _check_psf(image: CalibratedImage, source: str) -> None:
     x = 0.5 * (image.bbox.x.min + image.bbox.x.max)
     y = 0.5 * (image.bbox.y.min + image.bbox.y.max)
     try:
-        pixels = image.psf.compute_kernel_image(x=x, y=y).array
+        kernel = image.psf.compute_kernel_image(x=x, y=y)
     except Exception as error:  # each kind of PSF fails in its own way
         raise UnusableInputError(source, f"its PSF cannot be drawn ({error}).") from error
+    bbox, pixels = kernel.bbox, kernel.array
     total = float(pixels.sum())
     if not (math.isfinite(total) and total > 0):
         raise UnusableInputError(
             source, f"its PSF must have a positive finite sum, it has {total}."
+        )
+    # The wings of a model are noise; where it is brighter than half of its peak, it is not.
+    core = np.where(pixels >= 0.5 * pixels.max(), pixels, 0.0).astype(np.float64)
+    off = math.hypot(
+        float((core.sum(axis=0) * bbox.x.arange).sum() / core.sum()),
+        float((core.sum(axis=1) * bbox.y.arange).sum() / core.sum()),
+    )
+    if off > _CENTRED_PX:
+        raise UnusableInputError(
+            source,
+            f"the middle of its PSF is {off:.2f} pixels from where it is drawn, {_CENTRED_PX} are "
+            "allowed: is its image padded or cut on one side?",
         )

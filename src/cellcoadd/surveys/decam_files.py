@@ -6,12 +6,20 @@ from them in ``calib/``, and a table of all CCDs (``survey-ccds*.fits.gz``) besi
 
 from __future__ import annotations
 
-__all__ = ["DecamFiles", "find_decam_images", "looks_like_decam"]
+__all__ = [
+    "CcdRow",
+    "DecamFiles",
+    "find_decam_images",
+    "is_decam_companion",
+    "looks_like_decam",
+]
 
 import dataclasses
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -19,12 +27,22 @@ from astropy.io import fits
 from ..errors import UnusableInputError
 from .fits_files import open_fits
 
-_NAME = re.compile(r"^(c4d_\d{6}_\d{6})_ooi_([A-Za-z]+)(_\w+)?(\.[NS]\d+)?\.fits(\.gz|\.fz)?$")
+_NAME = re.compile(r"^(c4d_\d{6}_\d{6})_ooi_([A-Za-z0-9]+)(_\w+)?(\.[NS]\d+)?\.fits(\.gz|\.fz)?$")
+_COMPANION = re.compile(
+    r"^(?:c4d_\d{6}_\d{6}_(?:oow|ood)_.*|c4d_\d{6}_\d{6}_ooi_.*-(?:psfex|splinesky)|survey-ccds.*)"
+    r"\.fits(?:\.gz|\.fz)?$"
+)
+_CAMERA = "decam"
 
 
 def looks_like_decam(path: Path) -> bool:
     """Return whether a file is named like an image of the DECam Community Pipeline."""
     return _NAME.match(path.name) is not None
+
+
+def is_decam_companion(path: Path) -> bool:
+    """Return whether a file is named like one that belongs to images: it is not an image itself."""
+    return _COMPANION.match(path.name) is not None
 
 
 def find_decam_images(folder: Path) -> list[Path]:
@@ -94,13 +112,18 @@ class DecamFiles:
             root=root,
         )
 
-    def ccd_row(self, *, visit: int, ccd_name: str) -> dict[str, object]:
-        """Return the row of the image in the table of CCDs, by lower-case column name.
+    def ccd_row(self, *, visit: int, ccd_name: str) -> CcdRow:
+        """Return the row of the image in the table of CCDs.
 
         Raises
         ------
         UnusableInputError
             If there is no table, or no row for this exposure and CCD.
+
+        Notes
+        -----
+        A survey of several cameras has a table for each of them: rows of another camera, and tables
+        without exposures and CCDs, are passed over.
         """
         tables = sorted(self.root.glob("survey-ccds*.fits*"))
         if not tables:
@@ -110,15 +133,29 @@ class DecamFiles:
         for table in tables:
             stat = table.stat()
             rows = _read_ccds(table, stat.st_mtime_ns, stat.st_size)
-            found = np.flatnonzero(
-                (rows["expnum"] == visit) & (np.char.strip(rows["ccdname"]) == ccd_name)
-            )
-            if found.size:
-                return {name.lower(): rows[name][found[0]] for name in rows.dtype.names or ()}
+            found = None if rows is None else _row_of(rows, visit=visit, ccd_name=ccd_name)
+            if found is not None:
+                return CcdRow(values=found, table=table)
         raise UnusableInputError(
             str(self.image),
-            f"exposure {visit}, CCD {ccd_name} is not in {', '.join(map(str, tables))}.",
+            f"DECam exposure {visit}, CCD {ccd_name} is not in {', '.join(map(str, tables))}.",
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CcdRow:
+    """What the survey says of a CCD.
+
+    Parameters
+    ----------
+    values
+        By lower-case column name.
+    table
+        The file that says it.
+    """
+
+    values: Mapping[str, Any]
+    table: Path
 
 
 def _candidates(
@@ -130,11 +167,21 @@ def _candidates(
     return (*single, *merged)
 
 
+def _row_of(rows: fits.FITS_rec, *, visit: int, ccd_name: str) -> dict[str, Any] | None:
+    wanted = (rows["expnum"] == visit) & (np.char.strip(rows["ccdname"]) == ccd_name)
+    names = {name.lower() for name in rows.dtype.names or ()}
+    if "camera" in names:
+        wanted &= np.char.lower(np.char.strip(rows["camera"])) == _CAMERA
+    found = np.flatnonzero(wanted)
+    if not found.size:
+        return None
+    return {name.lower(): rows[name][found[0]] for name in rows.dtype.names or ()}
+
+
 @functools.lru_cache(maxsize=4)
-def _read_ccds(path: Path, modified: int, size: int) -> fits.FITS_rec:  # noqa: ARG001
-    """Read a table of CCDs once; it has millions of rows for a whole survey."""
+def _read_ccds(path: Path, modified: int, size: int) -> fits.FITS_rec | None:  # noqa: ARG001
+    """Read a table of CCDs once, with millions of rows for a whole survey; None for another one."""
     with open_fits(path) as hdus:
         table = hdus[1].data
-        if not {"expnum", "ccdname"} <= {name.lower() for name in table.dtype.names}:
-            raise UnusableInputError(str(path), "it has no columns expnum and ccdname.")
-        return table
+        names = {name.lower() for name in table.dtype.names}
+        return table if {"expnum", "ccdname"} <= names else None

@@ -31,8 +31,15 @@ def is_cut_off(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def open_fits(path: Path) -> Iterator[fits.HDUList]:
+def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading.
+
+    Parameters
+    ----------
+    path
+        The file.
+    unpack
+        Whether compressed images are to be seen as images; otherwise as the tables that they are.
 
     Raises
     ------
@@ -57,7 +64,12 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
             # Opened here, since astropy leaves the file open when the end of it is missing.
             with (
                 path.open("rb") as stream,
-                fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus,
+                fits.open(
+                    stream,
+                    memmap=False,
+                    lazy_load_hdus=False,
+                    disable_image_compression=not unpack,
+                ) as hdus,
             ):
                 yield hdus
     except UnusableInputError:

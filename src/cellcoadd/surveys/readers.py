@@ -10,11 +10,17 @@ from pathlib import Path
 from ..errors import UnusableInputError
 from ._base import Reader
 from .decam import DecamReader
+from .decam_files import is_decam_companion
 from .rubin import RubinReader
 from .sdss import SdssReader
 from .sdss_files import is_sdss_companion
 
-_ALL: tuple[Reader, ...] = (RubinReader(), DecamReader(), SdssReader())
+_ALL: tuple[Reader, ...] = (
+    RubinReader(),
+    DecamReader(),
+    DecamReader(name="decam-with-cuts", accept_cut=True),
+    SdssReader(),
+)
 
 READERS: Mapping[str, Reader] = {reader.name: reader for reader in _ALL}
 """All readers by name; the first that recognizes a file reads it."""
@@ -26,7 +32,7 @@ def is_companion(path: Path) -> bool:
     Masks, PSFs and calibrations that lie beside images are found by their readers. Whoever is given
     all files of a folder leaves these out; `reader_for` refuses them and says so.
     """
-    return is_sdss_companion(path)
+    return is_decam_companion(path) or is_sdss_companion(path)
 
 
 def reader_for(path: Path) -> Reader:
@@ -46,7 +52,7 @@ def reader_for(path: Path) -> Reader:
         raise UnusableInputError(
             str(path),
             "it is no image, but belongs to one and is found from there: give the images alone (of "
-            "SDSS the files fpC-*).",
+            "DECam the files c4d_*_ooi_*, of SDSS fpC-*).",
         )
     raise UnusableInputError(
         str(path), f"none of the readers ({', '.join(READERS)}) recognizes this file."

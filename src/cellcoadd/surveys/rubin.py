@@ -28,12 +28,8 @@ from astro_metadata_translator import ObservationInfo
 from astropy.io import fits
 from astropy.time import TimeDelta
 from lsst.images import (
-    Bounds,
     Box,
-    Image,
-    Mask,
     MaskedImage,
-    ObservationSummaryStats,
     SkyProjection,
     VisitImage,
     VisitImageSerializationModel,
@@ -42,21 +38,17 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader
 
 from ..errors import UnusableInputError
-from ..masks.planes import (
-    bits_of,
-    plane_array,
-    to_standard_planes,
-    with_standard_names,
-)
-from ..products.calibrated_image import CalibratedImage, ImageQuality
+from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
-from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
-from .checks import check_projection, check_usable, middle_rows
+from ._base import SurveyHeader, SurveyImage
+from .checks import check_plausible, check_projection, check_usable, middle_rows
 from .fits_files import is_cut_off
 from .visit_image_backgrounds import backgrounds_in_counts
-from .visit_image_files import PixelsOfFile, open_visit_image
+from .visit_image_files import PixelsOfFile, UnpackedFile, open_visit_image
+from .visit_image_pixels import masked_image_of
+from .visit_image_quality import quality_of_visit_image
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
@@ -92,15 +84,17 @@ def read_visit_image(path: Path) -> SurveyImage:
     UnusableInputError
         If the file is missing, broken or holds something else, or the image is not usable.
     """
-    with _open(path) as reader:
+    unpacked = UnpackedFile(path)
+    with _open(path, unpacked) as reader:
         header = _read_header(reader, path)
         sample = reader.read(bbox=middle_rows(header.bbox))
         image = None
         if not _has_varying_scale(sample):
-            read = functools.partial(_read_pixels, path, PixelsOfFile(path, reader))
+            read = functools.partial(_read_pixels, path, PixelsOfFile(unpacked, reader))
             image = _without_pixels(sample, path, header.bbox, read)
         if image is None:
             image = calibrated_image_from_visit_image(reader.read(), source=str(path))
+            check_plausible(image, str(path))
     return SurveyImage(calibrated_image=image, header=header)
 
 
@@ -147,7 +141,14 @@ def calibrated_image_from_visit_image(
         image, variance = image * field, variance * field**2
     calibrated = CalibratedImage(
         observation=observation,
-        masked_image=_masked_image(image, variance, visit_image, bounds=visit_image.bounds),
+        masked_image=masked_image_of(
+            image,
+            variance,
+            visit_image,
+            bounds=visit_image.bounds,
+            source=source,
+            is_whole=bbox is None,
+        ),
         psf=_psf(visit_image, source),
         nanojansky_per_count=scale,
         mean_variance=_mean_variance(
@@ -155,9 +156,7 @@ def calibrated_image_from_visit_image(
             variance,
             variance_is_in_counts=field is None and not visit_image.unit.is_equivalent(u.nJy),
         ),
-        quality=_quality(
-            visit_image.summary_stats, visit_image.sky_projection, bbox or visit_image.bbox
-        ),
+        quality=quality_of_visit_image(visit_image, bbox or visit_image.bbox),
         aperture_corrections=dict(visit_image.aperture_corrections),
         backgrounds=backgrounds_in_counts(
             visit_image, nanojansky_per_count=scale, is_scaled=field is not None
@@ -197,10 +196,11 @@ def details_from_obs_info(
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[Reader[VisitImage]]:
+def _open(path: Path, unpacked: UnpackedFile | None = None) -> Iterator[Reader[VisitImage]]:
     if not path.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
-    with _errors_named(path), open_visit_image(path) as reader:
+    where = path if unpacked is None else unpacked.path
+    with _errors_named(path), open_visit_image(where) as reader:
         yield reader
 
 
@@ -310,44 +310,23 @@ def _without_pixels(
     except UnusableInputError:  # perhaps only the sample is
         return None
     pixels = DeferredPixels(read, bbox=bbox, sky_projection=image.sky_projection)
-    return dataclasses.replace(image, masked_image=pixels)
+    whole = dataclasses.replace(image, masked_image=pixels)
+    check_plausible(whole, str(path), sample=image.masked_image[...])
+    return whole
 
 
 def _read_pixels(path: Path, pixels: PixelsOfFile, bbox: Box) -> MaskedImage:
     """Read the pixels in a box, in the image's own unit."""
     with _errors_named(path):
         planes = pixels.read(bbox)
-    return _masked_image(planes.image.array, planes.variance.array, planes, bounds=pixels.bounds)
-
-
-def _masked_image(
-    image: npt.NDArray[Any],
-    variance: npt.NDArray[Any],
-    planes: MaskedImage,
-    *,
-    bounds: Bounds,
-) -> MaskedImage:
-    """Pixels as a calibrated image has them; those outside of the bounds have no data."""
-    bbox = planes.bbox
-    return MaskedImage(
-        Image(image.astype(np.float32, copy=False), bbox=bbox),
-        mask=_mask(planes.mask, bounds),
-        variance=Image(variance.astype(np.float32, copy=False), bbox=bbox),
-        sky_projection=planes.sky_projection,
+    return masked_image_of(
+        planes.image.array,
+        planes.variance.array,
+        planes,
+        bounds=pixels.bounds,
+        source=str(path),
+        is_whole=False,
     )
-
-
-def _mask(theirs: Mask, bounds: Bounds) -> Mask:
-    try:
-        mask = with_standard_names(theirs)
-    except ValueError:
-        mask = to_standard_planes(theirs)
-    if not (isinstance(bounds, Box) and bounds.contains(mask.bbox)):
-        mask = mask.copy()  # it may be a view of theirs
-        x, y = np.meshgrid(mask.bbox.x.arange, mask.bbox.y.arange)
-        outside = ~np.asarray(bounds.contains(x=x, y=y))
-        plane_array(mask)[outside] |= bits_of(mask.schema, ["NO_DATA"])
-    return mask
 
 
 def _psf(visit_image: VisitImage, source: str) -> PointSpreadFunction:
@@ -382,23 +361,6 @@ def _mean_variance(
     fits_best = min(candidates, key=lambda value: abs(math.log(value / measured)))
     agrees = 1.0 / _SAME_VARIANCE <= fits_best / measured <= _SAME_VARIANCE
     return fits_best if agrees else None
-
-
-def _quality(stats: ObservationSummaryStats, projection: Any, bbox: Box) -> ImageQuality:
-    scale = _finite(stats.pixelScale)
-    return ImageQuality(
-        psf_sigma=_finite(stats.psfSigma),
-        psf_star_delta_e_median=_finite(
-            math.hypot(stats.psfStarDeltaE1Median, stats.psfStarDeltaE2Median)
-        ),
-        psf_star_scaled_delta_size_scatter=_finite(stats.psfStarScaledDeltaSizeScatter),
-        psf_trace_radius_delta=_finite(stats.psfTraceRadiusDelta),
-        psf_ap_flux_delta=_finite(stats.psfApFluxDelta),
-        psf_ap_corr_sigma_scaled_delta=_finite(stats.psfApCorrSigmaScaledDelta),
-        n_psf_star=stats.nPsfStar or None,  # no PSF is made from 0 stars: 0 means not stated
-        star_e_median=_finite(stats.starEMedian),
-        pixel_scale_arcsec=pixel_scale_arcsec(projection, bbox) if scale is None else scale,
-    )
 
 
 def _finite(value: float | None) -> float | None:

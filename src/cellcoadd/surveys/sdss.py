@@ -11,7 +11,6 @@ __all__ = ["UNIQUE_ROWS", "SdssReader", "read_sdss_image"]
 import dataclasses
 import functools
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 from astropy.time import Time, TimeDelta
-from astropy.wcs import WCS, FITSFixedWarning
-from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, SkyProjection
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage
 
 from ..conventions import nanojansky_per_count
 from ..errors import UnusableInputError
+from ..files.fits_wcs import icrs_wcs, projection_of_wcs
 from ..masks.planes import bits_of, mask_schema
 from ..products.calibrated_image import CalibratedImage, ImageQuality
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
 from ._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
-from .checks import check_projection, check_usable
+from .checks import check_plausible, check_projection, check_usable
 from .fits_files import open_fits, read_pixels
 from .sdss_files import FrameName, SdssFiles, looks_like_sdss
 from .sdss_masks import read_sdss_mask
@@ -117,6 +116,7 @@ def read_sdss_image(path: Path) -> SurveyImage:
         ),
     )
     check_usable(calibrated, str(path))
+    check_plausible(calibrated, str(path))
     return SurveyImage(calibrated_image=calibrated, header=found.header)
 
 
@@ -160,7 +160,8 @@ def _describe(path: Path) -> _Described:
         detector=name.detector,
         bbox=box,
     )
-    projection = SkyProjection.from_fits_wcs(_read_wcs(header, path), frame, pixel_bounds=box)
+    wcs = icrs_wcs(header, bbox=box, source=str(path))
+    projection = projection_of_wcs(wcs, frame, bbox=box, source=str(path))
     check_projection(projection, box, str(path))
     return _Described(
         header=SurveyHeader(
@@ -176,21 +177,6 @@ def _describe(path: Path) -> _Described:
         softbias=_positive(header, "SOFTBIAS", _SOFTBIAS, path),
         exposure_time_s=exposure_time,
     )
-
-
-def _read_wcs(header: fits.Header, path: Path) -> WCS:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            wcs = WCS(header)
-    except ValueError as error:  # all of wcslib's are
-        reason = " ".join(str(error).split())
-        raise UnusableInputError(
-            str(path), f"the WCS of its header is broken; fetch the frame anew ({reason})."
-        ) from error
-    if not wcs.has_celestial:
-        raise UnusableInputError(str(path), "its header has no WCS; fetch the frame anew.")
-    return wcs
 
 
 def _details(

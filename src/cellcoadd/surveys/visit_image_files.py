@@ -7,9 +7,14 @@ mapped into memory, and the mask stays the integers that are stored.
 
 from __future__ import annotations
 
-__all__ = ["PixelsOfFile", "open_visit_image"]
+__all__ = ["PixelsOfFile", "UnpackedFile", "open_visit_image"]
 
 import contextlib
+import gzip
+import shutil
+import tempfile
+import weakref
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +37,12 @@ from lsst.images.serialization import (
     open_archive,
 )
 
+from ..errors import UnusableInputError
 from ..files.entry_archive import EntryArchive, StoredArray, fits_name
 from ..files.fits_entries import FitsEntries
 from ..masks.stored import IntegerMaskModel
+
+_CHUNK = 1 << 20  # bytes that are unpacked at a time
 
 
 @contextlib.contextmanager
@@ -72,19 +80,57 @@ def _keep_integers(tree: ArchiveTree) -> None:
     tree.mask = IntegerMaskModel.of(tree.mask) or tree.mask
 
 
-class PixelsOfFile:
-    """The pixels of a file that was opened before; it is opened again when they are read.
+class UnpackedFile:
+    """A file as FITS: one that is compressed as a whole (``.gz``) is unpacked, once.
 
     Parameters
     ----------
     path
         The file.
+
+    Raises
+    ------
+    UnusableInputError
+        If it cannot be unpacked.
+
+    Notes
+    -----
+    A part of a gzip file costs as much as all of it, and the pixels of an image are read strip by
+    strip. What is unpacked is a temporary file, gone when nobody can ask for pixels any more: many
+    images are open at a time, whose pixels do not fit into the memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.suffix != ".gz" or not path.is_file():
+            return
+        with tempfile.NamedTemporaryFile(
+            prefix="cellcoadd-", suffix=".fits", delete=False
+        ) as unpacked:
+            self.path = Path(unpacked.name)
+            weakref.finalize(self, self.path.unlink, missing_ok=True)
+            try:
+                with gzip.open(path) as packed:
+                    shutil.copyfileobj(packed, unpacked, _CHUNK)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise UnusableInputError(
+                    str(path), f"the file is cut off or damaged ({error})."
+                ) from error
+
+
+class PixelsOfFile:
+    """The pixels of a file that was opened before; it is opened again when they are read.
+
+    Parameters
+    ----------
+    file
+        The file.
     reader
         The open file.
     """
 
-    def __init__(self, path: Path, reader: Reader[VisitImage]) -> None:
-        self._path = path
+    def __init__(self, file: UnpackedFile, reader: Reader[VisitImage]) -> None:
+        self._file = file
         self._tree: Any = reader.get_tree()
         self._sky_projection = reader.get_component("sky_projection")
         self.bounds: Bounds = reader.get_component("bounds")
@@ -99,7 +145,7 @@ class PixelsOfFile:
         """
         planes = self._quick_planes(bbox)
         if planes is None:
-            with open_visit_image(self._path) as reader:
+            with open_visit_image(self._file.path) as reader:
                 whole: MaskedImage = reader.get_component("masked_image", bbox=bbox)
             return whole
         image, mask, variance = planes
@@ -116,7 +162,7 @@ class PixelsOfFile:
         if not isinstance(tree.mask, IntegerMaskModel):
             return None
         rows, columns = bbox.slice_within(tree.image.bbox)
-        with self._path.open("rb") as stream:
+        with self._file.path.open("rb") as stream:
             entries = FitsEntries(stream)
             found = [
                 entries.read_rows(fits_name(model), rows.start, rows.stop)

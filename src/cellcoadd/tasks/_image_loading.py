@@ -12,7 +12,7 @@ from lsst.daf.butler import DeferredDatasetHandle
 
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
-from ..surveys.checks import check_usable
+from ..surveys.checks import check_plausible, check_usable
 from ..surveys.fits_files import is_cut_off
 
 _NO_HEADER = "non-ASCII characters are present in the FITS file header"
@@ -50,6 +50,7 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
             raise  # with the cause that it has
         raise explained from error
     check_usable(image, source)
+    check_plausible(image, source)
     loaded: CalibratedImage = image
     return loaded
 

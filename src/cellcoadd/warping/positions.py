@@ -45,6 +45,7 @@ class TractToDetector:
         self._detector_to_sky = detector.pixel_to_sky_transform
         self._sky_to_detector = detector.sky_to_pixel_transform
         self._sky_to_tract = tract.sky_to_pixel_transform
+        self._backward = detector.pixel_to_sky_transform.then(tract.sky_to_pixel_transform)
         self._source = source
 
     def to_detector(
@@ -83,12 +84,13 @@ class TractToDetector:
         Returns
         -------
         x, y : float64 (node rows, node columns)
-            Pixels of the detector; NaN where there is none.
+            Pixels of the detector; NaN where there is none, or where the way back from there leads
+            to another position: a distortion folds positions far from the detector back onto it.
         """
         columns = node_indices(box.x.start, box.x.stop, spacing).astype(np.float64)
         rows = node_indices(box.y.start, box.y.stop, spacing).astype(np.float64)
         x, y = np.meshgrid(columns, rows)
-        flat = self.to_detector(x=x.ravel(), y=y.ravel())
+        flat = self._landing(x=x.ravel(), y=y.ravel())
         return XY(x=flat.x.reshape(x.shape), y=flat.y.reshape(y.shape))
 
     def node_blocks(
@@ -104,7 +106,7 @@ class TractToDetector:
         ]
         if not grids:
             return []
-        flat = self.to_detector(
+        flat = self._landing(
             x=np.concatenate([grid[0].ravel() for grid in grids]),
             y=np.concatenate([grid[1].ravel() for grid in grids]),
         )
@@ -157,6 +159,14 @@ class TractToDetector:
         if not (np.isfinite(tract.x).all() and np.isfinite(tract.y).all()):
             return None
         return Polygon(x_vertices=tract.x, y_vertices=tract.y)
+
+    def _landing(self, *, x: _Floats, y: _Floats) -> XY[_Floats]:
+        """Return detector pixels of tract pixels, NaN where the way back does not meet."""
+        at = self.to_detector(x=x, y=y)
+        back = self._apply(self._backward, x=at.x, y=at.y)
+        astray = ~(np.maximum(np.abs(back.x - x), np.abs(back.y - y)) <= _ROUND_TRIP_PX)
+        at.x[astray] = at.y[astray] = np.nan
+        return at
 
     def _apply(self, transform: Transform[Any, Any], *, x: _Floats, y: _Floats) -> XY[_Floats]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Refusal", "select_images"]
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from ..conventions import FWHM_PER_SIGMA
@@ -66,7 +67,9 @@ def _reason_to_refuse(quality: ImageQuality, settings: SelectionSettings) -> str
     for name, value, setting in upper_limits:
         limit = getattr(settings, setting)
         # A statistic that is NaN was measured and failed: it must not pass a cut.
-        if limit is not None and value is not None and not value <= limit:
+        if limit is not None and value is not None and math.isnan(value):
+            return f"{name} was measured in vain: it is NaN, which {setting} = {limit:g} refuses"
+        if limit is not None and value is not None and value > limit:
             return f"{name} is {value:.4g}, above {setting} = {limit:g}"
     count, least = quality.n_psf_star, settings.min_n_psf_star
     if least is not None and count is not None and count < least:

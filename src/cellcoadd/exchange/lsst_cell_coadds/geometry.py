@@ -149,6 +149,8 @@ def _read_wcs(tables: Tables) -> astropy.wcs.WCS:
         raise tables.refused(f"HDU 0: its WCS cannot be read ({error}).") from error
     if list(wcs.wcs.ctype) != ["RA---TAN", "DEC--TAN"] or not np.isfinite(wcs.wcs.crpix).all():
         raise tables.refused(f"HDU 0: not the tangent plane of a tract ({wcs.wcs.ctype}).")
+    if str(wcs.wcs.radesys).strip() not in ("", "ICRS"):
+        raise tables.refused(f"HDU 0: a tract is in ICRS, not in {wcs.wcs.radesys} (RADESYS).")
     return wcs
 
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageQuality:
-    """Statistics that the selection of inputs cuts on. None: not measured, so not cut on.
+    """Statistics that the selection of inputs cuts on.
+
+    None: not stated, so not cut on. NaN: measured in vain, which passes no cut.
 
     Names and meanings are those of the Rubin pipelines' visit summaries; lengths in pixels.
     """
