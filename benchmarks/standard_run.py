@@ -125,7 +125,11 @@ def run(paths: list[Path], output: Path, *, full: bool) -> MultipleCellCoadd:
         warp_settings=WarpSettings(
             do_pre_warp_interpolation=full, number_of_noise_realizations=n_noise
         ),
-        coadd_settings=CoaddSettings(num_noise_realizations=n_noise),
+        coadd_settings=CoaddSettings(
+            num_noise_realizations=n_noise,
+            # In another order: what a hit reaches stays in, as in the tasks.
+            bad_mask_planes=CoaddSettings().bad_mask_planes[::-1],
+        ),
     )
     assert result.coadd is not None, "the images cover cells"
     assert not result.refused, "they are good"

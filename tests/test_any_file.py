@@ -361,3 +361,42 @@ def test_the_error_of_a_product_names_the_way_out(folder: Path) -> None:
     for kind in ("coadd", "older", "stitched"):
         with pytest.raises(UnusableInputError, match=rf"{kind}\.fits: .*cellcoadd\.read "):
             Warp.read(folder / f"{kind}.fits")
+
+
+@pytest.mark.parametrize(
+    "name", ["coadd.FITS", "coadd.fit", "coadd", "packed.fits", "packed.FITS.GZ"]
+)
+def test_the_name_of_a_file_does_not_matter(
+    cell_coadd: MultipleCellCoadd, direct_warps: list[DirectWarp], tmp_path: Path, name: str
+) -> None:
+    """What a file holds is seen from its content, and it is read so; damage is named as well."""
+    warp = direct_warps[0].warp
+    warp.write(tmp_path / "warp.fits")
+    cell_coadd.write(tmp_path / "coadd.fits")
+    write_archive(warp.image, tmp_path / "image.fits")
+    path = tmp_path / "odd" / name
+    path.parent.mkdir()
+    wanted = {
+        "coadd": MultipleCellCoadd.read(tmp_path / "coadd.fits"),
+        "warp": warp,
+        "image": warp.image,
+    }
+    for kind, product in wanted.items():
+        content = (tmp_path / f"{kind}.fits").read_bytes()
+        path.write_bytes(gzip.compress(content) if "packed" in name else content)
+        assert read(path) == product
+    bad = bytearray((tmp_path / "warp.fits").read_bytes())
+    bad[len(bad) // 2] ^= 1
+    path.write_bytes(gzip.compress(bad) if "packed" in name else bad)
+    with pytest.raises(UnusableInputError, match=rf"{name}: it cannot be read, it is damaged"):
+        read(path)
+
+
+def test_pixels_that_a_map_does_not_have_are_named(tmp_path: Path) -> None:
+    """The file is good, the question is not."""
+    path = tmp_path / "map.hsp"
+    made = healsparse.HealSparseMap.make_empty(32, 512, np.float32)
+    made[np.arange(10)] = np.float32(1.0)
+    made.write(str(path))
+    with pytest.raises(MissingCellError, match=r"map\.hsp: the map covers none of the pixels"):
+        read(path, pixels=[9000])

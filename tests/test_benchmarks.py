@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,22 @@ def test_the_standard_work_is_measured(tmp_path: Path) -> None:
     }  # fmt: skip
     assert sum(stages.values()) <= results["files, 2 visits"]["cpu_s"]
     assert (tmp_path / "standard.png").stat().st_size > 10_000
+
+
+def test_a_coadd_of_sdss_is_swarps(shared: Path) -> None:
+    """Two programs, the same pixels: what separates them is far below the noise."""
+    if shutil.which("SWarp") is None:
+        pytest.skip("SWarp is not installed")
+    run = subprocess.run(
+        [sys.executable, str(FOLDER / "swarp_agreement.py"), str(shared / "data/sdss_s82/input")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = run.stdout.splitlines()
+    found = {line.split(" differ ")[0].strip(): line.split()[-2] for line in lines}
+    assert float(found["half of them"]) < 1e-6
+    assert float(found["all of them"]) < 0.01
 
 
 def smoke_run(name: str, *arguments: str) -> list[str]:

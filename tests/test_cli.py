@@ -75,7 +75,9 @@ def test_a_file_that_was_changed_on_purpose_is_sealed_again(folder: Path) -> Non
     assert run_command("cellcoadd", "verify", path).exit_code == 1
     with pytest.raises(UnusableInputError, match="verify --seal"):
         MultipleCellCoadd.read(path)
-    assert run_command("cellcoadd", "verify", "--seal", path).exit_code == 0
+    done = run_command("cellcoadd", "verify", "--seal", path)
+    assert done.exit_code == 0
+    assert "Sealed anew: 1 files." in done.output
     assert MultipleCellCoadd.read(path) == MultipleCellCoadd.read(folder / "good.fits")
 
 
@@ -84,3 +86,12 @@ def test_astropy_keeps_the_checksums_right(folder: Path) -> None:
     path = folder / "good.fits"
     fits.setval(path, "OBSERVER", value="somebody")
     assert verify_file(path).damage == ()
+
+
+def test_folders_are_not_sealed(folder: Path) -> None:
+    """What is damaged in a repository would pass for sound, and links lead out of it."""
+    before = (folder / "deeper" / "bad.fits").read_bytes()
+    done = run_command("cellcoadd", "verify", "--seal", folder)
+    assert done.exit_code == 2
+    assert f"--seal takes files, not folders: {folder}" in done.output
+    assert (folder / "deeper" / "bad.fits").read_bytes() == before

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from astropy.io import fits
 from lsst.images import Box, VisitImage
@@ -17,20 +19,23 @@ from cellcoadd.coaddition import strips
 from cellcoadd.coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.files.packed_planes import PackedPlanes
+from cellcoadd.masks.algebra import any_of
 from cellcoadd.masks.planes import ALL_PLANES
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.recipes import coadd_files, coadd_images
 from cellcoadd.simulate import (
+    ArtifactSettings,
     Camera,
     SkySettings,
     SurveyPlan,
     VisitPlan,
+    simulate_survey,
     survey_plan,
     write_survey,
 )
 from cellcoadd.skymap import named_sky_map
-from cellcoadd.surveys.rubin import read_visit_image
+from cellcoadd.surveys.rubin import calibrated_image_from_visit_image, read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.testing.same_cells import assert_same_cell
 from cellcoadd.warping.direct import make_direct_warp
@@ -347,3 +352,39 @@ def test_files_of_several_bands_are_refused(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match=r"the images are of \['i', 'r'\]"):
         coadd_files(files, PATCH)
+
+
+def test_hits_of_cosmic_rays_do_not_reach_a_coadd_by_default() -> None:
+    """As in the pipeline that comes with the package: they are interpolated.
+
+    Where somebody does without, what they reach is left out. A coadd of the same sky without hits
+    differs then where stars are sums of fewer visits, each with a PSF of its own, and nowhere else.
+    """
+    patch = named_sky_map("hsc_rings_cells_v1")[9813].patch(61)
+    hits, none = (
+        [
+            calibrated_image_from_visit_image(image)
+            for image in simulate_survey(survey_plan("tests", artifacts=artifacts))
+        ]
+        for artifacts in (
+            ArtifactSettings(bad_column_bands=0, saturation=1e9),
+            ArtifactSettings(bad_column_bands=0, saturation=1e9, cosmic_rays_per_megapixel=0.0),
+        )
+    )
+
+    def far_off(**settings: Any) -> npt.NDArray[np.bool_]:
+        """Pixels of the coadd that hits move by more than five standard deviations."""
+        with_hits, without = (coadd_images(images, patch, **settings) for images in (hits, none))
+        assert with_hits is not None
+        assert without is not None
+        moved = with_hits.image.array - without.image.array
+        known = ~any_of(with_hits.mask, "NO_DATA") & ~any_of(without.mask, "NO_DATA")
+        far: npt.NDArray[np.bool_] = np.abs(moved) > 5.0 * np.sqrt(without.variance.array)
+        return known & far
+
+    kept = CoaddSettings(bad_mask_planes=("NO_DATA", "BAD", "SAT", "CLIPPED"))
+    reached = far_off(warp_settings=WarpSettings(), coadd_settings=kept)
+    assert reached.sum() > 2000
+    assert not far_off().any()
+    left_out = far_off(warp_settings=WarpSettings())
+    assert left_out.sum() < 0.01 * reached.sum()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .coaddition.weights import compute_weight as compute_weight
     from .errors import CellCoaddError as CellCoaddError
     from .errors import MissingCellError as MissingCellError
+    from .errors import MissingPlaneError as MissingPlaneError
     from .errors import RepositoryError as RepositoryError
     from .errors import SkyMapError as SkyMapError
     from .errors import UnusableInputError as UnusableInputError
@@ -75,6 +76,7 @@ _MODULE_OF = {
     "ImagePointSpreadFunction": "psfs.models",
     "Index2D": "cell_grid",
     "MissingCellError": "errors",
+    "MissingPlaneError": "errors",
     "MultipleCellCoadd": "products.cell_coadd",
     "PsfexPointSpreadFunction": "psfs.models",
     "RepositoryError": "errors",

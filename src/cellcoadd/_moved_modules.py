@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import CodeType, ModuleType
 
 MOVED: Mapping[str, str] = {
@@ -67,6 +68,9 @@ MOVED: Mapping[str, str] = {
 """Old path and new one. What was below a package is below it in its new place."""
 
 
+_PACKAGE = Path(__file__).parent
+
+
 @functools.cache
 def follow_moved_modules() -> None:
     """Let imports by old paths find their modules; what is there by its own path is not touched."""
@@ -84,11 +88,21 @@ class _MovedModules(MetaPathFinder):
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         new = _new_path_of(fullname)
-        found = importlib.util.find_spec(new) if new is not None else None
-        if new is None or found is None:
+        place = None if new is None else _PACKAGE.joinpath(*new.split(".")[1:])
+        # Files are looked at: to ask the import system, which waits for us here, could be for ever.
+        if new is None or place is None or not (_is_package(place) or _module_at(place).is_file()):
             return None
-        is_package = found.submodule_search_locations is not None
-        return ModuleSpec(fullname, _LoaderOfTheSame(new), origin=new, is_package=is_package)
+        return ModuleSpec(
+            fullname, _LoaderOfTheSame(new), origin=new, is_package=_is_package(place)
+        )
+
+
+def _is_package(place: Path) -> bool:
+    return (place / "__init__.py").is_file()
+
+
+def _module_at(place: Path) -> Path:
+    return place.with_name(f"{place.name}.py")
 
 
 class _LoaderOfTheSame(InspectLoader):

@@ -7,7 +7,7 @@ takes. Nothing is unpickled, ever.
 
 from __future__ import annotations
 
-__all__ = ["read"]
+__all__ = ["kind_of", "read"]
 
 import contextlib
 import dataclasses
@@ -17,8 +17,9 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+import numpy as np
 import yaml
 from astropy.io import fits
 from astropy.table import Table
@@ -43,6 +44,7 @@ from .surveys import READERS, reader_for
 
 _LONGEST_MARK = 64
 _FITS = b"SIMPLE  ="
+_GZIP = b"\x1f\x8b"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,19 @@ def read(path: str | os.PathLike[str], **parameters: Any) -> Any:
     return kind.read(path, **parameters)
 
 
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return what a file holds, in words: ``a Warp``, ``a table (Parquet)``.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is none of the kinds that `read` reads.
+    OSError
+        If there is no such file, or it may not be read.
+    """
+    return _kind_of(Path(path)).name
+
+
 def _kind_of(path: Path) -> _Kind:
     """Return what a file holds.
 
@@ -129,7 +144,7 @@ def _kind_of(path: Path) -> _Kind:
         start = stream.read(_LONGEST_MARK)
     kind: _Kind | None = None
     found = "it is none of the kinds of file that are known"
-    if start.startswith(b"\x1f\x8b"):
+    if start.startswith(_GZIP):
         found = "it is compressed by gzip and not a FITS file, or it is damaged"
         with contextlib.suppress(OSError, EOFError), gzip.open(path) as unpacked:
             if unpacked.read(_LONGEST_MARK).startswith(_FITS):
@@ -215,14 +230,34 @@ def _errors_named(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def _named_rightly(path: Path) -> Iterator[Path | IO[bytes]]:
+    """Give a file to readers that go by its name; if that is not right, open."""
+    with path.open("rb") as stream:
+        start = stream.read(len(_FITS))
+    is_packed = start.startswith(_GZIP)
+    if not (is_packed or start == _FITS) or path.name.endswith(
+        ".fits.gz" if is_packed else ".fits"
+    ):
+        yield path
+    else:
+        with gzip.open(path) if is_packed else path.open("rb") as content:
+            yield cast("IO[bytes]", content)
+
+
+def _read_archive(path: Path, kind: type[Any], **parameters: Any) -> Any:
+    with _named_rightly(path) as file:
+        return kind.read(file, **parameters)
+
+
 def _read_pixels(path: Path, kind: type[Any], *, bbox: Box | None = None) -> Any:
     """Read an archive that is one image, or the pixels that it has in a box."""
-    with errors_named(path, kind):
+    with errors_named(path, kind), _named_rightly(path) as file:
         if bbox is None:
-            return read_product(path, kind)
-        with open_archive(path, kind) as reader:
+            return read_product(file, kind)
+        with open_archive(file, kind) as reader:
             whole: Box = reader.get_component("bbox")
-        return read_product(path, kind, bbox=_shared(path, whole, bbox))
+        return read_product(file, kind, bbox=_shared(path, whole, bbox))
 
 
 def _read_survey_image(path: Path, *, bbox: Box | None = None) -> CalibratedImage:
@@ -240,9 +275,14 @@ def _shared(path: Path, whole: Box, bbox: Box) -> Box:
 def _read_map(path: Path, **parameters: Any) -> Any:
     import healsparse
 
-    if not parameters and path.suffix != ".gz":
+    if all(value is None for value in parameters.values()):
         check_file(path)
     with _errors_named(path, _HEALSPARSE.name):
+        coverage = healsparse.HealSparseCoverage.read(str(path))
+    pixels = parameters.get("pixels")
+    if pixels is not None and not coverage.coverage_mask[np.atleast_1d(pixels)].any():
+        raise MissingCellError(f"{path}: the map covers none of the pixels {pixels}.")
+    with _errors_named(path, f"{_HEALSPARSE.name} by {parameters}"):
         return healsparse.HealSparseMap.read(str(path), **parameters)
 
 
@@ -252,7 +292,7 @@ def _read_ecsv(path: Path, *, columns: Collection[str] | None = None) -> Table:
     if columns is None:
         return table
     if missing := sorted(set(columns) - set(table.colnames)):
-        raise ValueError(f"There is no column {missing}, only {table.colnames}.")
+        raise ValueError(f"{path}: there is no column {missing}, only {table.colnames}.")
     return table[list(columns)]
 
 
@@ -282,9 +322,13 @@ _ARCHIVES: Mapping[str, _Kind] = {
         read=functools.partial(_read_pixels, kind=CalibratedImage),
         parameters=_BY_BOX,
     ),
-    "cellcoadd_warp": _Kind(name="a Warp", read=Warp.read, parameters=_BY_BOX),
+    "cellcoadd_warp": _Kind(
+        name="a Warp", read=functools.partial(_read_archive, kind=Warp), parameters=_BY_BOX
+    ),
     "cellcoadd_multiple_cell_coadd": _Kind(
-        name="a MultipleCellCoadd", read=MultipleCellCoadd.read, parameters=_BY_CELL
+        name="a MultipleCellCoadd",
+        read=functools.partial(_read_archive, kind=MultipleCellCoadd),
+        parameters=_BY_CELL,
     ),
     "cell_coadd": _Kind(
         name="a CellCoadd of lsst.images", read=read_inner_cells, parameters=_BY_CELL

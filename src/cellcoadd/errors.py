@@ -6,6 +6,7 @@
 * `SkyMapConflictError`: another sky map is registered under the same name.
 * `RepositoryError`: a butler repository that lacks something that the operation needs.
 * `MissingCellError`: a cell of a coadd that is outside of its grid or that no input covers.
+* `MissingPlaneError`: a mask plane that a mask does not have.
 
 Wrong arguments raise `ValueError` or `TypeError`; ``assert`` is for the impossible only.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "CellCoaddError",
     "MissingCellError",
+    "MissingPlaneError",
     "RepositoryError",
     "SkyMapConflictError",
     "SkyMapError",
@@ -66,9 +68,15 @@ class RepositoryError(CellCoaddError):
     """A butler repository lacks what the operation needs."""
 
 
-class MissingCellError(CellCoaddError, KeyError):
-    """A cell is outside of the grid, or no input covers it."""
-
+class _PlainKeyError(CellCoaddError, KeyError):
     def __str__(self) -> str:
         # KeyError puts its message into quotes.
         return str(self.args[0]) if self.args else ""
+
+
+class MissingCellError(_PlainKeyError):
+    """A cell is outside of the grid, or no input covers it."""
+
+
+class MissingPlaneError(_PlainKeyError):
+    """A mask does not have a plane, under none of its names."""

@@ -48,7 +48,10 @@ def coadd_images(
     patch
         The target.
     warp_settings, coadd_settings
-        All choices; the defaults are those of the tasks.
+        All choices. None: those of the pipeline that comes with the package, which interpolates bad
+        pixels before warping. Where hits of cosmic rays are not interpolated, and
+        ``bad_mask_planes`` are the default ones, all pixels that a hit reaches are left out of the
+        sums.
     cells
         The cells to build, each as it is with all the others; None: all of the patch. Images are
         warped onto the whole patch all the same.
@@ -260,8 +263,11 @@ def _settings(
     warp_settings: WarpSettings | None, coadd_settings: CoaddSettings | None
 ) -> tuple[WarpSettings, CoaddSettings, int]:
     """Return both with their defaults, and the number of noise realizations to add up."""
-    warp_settings = warp_settings or WarpSettings()
+    warp_settings = warp_settings or WarpSettings(do_pre_warp_interpolation=True)
     coadd_settings = coadd_settings or CoaddSettings()
+    if coadd_settings.bad_mask_planes == CoaddSettings().bad_mask_planes:
+        # Hits of cosmic rays are good pixels once they are interpolated, and not before.
+        warp_settings, coadd_settings = _without_hits(warp_settings, coadd_settings)
     if not coadd_settings.do_calculate_weight_from_warp:
         # No cell reaches into the border, which files of warps have; the weight from a warp does.
         warp_settings = dataclasses.replace(warp_settings, border=0)
@@ -273,6 +279,24 @@ def _settings(
             f"number_of_noise_realizations = {made} that are warped."
         )
     return warp_settings, coadd_settings, wanted
+
+
+def _without_hits(
+    warp_settings: WarpSettings, coadd_settings: CoaddSettings
+) -> tuple[WarpSettings, CoaddSettings]:
+    """Leave out of the sums what hits of cosmic rays reach, if they are not interpolated."""
+    if "CR" in warp_settings.masked_fraction_planes:
+        return warp_settings, coadd_settings
+    resampling = warp_settings.resampling
+    grown = dict.fromkeys((*resampling.grow_full_mask, "CR"))  # the kernel's whole footprint
+    return (
+        dataclasses.replace(
+            warp_settings, resampling=dataclasses.replace(resampling, grow_full_mask=tuple(grown))
+        ),
+        dataclasses.replace(
+            coadd_settings, bad_mask_planes=(*coadd_settings.bad_mask_planes, "CR")
+        ),
+    )
 
 
 def _check_bands(observations: Iterable[ObservationIdentifiers]) -> None:

@@ -92,3 +92,19 @@ def test_a_module_that_never_was_is_an_import_error() -> None:
     """Also below the packages whose modules have moved."""
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'cellcoadd.products.nothing'"):
         importlib.import_module("cellcoadd.products.nothing")
+
+
+def test_threads_that_import_by_old_and_new_paths_do_not_wait_for_one_another() -> None:
+    """The import system holds a lock while it asks a finder: one that asks back could hang."""
+    program = """
+import sys, threading
+import cellcoadd.products
+def old(): import cellcoadd.products.warp_storage
+def new(): import cellcoadd.products.warp.stored
+sys.setswitchinterval(1e-5)
+threads = [threading.Thread(target=t, daemon=True) for t in (new, old, new, old)]
+for t in threads: t.start()
+for t in threads: t.join(60)
+print(any(t.is_alive() for t in threads))
+"""
+    assert run_python("-W", "ignore", "-c", program).stdout == "False\n"

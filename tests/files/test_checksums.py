@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import healsparse
@@ -13,19 +11,32 @@ import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lsst.images import MaskedImage
-from lsst.images.serialization import read_archive, write_archive
+from lsst.images.cells import CellCoadd
+from lsst.images.serialization import write_archive
 
 from cellcoadd.any_file import read
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.exchange.lsst_cell_coadds import read_lsst_cell_coadds, write_lsst_cell_coadds
-from cellcoadd.files.checksums import check_file, encode_sum, folded, sum_of, verify_file
-from cellcoadd.files.fits_units import BLOCK, CARD, FitsUnit, units_of
+from cellcoadd.files.checksums import (
+    Verdict,
+    check_file,
+    encode_sum,
+    folded,
+    sum_of,
+    verify_file,
+)
+from cellcoadd.files.fits_units import BLOCK
 from cellcoadd.files.reading import check_before_parts, parts_of_sound_files
-from cellcoadd.files.sealing import reserve_sums, seal_file
+from cellcoadd.files.sealing import seal_file
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.cell_coadd.compression import PixelCompression
 from cellcoadd.products.warp import Warp
+from cellcoadd.testing.damaged_files import (
+    astropy_accepts,
+    places_of_tiles,
+    units_in,
+    with_flipped_byte,
+)
 from cellcoadd.warping.direct import DirectWarp
 
 ONES = 0xFFFFFFFF
@@ -45,38 +56,6 @@ def warp_file(direct_warps: list[DirectWarp], tmp_path_factory: pytest.TempPathF
     path: Path = tmp_path_factory.mktemp("warp") / "warp.fits"
     direct_warps[1].warp.write(path)
     return path
-
-
-def units_in(path: Path) -> list[FitsUnit]:
-    with open(path, "rb") as stream:
-        return list(units_of(stream))
-
-
-def with_flipped_byte(path: Path, target: Path, place: int) -> Path:
-    """A copy in which one byte is another."""
-    content = bytearray(path.read_bytes())
-    content[place] ^= 0x04
-    target.write_bytes(content)
-    return target
-
-
-def places_of_tiles(path: Path) -> Iterator[tuple[str, int]]:
-    """The name of each HDU with data, and a byte in the middle of each of its tiles or rows."""
-    for number, unit in enumerate(units_in(path)):
-        if unit.end == unit.address:
-            continue
-        name = f"HDU {number} ({unit.header.get('EXTNAME', 'PRIMARY')})"
-        rows = unit.header["NAXIS2"] if unit.header.get("XTENSION") == "BINTABLE" else 4
-        for row in range(rows):
-            yield name, unit.address + (2 * row + 1) * (unit.end - unit.address) // (2 * rows)
-
-
-def astropy_accepts(path: Path) -> bool:
-    """Whether astropy finds all checksums right; it warns where it does not."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with fits.open(path, checksum=True, disable_image_compression=True) as hdus:
-            return all("CHECKSUM" in hdu.header and "DATASUM" in hdu.header for hdu in hdus)
 
 
 @pytest.mark.parametrize(
@@ -262,82 +241,66 @@ def test_what_is_no_fits_file_has_no_verdict(tmp_path: Path) -> None:
             verify_file(path)
 
 
-@pytest.mark.parametrize("cards", range(26, 64))
-def test_headers_get_room(tmp_path: Path, cards: int) -> None:
-    """However full the last block is; data and other cards stay as they are."""
+def test_cards_that_were_carried_along_are_no_checksums(
+    cell_coadd: MultipleCellCoadd, tmp_path: Path
+) -> None:
+    """lsst.images writes the cards of what it read into the file that it makes of it."""
+    first, second = tmp_path / "first.fits", tmp_path / "second.fits"
+    cell_coadd.stitch().write(str(first))
+    seal_file(first)
+    CellCoadd.read(str(first)).write(str(second))
+    with fits.open(second) as hdus:
+        assert "CHECKSUM" in hdus[0].header
+    assert verify_file(second) == Verdict(hdus=15, sealed=0, damage=())
+    assert read(second) == read(first)
+
+
+def test_what_somebody_adds_to_a_sealed_file_is_not_missed(
+    coadd_file: Path, tmp_path: Path
+) -> None:
+    """An HDU behind the index is none of the archive's; zeros at the end are nothing."""
+    path = tmp_path / "more.fits"
+    path.write_bytes(coadd_file.read_bytes())
+    fits.append(path, np.zeros(4), fits.Header({"EXTNAME": "NOTES"}))
+    with open(path, "ab") as stream:
+        stream.write(bytes(BLOCK))
+    assert verify_file(path).damage == ()
+    assert MultipleCellCoadd.read(path) == MultipleCellCoadd.read(coadd_file)
+
+
+@pytest.mark.parametrize("spelling", ["'0000000042'", "''", "'          '"])
+def test_sums_may_be_spelled_as_the_standard_allows(tmp_path: Path, spelling: str) -> None:
+    """Digits with zeros before them are the same number, and an empty one is undefined."""
     path = tmp_path / "image.fits"
-    pixels = np.arange(7, dtype=np.float32)
-    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels)])
-    for number in range(cards):
-        hdus[0].header[f"KEY{number}"] = number
-    hdus.writeto(path)
-    for _ in range(2):  # sealed again it is the same
+    fits.HDUList([fits.PrimaryHDU(np.array([0, 42], ">i4"))]).writeto(path)
+    content = path.read_bytes()
+    card = f"DATASUM = {spelling}".ljust(80).encode()
+    path.write_bytes(content.replace(b"END".ljust(80), card + b"END".ljust(80), 1))
+    content = path.read_bytes()[: 2 * BLOCK + 80]
+    path.write_bytes(content[:BLOCK] + content[BLOCK + 80 :])
+    assert verify_file(path).damage == ()
+
+
+def test_a_last_block_that_is_not_filled_is_no_damage_without_checksums(tmp_path: Path) -> None:
+    """Some programs leave it so, and all its data are there."""
+    path = tmp_path / "short.fits"
+    fits.PrimaryHDU(np.zeros(5, np.float32)).writeto(path)
+    path.write_bytes(path.read_bytes()[: BLOCK + 20])
+    assert verify_file(path).damage == ()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert verify_file(path).damage == ("HDU 0 (PRIMARY) is cut off: 1 bytes are missing",)
+    with pytest.raises(OSError, match="cut off"):
         seal_file(path)
-        assert path.stat().st_size % BLOCK == 0
-        assert verify_file(path).damage == ()
-        assert astropy_accepts(path)
-        with fits.open(path) as found:
-            assert found[0].header["KEY7"] == 7
-            assert len(found[0].header) == len(hdus[0].header) + 2
-            np.testing.assert_array_equal(found[1].data, pixels)
 
 
-@pytest.mark.parametrize("cards", [0, *range(22, 30)])
-def test_archives_stay_readable_where_headers_get_room(
-    direct_warps: list[DirectWarp], tmp_path: Path, cards: int
-) -> None:
-    """They keep the addresses of their HDUs, which move with them."""
-    planes = direct_warps[0].noise_images[0]
-    masked = direct_warps[0].warp.masked_image
-    path = tmp_path / "planes.fits"
-
-    def fill(header: fits.Header) -> None:
-        for number in range(cards):
-            header[f"KEY{number}"] = number
-
-    write_archive(masked, path, update_header=fill)
-    before = path.stat().st_size
-    seal_file(path)
-    assert verify_file(path).damage == ()
-    read = read_archive(path, MaskedImage)
-    np.testing.assert_array_equal(read.image.array, masked.image.array)
-    np.testing.assert_array_equal(read.variance.array, masked.variance.array)
-    np.testing.assert_array_equal(read.mask.array, masked.mask.array)
-    assert planes is not None
-    assert cards == 0 or (path.stat().st_size > before) == any_header_was_full(path, before)
-
-
-@pytest.mark.parametrize("cards", range(36))
-def test_a_header_with_reserved_cards_is_never_full(
-    direct_warps: list[DirectWarp], tmp_path: Path, cards: int
-) -> None:
-    """However many cards say what a file was made of: it is written once."""
-    path = tmp_path / "planes.fits"
-
-    def fill(header: fits.Header) -> None:
-        for number in range(cards):
-            header[f"KEY{number}"] = number
-        reserve_sums(header)
-
-    write_archive(
-        next(iter(direct_warps[0].warp.mask_fractions.values())), path, update_header=fill
-    )
-    before = path.stat()
-    seal_file(path)
-    assert path.stat().st_ino == before.st_ino
-    assert path.stat().st_size == before.st_size
-    assert verify_file(path).damage == ()
-    assert astropy_accepts(path)
-
-
-def any_header_was_full(path: Path, before: int) -> bool:
-    """Whether a block more was needed for the two cards of any header."""
-    with fits.open(path, disable_image_compression=True) as hdus:
-        lengths = [len(hdu.header) + 1 for hdu in hdus]
-    per_block = BLOCK // CARD
-    grown = sum(-(-n // per_block) - -(-(n - 2) // per_block) for n in lengths)
-    assert path.stat().st_size - before == grown * BLOCK
-    return grown > 0
+def test_a_header_that_is_no_header_is_damage(coadd_file: Path, tmp_path: Path) -> None:
+    """A sign too many in a size is neither a number nor a reason to give up on other files."""
+    bad = tmp_path / "bad.fits"
+    content = coadd_file.read_bytes()
+    bad.write_bytes(content.replace(b"                  -32", b"                 --32", 1))
+    assert len(verify_file(bad).damage) > 0
+    with pytest.raises(UnusableInputError, match=r"bad\.fits"):
+        MultipleCellCoadd.read(bad)
 
 
 def test_files_for_the_rubin_pipelines_are_verified(

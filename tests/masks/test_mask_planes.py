@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from lsst.images import Box, Mask, MaskPlane, MaskSchema
 
+from cellcoadd import MissingPlaneError, MultipleCellCoadd, read
 from cellcoadd.masks.planes import (
     DP2_NAMES,
     STANDARD_PLANES,
@@ -14,6 +17,7 @@ from cellcoadd.masks.planes import (
     plane_array,
     to_standard_planes,
 )
+from cellcoadd.warping.direct import DirectWarp
 
 BOX = Box.factory[3:7, 5:10]
 
@@ -72,3 +76,30 @@ def test_pixels_of_a_mask_of_ours_are_a_view() -> None:
     foreign = Mask(0, schema=MaskSchema([MaskPlane("SAT", "")], dtype=np.uint8), bbox=BOX)
     with pytest.raises(ValueError, match="to_standard_planes"):
         plane_array(foreign)
+
+
+def test_planes_of_products_answer_to_both_names(
+    cell_coadd: MultipleCellCoadd, direct_warps: list[DirectWarp], tmp_path: Path
+) -> None:
+    """Whoever comes from Rubin's DP2 asks by its names, in memory and out of a file."""
+    cell_coadd.write(tmp_path / "coadd.fits")
+    direct_warps[0].warp.write(tmp_path / "warp.fits")
+    coadd, warp = read(tmp_path / "coadd.fits"), read(tmp_path / "warp.fits")
+    cell = next(iter(coadd.cells.values()))
+    masks = [
+        cell_coadd.mask, coadd.mask, cell.outer.mask, cell.inner.mask, coadd.stitch().mask,
+        coadd.explode().mask, direct_warps[0].warp.mask, warp.mask, warp[cell.outer.bbox].mask,
+    ]  # fmt: skip
+    for mask in masks:
+        np.testing.assert_array_equal(mask.get("INTRP"), mask.get("INTERPOLATED"))
+        np.testing.assert_array_equal(mask.get("CR"), mask.get("COSMIC_RAY"))
+        with pytest.raises(MissingPlaneError, match=r"no plane 'NONE'; there are .*NO_DATA.*CR"):
+            mask.get("NONE")
+    assert coadd.mask.get("INTERPOLATED").any()
+
+
+def test_a_missing_plane_is_a_key_error_that_reads_well() -> None:
+    """As lsst.images raises it, so that whoever catches that goes on."""
+    with pytest.raises(KeyError) as caught:
+        mask_schema().bitmask("BAD", "TYPO")
+    assert str(caught.value).startswith("The mask has no plane 'TYPO'; there are BAD, ")

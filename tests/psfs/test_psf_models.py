@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def gaussian(
 
 
 def psfex(
-    basis: npt.NDArray[np.float64], *, degree: int, sampling: float = 1.0
+    basis: npt.NDArray[Any], *, degree: int, sampling: float = 1.0
 ) -> PsfexPointSpreadFunction:
     return PsfexPointSpreadFunction(
         basis,
@@ -157,3 +158,13 @@ def test_models_are_the_same_after_storing(
     assert public_type_for_schema(tree.SCHEMA_NAME) is type(psf)
     with pytest.raises(InvalidParameterError, match="read whole"):
         read_archive(str(path), type(psf), bbox=BOUNDS)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_a_model_keeps_double_precision_if_it_is_given_that(dtype: type[np.generic]) -> None:
+    """PSFEx writes single precision; a model that was computed is exact to the last digits."""
+    basis = np.array([[[1, 2, 1], [2, 7, 2], [1, 2, 1]]]).astype(dtype)
+    third = (basis / np.asarray(3, dtype)).astype(dtype)
+    drawn = psfex(third, degree=0).compute_kernel_image(x=5.0, y=6.0).array
+    kept = third.astype(np.float64 if dtype is np.float64 else np.float32).astype(np.float64)[0]
+    np.testing.assert_allclose(drawn, kept / kept.sum(), rtol=0, atol=1e-16)

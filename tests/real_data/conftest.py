@@ -1,4 +1,4 @@
-"""A repository in which real DECam exposures are coadded, and what is known about them."""
+"""Real exposures: a repository in which those of DECam are coadded, and frames of SDSS."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from cellcoadd.butler.ingest import ingest_images
 from cellcoadd.butler.register_skymap import register_skymap
 from cellcoadd.butler.repository import make_repository
 from cellcoadd.skymap import load_sky_map
-from cellcoadd.surveys import SurveyImage
+from cellcoadd.surveys import SurveyImage, reader_for
 from cellcoadd.surveys.decam import read_decam_image
 from cellcoadd.surveys.decam_files import find_decam_images
+from cellcoadd.surveys.sdss_files import looks_like_sdss
 from cellcoadd.testing.commands import run_program
 
 OUTPUT = "u/tests/coadds"
@@ -109,3 +110,22 @@ def gaia(decam: Path) -> dict[float, Any]:
     found = {round(float(row["phot_g_mean_mag"]), 2): row for row in rows[near]}
     assert sorted(found) == [18.0, 18.69, 19.67]
     return found
+
+
+@pytest.fixture(scope="module")
+def sdss(shared: Path) -> Path:
+    folder = shared / "data" / "sdss_s82"
+    if not folder.is_dir():
+        pytest.skip(f"the SDSS frames are not here: {folder} does not exist")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sdss_paths(sdss: Path) -> list[Path]:
+    """All frames: run 4192 in i and r, then run 6377."""
+    return sorted(path for path in (sdss / "input").rglob("*") if looks_like_sdss(path))
+
+
+@pytest.fixture(scope="module")
+def sdss_frames(sdss_paths: list[Path]) -> list[SurveyImage]:
+    return [reader_for(path).read(path) for path in sdss_paths]

@@ -14,6 +14,7 @@ __all__ = [
     "ProductFormatter",
     "ReportFormatter",
     "SkyMapFormatter",
+    "TableFormatter",
     "VisitImageFileFormatter",
     "WarpFormatter",
     "WarpPlanesFormatter",
@@ -27,12 +28,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import yaml
 from astropy.io import fits
 from lsst.daf.butler import FormatterV2
+from lsst.daf.butler.formatters.parquet import ParquetFormatter
 from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 from lsst.images.formatters import GenericFormatter
 from lsst.resources import ResourcePath
 
 from ..files.checksums import check_file
-from ..files.reading import check_before_parts
+from ..files.parquet_tables import check_parquet_pages, with_page_checksums
+from ..files.reading import check_before_parts, errors_named, parts_are_to_be_sound
 from ..files.sealing import reserve_sums, seal_file
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
@@ -135,28 +138,40 @@ class ProductFormatter(GenericFormatter):
         self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read a part as the base class does, of a file that is sound if somebody asked for it."""
-        if uri.isLocal and uri.getExtension() == ".fits":
+        if self._asks_for_all(component):
+            return NotImplemented
+        if parts_are_to_be_sound() and uri.getExtension() == ".fits":
+            if not uri.isLocal:
+                return NotImplemented  # it is fetched, and verified then
             check_before_parts(uri.ospath)
-        return super().read_from_uri(uri, component, expected_size)
+        with errors_named(uri, self.file_descriptor.storageClass.pytype):
+            return _without_checksums(super().read_from_uri(uri, component, expected_size))
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read the product from a file that is sound, or a part of it."""
-        if component is None and not self.file_descriptor.parameters and path.endswith(".fits"):
-            check_file(path)
-        product = super().read_from_local_file(path, component, expected_size)
-        _forget_checksums(product)
-        return product
+        if path.endswith(".fits"):
+            if self._asks_for_all(component):
+                check_file(path)
+            else:
+                check_before_parts(path)
+        with errors_named(path, self.file_descriptor.storageClass.pytype):
+            return _without_checksums(super().read_from_local_file(path, component, expected_size))
+
+    def _asks_for_all(self, component: str | None) -> bool:
+        return component in (None, "components") and not self.file_descriptor.parameters
 
 
-def _forget_checksums(product: Any) -> None:
+def _without_checksums(product: Any) -> Any:
     """Drop the checksums among the cards that lsst.images keeps for files written of a product."""
-    kept = getattr(product, "_opaque_metadata", None)
-    if isinstance(kept, FitsOpaqueMetadata):
-        for header in kept.headers.values():
-            for keyword in ("CHECKSUM", "DATASUM"):
-                header.remove(keyword, ignore_missing=True)
+    for part in product.values() if isinstance(product, dict) else (product,):
+        kept = getattr(part, "_opaque_metadata", None)
+        if isinstance(kept, FitsOpaqueMetadata):
+            for header in kept.headers.values():
+                for keyword in ("CHECKSUM", "DATASUM"):
+                    header.remove(keyword, ignore_missing=True)
+    return product
 
 
 class WarpFormatter(ProductFormatter):
@@ -170,7 +185,8 @@ class WarpFormatter(ProductFormatter):
     ) -> Any:
         """Read a warp in the quick way, and its components as the base class does."""
         if component is None and uri.isLocal:
-            check_before_parts(uri.ospath)
+            if self.file_descriptor.parameters:
+                check_before_parts(uri.ospath)
             return Warp.read(uri, **(self.file_descriptor.parameters or {}))
         return super().read_from_uri(uri, component, expected_size)
 
@@ -265,13 +281,31 @@ class HealSparseMapFormatter(FormatterV2):
         if component == "coverage":
             return healsparse.HealSparseCoverage.read(path)
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
-        if not parameters:
+        if all(value is None for value in parameters.values()):
             check_file(path)
         return healsparse.HealSparseMap.read(
             path,
             pixels=parameters.get("pixels"),
             degrade_nside=parameters.get("degrade_nside"),
         )
+
+
+class TableFormatter(ParquetFormatter):
+    """Tables as Parquet files with a checksum a page, verified before a table is read."""
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the table as the base class does, and its pages again with their checksums."""
+        super().write_local_file(in_memory_dataset, uri)
+        with_page_checksums(uri.ospath)
+
+    def read_from_uri(
+        self, uri: ResourcePath, component: str | None = None, expected_size: int = -1
+    ) -> Any:
+        """Read a table that is sound, or a component."""
+        if component is None:
+            with uri.as_local() as local:
+                check_parquet_pages(local.ospath, name=str(uri))
+        return super().read_from_uri(uri, component, expected_size)
 
 
 class ReportFormatter(FormatterV2):

@@ -16,6 +16,7 @@ from lsst.images.serialization import InvalidParameterError
 
 from ..errors import UnusableInputError
 from ..exchange.lsst_cell_coadds import LsstCellCoadds, open_lsst_cell_coadds
+from ..files.checksums import check_file
 
 
 class LsstCellCoaddsFormatter(FormatterV2):
@@ -49,6 +50,8 @@ class LsstCellCoaddsFormatter(FormatterV2):
         has_pixels = component in ("image", "variance", "mask")
         if component is not None and not has_pixels and parameters:
             raise InvalidParameterError(f"{component} is read whole, without {sorted(parameters)}.")
+        if component is None and not parameters:
+            check_file(path)
         with open_lsst_cell_coadds(path) as file:
             self._check_identity(path, file)
             if component is None:

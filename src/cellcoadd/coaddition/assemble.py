@@ -35,6 +35,7 @@ from ..skymap import Patch
 from .cell_room import CellRoom
 from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
+from .empty_patch import explain_empty_patch
 from .noise_covariance import input_noise_covariance, sky_variances_of
 from .settings import CoaddSettings
 from .stack import CellStackBuilder, InputInCell, StackLayout, warn_of_psf_sums
@@ -213,6 +214,7 @@ class CellAssembly:
         """Return the coadd, None if no cell has an input. Nothing can be added after it."""
         stack = self.finish_stack()
         if stack is None or self._band is None:
+            _LOG.warning(explain_empty_patch(self._patch, self.contributions(), self._settings))
             return None
         return make_coadd(
             self._patch,

@@ -39,6 +39,9 @@ from .shared_sums import SharedSums
 _LOG = logging.getLogger(__name__)
 
 _NEVER = 1.0  # no part of the weight is more than all of it
+_HELP_ABOVE = (
+    "PSFs of inputs are not normalized, or vary strongly near there: look at their models."
+)
 _PSF_SUM_RANGE = (0.995, 1.005)
 _NOT_REJECTED = ("NO_DATA", "EDGE", "CLIPPED")  # left out, but not for what the pixel holds
 
@@ -323,9 +326,19 @@ def warn_of_psf_sums(stack: CellStack) -> None:
         worst = max(odd, key=lambda index: abs(odd[index] - 1.0))
         _LOG.warning(
             "The PSF images of %d of %d cells do not sum to 1 within %.3f; the worst is %.4f "
-            "in %s. A larger psf_dimensions (now %d) holds more of their wings.",
-            len(odd), len(sums), high - 1.0, odd[worst], worst, stack.psf.shape[-1],
+            "in %s. %s",
+            len(odd), len(sums), high - 1.0, odd[worst], worst,
+            _HELP_ABOVE if odd[worst] > 1.0 else _help_below(stack.psf.shape[-1]),
         )  # fmt: skip
+
+
+def _help_below(size: int) -> str:
+    """Return what helps where an image cuts off the wings of a PSF."""
+    larger = size + 28  # 63 for the default of 35: twice the reach, nearly
+    return (
+        f"A larger psf_dimensions (now {size}) holds more of their wings: "
+        f"-c assembleCellCoadd:psf_dimensions={larger}"
+    )
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, npt.NDArray[np.float64]]:

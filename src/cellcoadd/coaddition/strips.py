@@ -11,6 +11,7 @@ __all__ = ["Strip", "assemble_in_strips", "strips_of"]
 
 import dataclasses
 import itertools
+import logging
 import math
 from collections.abc import Callable, Collection, Iterable
 
@@ -20,13 +21,21 @@ from lsst.images.cells import CellIJ
 
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_coadd.inputs import renumbered, sorted_rows, union_of_inputs
+from ..products.cell_coadd.inputs import (
+    contribution_dtype,
+    renumbered,
+    sorted_rows,
+    union_of_inputs,
+)
 from ..products.cell_coadd.stack import CellStack
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .cell_room import CellRoom
+from .empty_patch import explain_empty_patch
 from .join_stacks import join_stacks
 from .settings import CoaddSettings
+
+_LOG = logging.getLogger(__name__)
 
 _MEMORY = 810_000_000  # bytes for a strip, and the finished cells of those before it ...
 _OF_PLANE = 32_000_000  # ... less these for each further plane of detectors
@@ -198,6 +207,9 @@ def assemble_in_strips(
     if len(bands) > 1:
         raise ValueError(f"One coadd is of one band, the visits are of {bands}.")
     if not stacks or room is None:
+        touching = [assembly.contributions() for assembly in assemblies if assembly.inputs]
+        table = np.concatenate(touching) if touching else np.empty(0, contribution_dtype())
+        _LOG.warning(explain_empty_patch(patch, table, settings))
         return None
     inputs, numbers = union_of_inputs([assembly.inputs for assembly in assemblies])
     rows = [

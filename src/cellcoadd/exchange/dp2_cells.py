@@ -68,7 +68,7 @@ def read_inner_cells(
     check_choice(bbox=bbox, cells=cells)
     in_part = bbox is not None or cells is not None
     try:
-        if not in_part and source.endswith(".fits"):
+        if not in_part and source.endswith((".fits", ".fits.gz")):
             check_file(source)
         with open_archive(source, CellCoadd, partial=in_part) as reader:
             hull = _hull_of_choice(reader, bbox=bbox, cells=cells) if in_part else None

@@ -26,7 +26,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -36,10 +36,11 @@ from ..errors import UnusableInputError
 from .fits_units import FitsUnit, units_of
 
 _ONES = 0xFFFFFFFF
+_SUMS = ("DATASUM", "CHECKSUM")
 _DIGITS = ord("0")
 _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 _SIGNATURE = b"SIMPLE  ="
-_ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".hsp")
+_ENDINGS = (".fit", ".fits", ".fits.fz", ".fits.gz", ".hsp")
 _CHUNK = 1 << 24  # bytes added up at a time, so that pages of a mapped file can be let go of
 
 
@@ -67,7 +68,9 @@ def fits_files_in(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.name.endswith(_ENDINGS))
+            found += sorted(
+                file for file in path.rglob("*") if file.name.endswith(_ENDINGS) and file.is_file()
+            )
         else:
             found.append(path)
     return found
@@ -113,11 +116,12 @@ def check_file(file: Path | str | IO[bytes], *, name: str | None = None) -> None
         If it is damaged; it names each damaged HDU.
     """
     with _opened(file) as (stream, content):
-        damage = _judge(stream, content).damage if _looks_like_fits(content) else ()
-    if damage:
+        verdict = _judge(stream, content)
+        held = verdict.sealed or (not verdict.hdus and _looks_like_fits(content))
+    if held and verdict.damage:
         raise UnusableInputError(
             str(file) if name is None else name,
-            f"it cannot be read, it is damaged: {'; '.join(damage)}. Restore it from a "
+            f"it cannot be read, it is damaged: {'; '.join(verdict.damage)}. Restore it from a "
             "copy, or make it again; if it was changed on purpose, `cellcoadd verify --seal` gives "
             "it new checksums.",
         )
@@ -137,27 +141,64 @@ def _judge(stream: IO[bytes], content: mmap.mmap | bytes) -> Verdict:
         units.extend(units_of(stream))
     except OSError as error:
         damage.append(f"the header of HDU {len(units)} cannot be read ({error})")
-    # Our own files have sums everywhere; others may have them where they like.
-    strict = any("CHECKSUM" in unit.header for unit in units) and "DATAMODL" in units[0].header
+    is_sealed = [_has_sums(unit) for unit in units]
+    last = _index_of_archive(units)
+    if last is None and units and is_sealed[0] and "INDXADDR" in units[0].header:
+        damage.append("its index is missing: it is cut off")
+    if last is not None and not is_sealed[last]:
+        # The cards were carried along by a program that wrote the file anew without sealing it.
+        is_sealed = [False] * len(units)
     for number, unit in enumerate(units):
-        if reason := _damage_of(content, unit, strict=strict):
-            damage.append(f"HDU {number} ({unit.header.get('EXTNAME', 'PRIMARY')}) {reason}")
-    sealed = sum("CHECKSUM" in unit.header for unit in units)
-    return Verdict(hdus=len(units), sealed=sealed, damage=tuple(damage))
+        required = last is not None and is_sealed[last] and number <= last
+        if reason := _damage_of(content, unit, held=is_sealed[number], required=required):
+            name = unit.header.get("EXTNAME", "without a name" if number else "PRIMARY")
+            damage.append(f"HDU {number} ({name}) {reason}")
+    return Verdict(hdus=len(units), sealed=sum(is_sealed), damage=tuple(damage))
 
 
-def _damage_of(content: mmap.mmap | bytes, unit: FitsUnit, *, strict: bool) -> str | None:
-    """Return what is wrong with an HDU."""
-    if unit.end > len(content):
-        return f"is cut off: {unit.end - len(content)} bytes are missing"
-    for keyword in ("DATASUM", "CHECKSUM"):
-        if strict and keyword not in unit.header:
-            return f"has lost its {keyword}"
+def _has_sums(unit: FitsUnit) -> bool:
+    return any(str(unit.header.get(keyword, "")).strip() for keyword in _SUMS)
+
+
+def _index_of_archive(units: Sequence[FitsUnit]) -> int | None:
+    """Return which HDU is the index of an archive of lsst.images, its last one; None if it is none.
+
+    Whoever seals an archive seals the index, and all that is before it; others may have sums where
+    they like.
+    """
+    if not units or "DATAMODL" not in units[0].header:
+        return None
+    return next((n for n, unit in enumerate(units) if unit.name[0] == "INDEX"), None)
+
+
+def _damage_of(
+    content: mmap.mmap | bytes, unit: FitsUnit, *, held: bool, required: bool
+) -> str | None:
+    """Return what is wrong with an HDU.
+
+    Parameters
+    ----------
+    content
+        The file.
+    unit
+        The HDU.
+    held
+        Whether it is held to the sums that it has.
+    required
+        Whether it must have both.
+    """
+    needed = unit.end if held else unit.address + unit.size
+    if needed > len(content):
+        return f"is cut off: {needed - len(content)} bytes are missing"
+    stated = {keyword: str(unit.header.get(keyword, "")).strip() for keyword in _SUMS}
+    if required and not all(stated.values()):
+        return f"has lost its {next(keyword for keyword in _SUMS if not stated[keyword])}"
+    if not held:
+        return None
     data = sum_of(content, unit.address, unit.end)
-    stated = str(unit.header.get("DATASUM", data))
-    if stated != str(data):
-        return f"has data that add up to {data}, its DATASUM is {stated}"
-    if "CHECKSUM" in unit.header:
+    if stated["DATASUM"] and stated["DATASUM"].lstrip("0") != str(data).lstrip("0"):
+        return f"has data that add up to {data}, its DATASUM is {stated['DATASUM']}"
+    if stated["CHECKSUM"]:
         whole = folded(data + sum_of(content, unit.start, unit.address))
         if whole not in (0, _ONES):
             return "has a header that does not agree with its CHECKSUM"

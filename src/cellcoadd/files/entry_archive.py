@@ -105,12 +105,12 @@ def read_product[P](
     UnusableInputError
         If it is read whole and damaged.
     """
-    if not hasattr(path, "seek") and ResourcePath(path).getExtension() != ".fits":
-        return read_archive(path, kind, **parameters)
+    quick = hasattr(path, "seek") or ResourcePath(path).getExtension() == ".fits"
+    read: Callable[..., P] = _read_product if quick else read_archive
     if all(value is None for value in parameters.values()):
         with sound_file(path) as whole:
-            return _read_product(whole, kind)
-    return _read_product(path, kind, **parameters)
+            return read(whole, kind)
+    return read(path, kind, **parameters)
 
 
 def _read_product[P](

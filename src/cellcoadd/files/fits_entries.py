@@ -14,6 +14,7 @@ __all__ = ["FitsEntries", "runs_of"]
 
 import dataclasses
 import functools
+import gzip
 import io
 import math
 import mmap
@@ -248,6 +249,8 @@ class FitsEntries:
 
 def _memory_map(stream: IO[bytes]) -> memoryview | None:
     """Return the bytes of a file of this computer; None for what is none."""
+    if isinstance(stream, gzip.GzipFile):  # which has the number of the packed file
+        return None
     try:
         return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     except (AttributeError, OSError, ValueError, io.UnsupportedOperation):

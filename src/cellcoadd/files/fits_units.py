@@ -16,6 +16,7 @@ BLOCK = 2880
 
 CARD = 80
 """Bytes of a line of a header."""
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
 type Header = dict[str, Any]
@@ -33,12 +34,17 @@ class FitsUnit:
     """Address of the data."""
 
     @property
-    def end(self) -> int:
-        """Address after the data, which fill whole blocks."""
+    def size(self) -> int:
+        """Bytes of the data."""
         axes = axes_of(self.header, "NAXIS")
         elements = self.header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0)
         size: int = abs(self.header["BITPIX"]) // 8 * self.header.get("GCOUNT", 1) * elements
-        return self.address + size + -size % BLOCK
+        return size
+
+    @property
+    def end(self) -> int:
+        """Address after the data, which fill whole blocks."""
+        return self.address + self.size + -self.size % BLOCK
 
     @property
     def name(self) -> tuple[str, int]:
@@ -57,6 +63,9 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
     end = stream.seek(0, os.SEEK_END)
     address = 0
     while address < end:
+        stream.seek(address)
+        if stream.read(1) == b"\0" and not any(stream.read()):
+            return  # zeros after the last HDU do no harm
         stream.seek(address)
         header = _read_header(stream)
         unit = FitsUnit(header, address, stream.tell())
@@ -94,4 +103,4 @@ def _read_header(stream: IO[bytes]) -> Header:
 
 
 def _number(text: str) -> int | str:
-    return int(text) if text.lstrip("+-").isdigit() else text
+    return int(text) if _INTEGER.fullmatch(text) else text

@@ -6,7 +6,7 @@ reader needs pandas.
 
 from __future__ import annotations
 
-__all__ = ["read_parquet_table"]
+__all__ = ["check_parquet_pages", "read_parquet_table", "with_page_checksums"]
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ def read_parquet_table(
     if missing := sorted(set(names) - set(schema.names)):
         raise ValueError(f"{source}: there is no column {missing}, only {schema.names}.")
     with _errors_named(source):
-        stored = pyarrow.parquet.read_table(source, columns=names)
+        stored = pyarrow.parquet.read_table(source, columns=names, page_checksum_verification=True)
     table = Table({name: _values(stored[name], name, source) for name in names})
     about, table.meta = _described(schema)
     for name in names:
@@ -57,6 +57,34 @@ def read_parquet_table(
             if attribute in about[name]:
                 setattr(table[name], attribute, about[name][attribute])
     return table
+
+
+def with_page_checksums(path: str | os.PathLike[str]) -> None:
+    """Write the pages of a Parquet file again, each with a checksum; all else stays."""
+    source = os.fspath(path)
+    pyarrow.parquet.write_table(
+        pyarrow.parquet.read_table(source), source, write_page_checksum=True
+    )
+
+
+def check_parquet_pages(path: str | os.PathLike[str], *, name: str | None = None) -> None:
+    """Refuse a Parquet file of which a page is not as it was written; without checksums it passes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        How the user knows it; None: by its path.
+
+    Raises
+    ------
+    UnusableInputError
+        If a page is damaged, or the file cannot be read.
+    """
+    source = os.fspath(path)
+    with _errors_named(source if name is None else name):
+        pyarrow.parquet.read_table(source, page_checksum_verification=True)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["check_before_parts", "errors_named", "parts_of_sound_files", "sound_file"]
+__all__ = [
+    "check_before_parts",
+    "errors_named",
+    "parts_are_to_be_sound",
+    "parts_of_sound_files",
+    "sound_file",
+]
 
 import contextlib
 import contextvars
@@ -65,8 +71,7 @@ def sound_file(
     Parameters
     ----------
     path
-        The file, or one that is open. What is no FITS file, or compressed as a whole (gzip has a
-        checksum of its own), is given as it is.
+        The file, or one that is open. What is no FITS file is given as it is.
 
     Yields
     ------
@@ -84,7 +89,7 @@ def sound_file(
         return
     place = ResourcePath(path)
     with place.as_local() as local:
-        if place.getExtension() == ".fits":
+        if place.getExtension() in (".fits", ".fits.gz"):
             check_file(local.ospath, name=str(path))
         yield local
 
@@ -101,6 +106,11 @@ def parts_of_sound_files() -> Iterator[None]:
         yield
     finally:
         _SOUND.reset(token)
+
+
+def parts_are_to_be_sound() -> bool:
+    """Whether somebody wants files verified of which parts are read."""
+    return _SOUND.get() is not None
 
 
 def check_before_parts(path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["reserve_sums", "seal_file"]
 
 import mmap
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ _END = b"END".ljust(CARD)
 _KEYWORDS = (b"CHECKSUM", b"DATASUM ")
 _MEANING = {"CHECKSUM": "all of this HDU adds up to -0 with it", "DATASUM": "sum of the data"}
 _NO_SUM = "0" * 16
+_CHUNK = 1 << 24  # bytes
 
 
 def reserve_sums(header: fits.Header) -> None:
@@ -46,12 +48,14 @@ def seal_file(path: Path | str) -> None:
     OSError
         If it is not a FITS file, is compressed as a whole, or cannot be written.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.suffix == ".gz":
         raise OSError(f"{path}: what is compressed as a whole cannot be sealed; unpack it first.")
     with open(path, "r+b") as stream:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             units = list(units_of(stream))
+            if not units or units[-1].end > len(content):
+                raise OSError(f"{path}: what is cut off cannot be sealed.")
             headers = [_header_with_sums(content[unit.start : unit.address]) for unit in units]
             fits_in = all(
                 len(header) == unit.address - unit.start
@@ -72,7 +76,8 @@ def seal_file(path: Path | str) -> None:
 def _header_with_sums(header: bytes) -> bytearray:
     """Return a header with empty cards of the two sums, in whole blocks."""
     cards = [header[start : start + CARD] for start in range(0, len(header), CARD)]
-    kept = [card for card in cards[: cards.index(_END)] if card[:8] not in _KEYWORDS]
+    end = next(number for number, card in enumerate(cards) if card.startswith(b"END "))
+    kept = [card for card in cards[:end] if card[:8] not in _KEYWORDS]
     result = bytearray().join([*kept, _card("CHECKSUM", _NO_SUM), _card("DATASUM", "0"), _END])
     return result.ljust(len(result) + -len(result) % BLOCK)
 
@@ -101,9 +106,11 @@ def _make_room(path: Path, units: Sequence[FitsUnit], headers: Sequence[bytearra
                 target.write(header)
                 places[unit.address] = target.tell()
                 source.seek(unit.address)
-                target.write(source.read(unit.end - unit.address))
+                for first in range(unit.address, unit.end, _CHUNK):
+                    target.write(source.read(min(_CHUNK, unit.end - first)))
         if "INDXADDR" in units[0].header:
             _correct_index(unfinished, units, places)
+        shutil.copymode(path, unfinished)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

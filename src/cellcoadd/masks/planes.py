@@ -11,6 +11,7 @@ __all__ = [
     "ALL_PLANES",
     "DP2_NAMES",
     "STANDARD_PLANES",
+    "PlaneSchema",
     "bit_changes",
     "bits_of",
     "mask_schema",
@@ -26,7 +27,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Mask, MaskPlane, MaskSchema
+from lsst.images import Mask, MaskPlane, MaskPlaneBit, MaskSchema
+
+from ..errors import MissingPlaneError
 
 ALL_PLANES = "rejected"
 """Key of the masked fraction of all bad planes together, as in `lsst.images.cells.CellCoadd`."""
@@ -76,7 +79,51 @@ def standard_name(plane: str) -> str:
     return _FROM_DP2.get(plane, plane)
 
 
-def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
+class PlaneSchema(MaskSchema):
+    """A schema whose planes answer to our names and to those of DP2.
+
+    ``mask.get("SAT")`` and ``mask.get("SATURATED")`` are the same plane, whichever of the two names
+    the mask has.
+
+    Examples
+    --------
+    >>> schema = mask_schema()
+    >>> schema.bit("SATURATED") == schema.bit("SAT")
+    True
+    """
+
+    def bit(self, plane: str) -> MaskPlaneBit:
+        """Return where a plane is.
+
+        Raises
+        ------
+        MissingPlaneError
+            If there is no such plane; it lists those there are.
+        """
+        return super().bit(self._name_here(plane))
+
+    def bitmask(self, *planes: str) -> npt.NDArray[Any]:
+        """Return the bits of some planes.
+
+        Raises
+        ------
+        MissingPlaneError
+            If there is no such plane; it lists those there are.
+        """
+        bits: npt.NDArray[Any] = super().bitmask(*map(self._name_here, planes))
+        return bits
+
+    def _name_here(self, plane: str) -> str:
+        ours = standard_name(plane)
+        for name in (plane, ours, DP2_NAMES.get(ours, ours)):
+            if name in self.names:
+                return name
+        raise MissingPlaneError(
+            f"The mask has no plane {plane!r}; there are {', '.join(self.names)}."
+        )
+
+
+def mask_schema(extra: Mapping[str, str] | None = None) -> PlaneSchema:
     """Return the schema of our masks: the standard planes, then any others sorted by name.
 
     Parameters
@@ -96,7 +143,7 @@ def mask_schema(extra: Mapping[str, str] | None = None) -> MaskSchema:
         raise ValueError(
             f"A mask holds at most {_MAX_PLANES} planes, got {len(planes)}: {list(planes)}."
         )
-    return MaskSchema([MaskPlane(name, text) for name, text in planes.items()], dtype=np.int32)
+    return PlaneSchema([MaskPlane(name, text) for name, text in planes.items()], dtype=np.int32)
 
 
 def with_standard_names(mask: Mask) -> Mask:
@@ -121,7 +168,7 @@ def with_standard_names(mask: Mask) -> Mask:
     lacking = [MaskPlane(n, text) for n, text in STANDARD_PLANES.items() if n not in names]
     if len(planes) + len(lacking) > _MAX_PLANES:
         raise ValueError(f"There are no bits for {[plane.name for plane in lacking]}.")
-    schema = MaskSchema([*planes, *lacking], dtype=np.int32)
+    schema = PlaneSchema([*planes, *lacking], dtype=np.int32)
     return Mask(plane_array(mask)[:, :, np.newaxis], schema=schema, bbox=mask.bbox)
 
 

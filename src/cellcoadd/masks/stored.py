@@ -16,7 +16,7 @@ from lsst.images import Box, Mask, MaskSchema, MaskSerializationModel
 from lsst.images.fits import add_offset_wcs
 from lsst.images.serialization import InputArchive, NumberType, OutputArchive
 
-from .planes import plane_array
+from .planes import PlaneSchema, plane_array
 
 
 class IntegerMaskModel(MaskSerializationModel[Any]):
@@ -33,7 +33,7 @@ class IntegerMaskModel(MaskSerializationModel[Any]):
     def schema_of_integers(self) -> MaskSchema:
         """The planes, in the bits that are stored: without gaps."""
         planes = [plane for plane in self.planes if plane is not None]
-        return MaskSchema(planes, dtype=np.int32)
+        return PlaneSchema(planes, dtype=np.int32)
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **_: Any) -> Mask:
         """Read the mask, or the part of it in a box."""

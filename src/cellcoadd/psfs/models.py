@@ -136,7 +136,8 @@ class PsfexPointSpreadFunction(PointSpreadFunction):
     ----------
     basis : (terms, rows, columns)
         One image a term, in the order 1, X, X^2, ..., Y, XY, ... with X = (x - x_zero)/x_scale;
-        the centre of the PSF is the pixel ``rows // 2, columns // 2``.
+        the centre of the PSF is the pixel ``rows // 2, columns // 2``. Kept in double precision if
+        they are, else in single.
     degree
         Degree of the polynomial.
     x_zero, y_zero, x_scale, y_scale
@@ -171,7 +172,8 @@ class PsfexPointSpreadFunction(PointSpreadFunction):
         sampling: float,
         bounds: Box,
     ) -> None:
-        self._basis = np.array(basis, dtype=np.float32)
+        images = np.array(basis)
+        self._basis = images if images.dtype == np.float64 else images.astype(np.float32)
         if self._basis.ndim != 3 or self._basis.shape[0] != psfex_term_count(degree):
             raise ValueError(
                 f"A PSFEx model of degree {degree} has {psfex_term_count(degree)} images, "

@@ -12,6 +12,7 @@ from pathlib import Path
 from lsst.images import VisitImage
 from lsst.images.fits import FitsCompressionOptions
 
+from ..files.sealing import seal_file
 from .observe import simulate_visit_detector
 from .plan import SurveyPlan
 
@@ -75,11 +76,12 @@ def write_survey(
 
 
 def _write_image(image: VisitImage, path: Path) -> None:
-    """Write an image without loss."""
+    """Write an image without loss, with checksums."""
     # Tiles of one row, the default, cost several times as long; noise does not compress at all.
     tiles = FitsCompressionOptions(tile_shape=(min(64, image.bbox.y.size), image.bbox.x.size))
     options = {"image": None, "mask": tiles, "variance": tiles}
     image.write(str(path), compression_options=options)
+    seal_file(path)
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -8,6 +8,13 @@ reading pixels, its `Reader.read` returns a `SurveyImage`. A file that cannot be
 from __future__ import annotations
 
 from ._base import Reader, SurveyHeader, SurveyImage
-from .readers import READERS, reader_for
+from .readers import READERS, is_companion, reader_for
 
-__all__ = ["READERS", "Reader", "SurveyHeader", "SurveyImage", "reader_for"]
+__all__ = [
+    "READERS",
+    "Reader",
+    "SurveyHeader",
+    "SurveyImage",
+    "is_companion",
+    "reader_for",
+]

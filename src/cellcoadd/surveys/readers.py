@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["READERS", "reader_for"]
+__all__ = ["READERS", "is_companion", "reader_for"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +11,27 @@ from ..errors import UnusableInputError
 from ._base import Reader
 from .decam import DecamReader
 from .rubin import RubinReader
+from .sdss import SdssReader
+from .sdss_files import is_sdss_companion
 
 _ALL: tuple[Reader, ...] = (
     RubinReader(),
     DecamReader(),
     DecamReader(name="decam-with-cuts", accept_cut=True),
+    SdssReader(),
 )
 
 READERS: Mapping[str, Reader] = {reader.name: reader for reader in _ALL}
 """All readers by name; the first that recognizes a file reads it."""
+
+
+def is_companion(path: Path) -> bool:
+    """Return whether a file is named like one that belongs to an image, and is none itself.
+
+    Masks, PSFs and calibrations that lie beside images are found by their readers. Whoever is given
+    all files of a folder leaves these out; `reader_for` refuses them and says so.
+    """
+    return is_sdss_companion(path)
 
 
 def reader_for(path: Path) -> Reader:
@@ -35,6 +47,12 @@ def reader_for(path: Path) -> Reader:
     for reader in READERS.values():
         if reader.recognizes(path):
             return reader
+    if is_companion(path):
+        raise UnusableInputError(
+            str(path),
+            "it is no image, but belongs to one and is found from there: give the images alone (of "
+            "SDSS the files fpC-*).",
+        )
     raise UnusableInputError(
         str(path), f"none of the readers ({', '.join(READERS)}) recognizes this file."
     )

@@ -324,7 +324,7 @@ def read_lsst_cell_coadds(
     -----
     The package's docstring says what a file lacks and what is put in its place.
     """
-    if bbox is None and cells is None and Path(path).suffix == ".fits" and Path(path).is_file():
+    if bbox is None and cells is None and Path(path).is_file():
         check_file(Path(path))
     with open_lsst_cell_coadds(path, patch=patch, mask_planes=mask_planes) as file:
         return file.read(bbox=bbox, cells=cells)

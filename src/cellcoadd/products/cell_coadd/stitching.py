@@ -13,7 +13,7 @@ from lsst.images import Box, Image, Mask, MaskPlane, MaskSchema
 from lsst.images.cells import CellCoadd, CellField, CellGridBounds, CellPointSpreadFunction
 
 from ...cell_grid import BorderedCellGrid, Index2D, shared_box
-from ...masks.planes import DP2_NAMES, bits_of
+from ...masks.planes import DP2_NAMES, PlaneSchema, bits_of
 from .content import CellCoaddContent
 
 
@@ -96,7 +96,7 @@ def _dp2_schema(schema: MaskSchema) -> MaskSchema:
         else MaskPlane(DP2_NAMES.get(plane.name, plane.name), plane.description)
         for plane in schema
     ]
-    return MaskSchema(planes, dtype=schema.dtype)
+    return PlaneSchema(planes, dtype=schema.dtype)
 
 
 def stitch_plane[T: np.generic](

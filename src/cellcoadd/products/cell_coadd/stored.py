@@ -40,6 +40,7 @@ from ...files.archive_schema import ProductTree
 from ...files.columns import read_columns, write_columns
 from ...files.entry_archive import StoredArray, read_entries, read_rows
 from ...files.packed_planes import shapes_of_planes
+from ...masks.planes import PlaneSchema
 from ...psfs.cell_psf import CellPsf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
@@ -257,7 +258,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
 
     @property
     def _mask_schema(self) -> MaskSchema:
-        return MaskSchema(self.planes, dtype=np.int32)
+        return PlaneSchema(self.planes, dtype=np.int32)
 
     def _rows_of(self, cells: Sequence[Index2D]) -> list[int]:
         numbers = {index: row for row, index in enumerate(self.cells)}

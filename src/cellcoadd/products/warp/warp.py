@@ -12,7 +12,7 @@ __all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -293,8 +293,15 @@ class Warp(DescribableMixin):
         return self._padded(bbox)
 
     @classmethod
-    def read(cls, path: ResourcePathExpression, *, bbox: Box | None = None) -> Self:
+    def read(cls, path: ResourcePathExpression | IO[bytes], *, bbox: Box | None = None) -> Self:
         """Read a warp that `write` or the Butler wrote, or the part of it in a box.
+
+        Parameters
+        ----------
+        path
+            The file, or one that is open.
+        bbox
+            Only these pixels, and what is known of the cells that have all theirs there.
 
         Raises
         ------

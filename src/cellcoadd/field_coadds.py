@@ -1,0 +1,308 @@
+"""From a pile of image files to coadds: a target is found or given, and coadded patch by patch.
+
+What ``cellcoadd coadd`` does, without a Butler. Images are told apart by band; each band has a
+coadd on each patch that its images touch.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CoaddFormat", "FieldCoadd", "Job", "coadd_job", "field_target", "jobs_of"]
+
+import dataclasses
+import enum
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, SkyProjection
+from lsst.sphgeom import ConvexPolygon, UnitVector3d
+
+from .coaddition.settings import CoaddSettings
+from .errors import UnusableInputError
+from .exchange.lsst_cell_coadds import write_lsst_cell_coadds
+from .files.sealing import seal_file
+from .files.writing import whole_file
+from .image_files import ImageFile
+from .products.cell_coadd import MultipleCellCoadd
+from .recipes import coadd_files
+from .skymap import Patch, SkyMap, overlapping_patches
+from .skymap.fields import cell_sizes_for, field_sky_map
+from .skymap.tangent_plane import directions_from_sky
+from .surveys._base import pixel_scale_arcsec
+from .warping.settings import WarpSettings
+
+
+class CoaddFormat(enum.StrEnum):
+    """In which form a coadd is written."""
+
+    CELLS = "cells"
+    """All cells with their borders, PSFs and inputs: a `MultipleCellCoadd`."""
+    STITCHED = "stitched"
+    """The inner regions as one image: `CellCoadd` of lsst.images, Rubin's public type."""
+    RUBIN = "lsst-cell-coadds"
+    """A file of the Rubin pipelines' ``lsst.cell_coadds``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One coadd to be made.
+
+    Parameters
+    ----------
+    band
+        The band.
+    sky_map, tract, patch_id
+        The target, by name: patches do not travel to other processes.
+    paths
+        The images of the band that touch it.
+    target
+        The file to write.
+    form
+        In which form.
+    overwrite
+        Replace a file that is there.
+    warp_settings, coadd_settings
+        As for `recipes.coadd_files`.
+    """
+
+    band: str
+    sky_map: SkyMap
+    tract: int
+    patch_id: int
+    paths: Sequence[Path]
+    target: Path
+    form: CoaddFormat
+    overwrite: bool
+    warp_settings: WarpSettings | None = None
+    coadd_settings: CoaddSettings | None = None
+
+    @property
+    def patch(self) -> Patch:
+        """The target."""
+        return self.sky_map[self.tract].patch(self.patch_id)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FieldCoadd:
+    """What became of a `Job`.
+
+    Parameters
+    ----------
+    job
+        The job.
+    n_cells, n_visits, n_inputs
+        Filled cells, and visits and detectors of which any went in; 0 if nothing came out.
+    refused
+        Files that could not be used.
+    """
+
+    job: Job
+    n_cells: int
+    n_visits: int
+    n_inputs: int
+    refused: Sequence[UnusableInputError]
+
+
+def field_target(
+    images: Sequence[ImageFile],
+    *,
+    pixel_scale: float | None = None,
+    centre: tuple[float, float] | None = None,
+    size_arcmin: float | None = None,
+    cell_size: int | None = None,
+    cell_border: int | None = None,
+) -> SkyMap:
+    """Return a tangent plane for some images, of one tract.
+
+    Parameters
+    ----------
+    images
+        The images; at least one.
+    pixel_scale
+        Pixels of the target in arcsec; None: the median of the images'.
+    centre
+        Right ascension and declination in degrees; None: the middle of the images.
+    size_arcmin
+        Side of the field; None: all of the images. Both of these or none.
+    cell_size, cell_border
+        Inner size and border of cells in pixels; None: as the images let them be.
+
+    Raises
+    ------
+    ValueError
+        If one of ``centre`` and ``size_arcmin`` is missing, or a value is out of range.
+    """
+    if (centre is None) != (size_arcmin is None):
+        raise ValueError("A centre needs a size, and a size a centre.")
+    scales = [pixel_scale_arcsec(i.header.sky_projection, i.header.bbox) for i in images]
+    scale = statistics.median(scales) if pixel_scale is None else pixel_scale
+    if not scale > 0:
+        raise ValueError(f"The scale of pixels must be positive, got {scale} arcsec.")
+    sides = [
+        own / scale * min(i.header.bbox.x.size, i.header.bbox.y.size)
+        for i, own in zip(images, scales, strict=True)
+    ]
+    inner, border = cell_sizes_for(min(sides))
+    if centre is not None and size_arcmin is not None:
+        half = size_arcmin / 120.0
+        ra: npt.NDArray[np.float64] = np.full(2, centre[0])
+        dec: npt.NDArray[np.float64] = np.array([centre[1] - half, centre[1] + half])
+    else:
+        corners = [corners_of(image) for image in images]
+        ra, dec = (np.concatenate([c[axis] for c in corners]) for axis in (0, 1))
+    return field_sky_map(
+        ra=ra,
+        dec=dec,
+        pixel_scale_arcsec=scale,
+        cell_inner_size=inner if cell_size is None else cell_size,
+        cell_border=border if cell_border is None else cell_border,
+    )
+
+
+def jobs_of(
+    images: Sequence[ImageFile],
+    sky_map: SkyMap,
+    output: Path,
+    *,
+    patches: Sequence[tuple[int, int]] | None = None,
+    form: CoaddFormat = CoaddFormat.CELLS,
+    overwrite: bool = False,
+    **settings: Any,
+) -> list[Job]:
+    """Return the coadds that images make, by band and patch.
+
+    Parameters
+    ----------
+    images
+        The images.
+    sky_map
+        The target.
+    output
+        A file that ends in ``.fits``, for one band and one patch; else a folder.
+    patches
+        Tracts and patches to make; None: those whose inner region an image touches.
+    form, overwrite
+        As for `Job`.
+    **settings
+        ``warp_settings`` and ``coadd_settings``.
+
+    Raises
+    ------
+    FileExistsError
+        If a file is there and is not to be replaced.
+    ValueError
+        If there are several coadds for one file.
+    """
+    touched: dict[tuple[str, int, int], list[Path]] = {}
+    for image in images:
+        band = image.header.observation.band
+        for tract, found in overlapping_patches(sky_map, _footprint(image), region="inner"):
+            for patch in found:
+                if patches is None or (tract, patch) in patches:
+                    touched.setdefault((band, tract, patch), []).append(image.path)
+    if output.suffix == ".fits" and len(touched) > 1:
+        names = ", ".join(f"{band} of patch {patch}" for band, _, patch in sorted(touched))
+        raise ValueError(
+            f"{output} is one file, but there are {len(touched)} coadds: {names}. Name a folder."
+        )
+    several = len({tract for _, tract, _ in touched}) > 1
+    jobs = []
+    for (band, tract, patch), _ in sorted(touched.items()):
+        # An image that touches the border of a cell belongs to it, too.
+        paths = [
+            image.path
+            for image in images
+            if image.header.observation.band == band
+            and (tract, patch) in _pairs(overlapping_patches(sky_map, _footprint(image)))
+        ]
+        name = f"{band}_{tract}_{patch}.fits" if several else f"{band}_{patch}.fits"
+        jobs.append(
+            Job(
+                band=band,
+                sky_map=sky_map,
+                tract=tract,
+                patch_id=patch,
+                paths=paths,
+                target=output if output.suffix == ".fits" else output / name,
+                form=form,
+                overwrite=overwrite,
+                **settings,
+            )
+        )
+    for job in jobs:
+        if job.target.exists() and not overwrite:
+            raise FileExistsError(f"{job.target} exists; --overwrite replaces it.")
+    return jobs
+
+
+def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -> FieldCoadd:
+    """Make a coadd and write it; nothing is written if no cell is filled.
+
+    Parameters
+    ----------
+    job
+        What to make.
+    progress
+        As for `recipes.coadd_files`.
+    """
+    result = coadd_files(
+        job.paths,
+        job.patch,
+        warp_settings=job.warp_settings,
+        coadd_settings=job.coadd_settings,
+        progress=progress,
+    )
+    coadd = result.coadd
+    if coadd is None:
+        return FieldCoadd(job=job, n_cells=0, n_visits=0, n_inputs=0, refused=result.refused)
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    _write(coadd, job)
+    used = {entry for cell in coadd.cells.values() for entry in cell.inputs}
+    return FieldCoadd(
+        job=job,
+        n_cells=len(coadd.cells),
+        n_visits=len({(entry.instrument, entry.visit) for entry in used}),
+        n_inputs=len(used),
+        refused=result.refused,
+    )
+
+
+def _write(coadd: MultipleCellCoadd, job: Job) -> None:
+    match job.form:
+        case CoaddFormat.CELLS:
+            coadd.write(job.target, overwrite=job.overwrite)
+        case CoaddFormat.STITCHED:
+            with whole_file(job.target, overwrite=job.overwrite) as unfinished:
+                coadd.stitch().write(str(unfinished))
+                seal_file(unfinished)
+        case CoaddFormat.RUBIN:
+            write_lsst_cell_coadds(coadd, job.target, overwrite=job.overwrite)
+
+
+def corners_of(image: ImageFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return right ascensions and declinations (4,) in degrees of the corners of an image."""
+    return _corners(image.header.sky_projection, image.header.bbox)
+
+
+def _corners(
+    projection: SkyProjection[Any], bbox: Box
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    left, right = bbox.x.min - 0.5, bbox.x.max + 0.5
+    low, high = bbox.y.min - 0.5, bbox.y.max + 0.5
+    sky = projection.pixel_to_sky(
+        x=np.array([left, right, right, left]), y=np.array([low, low, high, high])
+    )
+    return sky.icrs.ra.deg, sky.icrs.dec.deg
+
+
+def _footprint(image: ImageFile) -> ConvexPolygon:
+    ra, dec = corners_of(image)
+    directions = directions_from_sky(ra=ra, dec=dec)
+    return ConvexPolygon.convexHull([UnitVector3d(*map(float, d)) for d in directions])
+
+
+def _pairs(found: Iterable[tuple[int, Sequence[int]]]) -> set[tuple[int, int]]:
+    return {(tract, patch) for tract, patches in found for patch in patches}

@@ -1,0 +1,155 @@
+"""What a file is, and how it would be read: for who wonders before anything is made of it."""
+
+from __future__ import annotations
+
+__all__ = ["describe_file"]
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lsst.images.describe import DescribableMixin
+
+from .analysis.psf_shapes import measure_psf_shapes
+from .any_file import kind_of, read
+from .conventions import AB_ZERO_POINT_NJY
+from .errors import UnusableInputError
+from .files.checksums import verify_file
+from .masks.planes import plane_array
+from .products.calibrated_image import CalibratedImage
+from .surveys import is_companion, reader_for
+from .surveys._base import SurveyImage, pixel_scale_arcsec
+
+_SIGMA_PER_QUARTILES = 0.7413  # of a Gaussian: standard deviation by interquartile range
+
+type _Lines = Iterator[tuple[str, str]]
+
+
+def describe_file(path: Path) -> list[tuple[str, str]]:
+    """Return what there is to say of a file, as pairs of a label and a text.
+
+    Parameters
+    ----------
+    path
+        Any file.
+
+    Returns
+    -------
+    lines
+        Kind and checksums, then for an image of a survey how it would be read: camera, detector,
+        band, pixels, sky position, zero point, PSF and the scatter of its sky's pixels beside the
+        stated variance; for a product what it says of itself.
+
+    Raises
+    ------
+    UnusableInputError
+        If nothing that can be read is in it; it says what it is then.
+    OSError
+        If there is no such file, or it may not be read.
+    """
+    path = Path(path)
+    if is_companion(path):
+        return [("kind", "belongs to an image of a survey, which finds it by itself")]
+    lines = [("kind", kind_of(path)), *_checksums_of(path)]
+    if _is_survey_image(path):
+        lines += _survey_lines(path)
+    else:
+        product = read(path)
+        lines += _product_lines(product)
+    return lines
+
+
+def _is_survey_image(path: Path) -> bool:
+    try:
+        reader_for(path)
+    except UnusableInputError:
+        return False
+    return True
+
+
+def _checksums_of(path: Path) -> _Lines:
+    try:
+        verdict = verify_file(path)
+    except UnusableInputError:  # no FITS file
+        return
+    if verdict.damage:
+        yield "checksums", f"damaged: {'; '.join(verdict.damage)}"
+    elif verdict.sealed:
+        yield "checksums", f"{verdict.hdus} HDUs, as they were written"
+    else:
+        yield "checksums", "none"
+
+
+def _survey_lines(path: Path) -> _Lines:
+    reader = reader_for(path)
+    image = reader.read(path)
+    header = image.header
+    known = header.observation
+    box, projection = header.bbox, header.sky_projection
+    yield "read by", reader.name
+    yield "camera", f"{known.instrument}, detector {known.detector} ({header.detector_name})"
+    yield "visit", f"{known.visit}, night {known.day_obs}"
+    yield "filter", f"{known.physical_filter}, band {known.band}"
+    if header.details.exposure_time_s is not None:
+        yield "exposure", f"{header.details.exposure_time_s:g} s"
+    scale = pixel_scale_arcsec(projection, box)
+    yield "pixels", f'{box.x.size} x {box.y.size} of {scale:.4g}"'
+    middle = projection.pixel_to_sky(
+        x=0.5 * (box.x.min + box.x.max), y=0.5 * (box.y.min + box.y.max)
+    )
+    yield "middle", f"RA {middle.icrs.ra.deg:.6f}, Dec {middle.icrs.dec.deg:+.6f} deg"
+    yield from _calibration_lines(image, scale)
+
+
+def _calibration_lines(image: SurveyImage, scale: float) -> _Lines:
+    calibrated = image.calibrated_image
+    zero_point = AB_ZERO_POINT_NJY - 2.5 * math.log10(calibrated.nanojansky_per_count)
+    yield (
+        "zero point",
+        (f"{zero_point:.4f} mag AB for one count, {calibrated.nanojansky_per_count:.5g} nJy"),
+    )
+    yield "PSF", f"{type(calibrated.psf).__name__}, {_psf_size(calibrated, scale)}"
+    yield "sky", _sky_scatter(calibrated)
+
+
+def _psf_size(image: CalibratedImage, scale: float) -> str:
+    box = image.bbox
+    stamp = image.psf.compute_kernel_image(
+        x=0.5 * (box.x.min + box.x.max), y=0.5 * (box.y.min + box.y.max)
+    ).array
+    side = min(stamp.shape)
+    shapes = measure_psf_shapes(np.asarray(stamp[:side, :side], np.float64)[np.newaxis])
+    if shapes.failed[0]:
+        return "whose width cannot be measured"
+    return f'FWHM {shapes.fwhm[0] * scale:.2f}" in the middle'
+
+
+def _sky_scatter(image: CalibratedImage) -> str:
+    """Compare the scatter of good pixels with the variance that they state."""
+    planes = image.masked_image[...]
+    variance = planes.variance.array
+    good = np.isfinite(planes.image.array) & np.isfinite(variance) & (variance > 0)
+    good &= plane_array(planes.mask) == 0
+    if good.sum() < 100:
+        return "too few good pixels to tell its scatter"
+    low, high = np.percentile(planes.image.array[good], [25.0, 75.0])
+    scatter = _SIGMA_PER_QUARTILES * float(high - low)
+    stated = math.sqrt(float(np.median(variance[good])))
+    return (
+        f"scatter {scatter:.4g} counts, stated {stated:.4g}: variance "
+        f"{(scatter / stated) ** 2:.2f} times what is stated"
+    )
+
+
+def _product_lines(product: Any) -> _Lines:
+    if isinstance(product, DescribableMixin):
+        report = product.describe()
+        for field in report.fields:
+            yield field.label, f"{field.value}" + (f" {field.unit}" if field.unit else "")
+    elif isinstance(product, str):
+        yield "text", f"{len(product)} characters"
+    else:
+        first, *_ = repr(product).splitlines()
+        yield "content", first

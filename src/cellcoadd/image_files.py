@@ -1,0 +1,129 @@
+"""Which files somebody means: names, folders, patterns, lists; of these the images, one by one.
+
+A companion of an image (its weight, its mask, its calibration) is found by the image's reader and
+is passed over here. In a folder only what a reader recognizes counts; what is named by itself must
+be an image.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ImageFile", "expand", "read_headers"]
+
+import dataclasses
+import glob
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .errors import UnusableInputError
+from .products.identifiers import ObservationIdentifiers
+from .surveys import READERS, SurveyHeader, is_companion, reader_for
+
+_PATTERN = frozenset("*?[")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFile:
+    """An image that can be read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    header
+        What it says of itself.
+    """
+
+    path: Path
+    header: SurveyHeader
+
+
+def expand(names: Iterable[str]) -> list[Path]:
+    """Return the files that names stand for, sorted, each once.
+
+    Parameters
+    ----------
+    names
+        Files, folders (all images at any depth), patterns such as ``night1/*.fits``, and
+        ``@list``: a file with one of these a line, from its own folder; blank lines and ``#`` are
+        passed over.
+
+    Raises
+    ------
+    UnusableInputError
+        If a list does not exist or is no text, or a pattern or folder leads to no image.
+    """
+    found: dict[Path, None] = {}
+    for name in names:
+        if name.startswith("@"):
+            files = expand(_lines_of(Path(name[1:])))
+        elif Path(name).is_dir():
+            files = [file for file in sorted(Path(name).rglob("*")) if _is_image(file)]
+        elif _PATTERN.intersection(name) and not Path(name).exists():
+            files = [Path(file) for file in sorted(glob.glob(name, recursive=True))]
+            files = [file for file in files if file.is_file() and not is_companion(file)]
+        else:
+            files = [] if is_companion(Path(name)) else [Path(name)]
+            found.update(dict.fromkeys(files))
+            continue
+        if not files:
+            raise UnusableInputError(name, f"no image that {', '.join(READERS)} read is there.")
+        found.update(dict.fromkeys(files))
+    return sorted(found)
+
+
+def read_headers(
+    paths: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[ImageFile], list[UnusableInputError]]:
+    """Read what images say of themselves.
+
+    Parameters
+    ----------
+    paths
+        Files.
+    progress
+        Called after each with the number of files done and that of all.
+
+    Returns
+    -------
+    images
+        In the order of the files.
+    refused
+        Files that cannot be used, with the reason; the second of two that are the same detector of
+        the same visit is among them.
+    """  # noqa: DOC501  (what is raised for a file refuses that file, here)
+    images: list[ImageFile] = []
+    refused: list[UnusableInputError] = []
+    known: dict[ObservationIdentifiers, Path] = {}
+    for number, path in enumerate(paths, 1):
+        try:
+            header = reader_for(path).read_header(path)
+            if (twin := known.setdefault(header.observation, path)) != path:
+                raise UnusableInputError(str(path), f"it is {header.observation}, as is {twin}.")
+        except UnusableInputError as error:
+            refused.append(error)
+        else:
+            images.append(ImageFile(path=path, header=header))
+        if progress is not None:
+            progress(number, len(paths))
+    return images, refused
+
+
+def _is_image(path: Path) -> bool:
+    return (
+        path.is_file()
+        and not is_companion(path)
+        and any(reader.recognizes(path) for reader in READERS.values())
+    )
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableInputError(f"@{path}", f"the list cannot be read ({error}).") from error
+    names = [line.strip() for line in lines]
+    return [
+        name if name.startswith("@") else str(path.parent / name)
+        for name in names
+        if name and not name.startswith("#")
+    ]
