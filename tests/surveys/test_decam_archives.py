@@ -317,7 +317,7 @@ def test_what_the_survey_has_cut_is_refused_unless_asked_for(
 
 
 def test_an_old_failure_that_was_mended_is_none(tmp_path: Path) -> None:
-    """Nine of the fifteen real exposures have WCSCAL Failed beside SCAMPFLG 0, and are right."""
+    """Eight of the fifteen real exposures have WCSCAL Failed beside SCAMPFLG 0, and are right."""
     assert read(tmp_path, cards={"image": {"WCSCAL": "Failed", "SCAMPFLG": 0}}) is not None
 
 
