@@ -68,14 +68,23 @@ def decam(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def butler(decam: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Butler]:
+def sky_maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the definitions of both sky maps."""
+    folder: Path = tmp_path_factory.mktemp("sky_maps")
+    for name, definition in SKY_MAPS.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(definition), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def butler(
+    decam: Path, sky_maps: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Butler]:
     """A repository with both fields, coadded in all bands on both maps by one command."""
     folder = tmp_path_factory.mktemp("decam")
     with make_repository(folder / "repo") as opened:
-        for name, definition in SKY_MAPS.items():
-            path = folder / f"{name}.yaml"
-            path.write_text(yaml.safe_dump(definition), encoding="utf-8")
-            register_skymap(opened, load_sky_map(path))
+        for name in SKY_MAPS:
+            register_skymap(opened, load_sky_map(sky_maps / f"{name}.yaml"))
         run = f"{INPUT}/images"
         report = ingest_images(opened, find_decam_images(decam), run=run, check=False)
         assert (len(report.ingested), report.refused) == (15, ())
