@@ -15,6 +15,11 @@ import pytest
 from cellcoadd import _jit
 
 
+COMPILED = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled"
+)
+
+
 @pytest.fixture(autouse=True)
 def _forget_the_folder() -> Any:
     """The folder is worked out once a process; tests of it start and leave clean."""
@@ -84,6 +89,27 @@ def test_without_a_writable_folder_there_is_no_cache(
     assert _jit.cache_folder() is None
 
 
+@COMPILED
+def test_every_run_is_told_where_there_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the folder, and the way to another one."""
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("CELLCOADD_CACHE_DIR", str(tmp_path / "file"))
+    note = _jit.compiling_note()
+    assert note is not None
+    assert str(tmp_path / "file") in note
+    assert "CELLCOADD_CACHE_DIR names another" in note
+
+
+@COMPILED
+def test_the_first_run_is_told_that_it_compiles(sources: Path) -> None:
+    """And no other: the folder has compiled code then."""
+    assert _jit.compiling_note() == "Compiling kernels, once, about half a minute"
+    (_folder() / "function.nbc").write_bytes(b"code")
+    assert _jit.compiling_note() is None
+
+
 def test_folders_unused_for_a_month_are_removed(sources: Path) -> None:
     """Others stay: another version may be in use beside this one."""
     root = sources.parent / "cache"
@@ -119,7 +145,7 @@ def test_damaged_files_count_as_absent(tmp_path: Path) -> None:
     assert files.load("int") == "code again"
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+@COMPILED
 def test_second_process_finds_the_compiled_code(tmp_path: Path) -> None:
     """Otherwise every worker of a pipeline would spend seconds to compile."""
     code = (

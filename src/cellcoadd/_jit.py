@@ -14,7 +14,7 @@ The folder is in ``$CELLCOADD_CACHE_DIR``, else in ``$XDG_CACHE_HOME/cellcoadd``
 
 from __future__ import annotations
 
-__all__ = ["cache_folder", "cubic_weights", "kernel", "weighted_sum"]
+__all__ = ["cache_folder", "compiling_note", "cubic_weights", "kernel", "weighted_sum"]
 
 import contextlib
 import functools
@@ -91,6 +91,21 @@ def cache_folder() -> Path | None:
         return None
     _remove_unused(root, keep=folder)
     return folder
+
+
+def compiling_note() -> str | None:
+    """Return what to tell somebody who is about to wait for the compiler; None if nobody is."""
+    if config.DISABLE_JIT:
+        return None
+    folder = cache_folder()
+    if folder is None:
+        return (
+            "Compiling kernels, about half a minute, in this and every other run: their folder "
+            f"{_cache_root() or '~/.cache'} cannot be written; CELLCOADD_CACHE_DIR names another"
+        )
+    if any(folder.iterdir()):
+        return None
+    return "Compiling kernels, once, about half a minute"
 
 
 def _cache_root() -> Path | None:

@@ -107,6 +107,7 @@ def coadd(
     if patches and tract is None:
         raise click.UsageError("--patch needs --tract.")
     try:
+        from .._jit import compiling_note
         from ..field_coadds import CoaddFormat, field_target, jobs_of
         from ..image_files import expand
 
@@ -129,6 +130,8 @@ def coadd(
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
     _tell_plan(found, jobs, target)
+    if (note := compiling_note()) is not None:
+        click.echo(note, err=True)
     try:
         made = _make(jobs, processes)
     except (CellCoaddError, OSError) as error:

@@ -20,6 +20,7 @@ from lsst.pipe.base import (
     connectionTypes,
 )
 
+from .._jit import compiling_note
 from ..conventions import MAX_NOISE_REALIZATIONS
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
@@ -186,6 +187,8 @@ class MakeDirectWarpTask(PipelineTask):
         outputRefs: OutputQuantizedConnection,
     ) -> None:
         """Read the images, warp them, write what was made."""
+        if (note := compiling_note()) is not None:
+            self.log.info("%s", note)
         data_id = butlerQC.quantum.dataId
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
