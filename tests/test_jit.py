@@ -14,7 +14,6 @@ import pytest
 
 from cellcoadd import _jit
 
-
 COMPILED = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled"
 )
