@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from cellcoadd.butler.image_collections import chain_images
 from cellcoadd.butler.ingest import ingest_images
 from cellcoadd.butler.register_skymap import register_skymap
 from cellcoadd.butler.repository import make_repository
+from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.skymap import load_sky_map
 from cellcoadd.surveys import SurveyImage, reader_for
 from cellcoadd.surveys.decam import read_decam_image
 from cellcoadd.surveys.decam_files import find_decam_images
 from cellcoadd.surveys.sdss_files import looks_like_sdss
-from cellcoadd.testing.commands import run_program
+from cellcoadd.testing.commands import run_command, run_program
 
 OUTPUT = "u/tests/coadds"
 INPUT = "DECam/calibrated"
@@ -101,6 +102,23 @@ def butler(
     assert done.exit_code == 0, done.output[-4000:]
     with Butler.from_config(str(folder / "repo"), collections=OUTPUT) as finished:
         yield finished
+
+
+@pytest.fixture(scope="module")
+def by_command(
+    decam: Path, sky_maps: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int, str], MultipleCellCoadd]:
+    """The coadds of small cells, by tract and band, as ``cellcoadd coadd`` makes them of files."""
+    names, output = ("testcase4", "testcase6"), tmp_path_factory.mktemp("by_command")
+    for tract_id, name in enumerate(names):
+        done = run_command(
+            *("cellcoadd", "coadd", decam / name, "-o", output / name, "--noise", "1"),
+            *("--skymap", sky_maps / "small_cells.yaml", "--tract", str(tract_id)),
+        )
+        assert done.exit_code == 0, done.output
+    return lambda tract_id, band: MultipleCellCoadd.read(
+        output / names[tract_id] / f"{band}_0.fits"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 __all__ = ["READERS", "is_companion", "reader_for"]
 
-from collections.abc import Mapping
+import functools
+import importlib.metadata
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import UnusableInputError
 from ._base import Reader
+from .calibrated_files import CalibratedFileReader
 from .decam import DecamReader
 from .decam_files import is_decam_companion
 from .rubin import RubinReader
@@ -17,13 +21,56 @@ from .sdss_files import is_sdss_companion
 
 _ALL: tuple[Reader, ...] = (
     RubinReader(),
+    CalibratedFileReader(),
     DecamReader(),
     DecamReader(name="decam-with-cuts", accept_cut=True),
     SdssReader(),
 )
 
-READERS: Mapping[str, Reader] = {reader.name: reader for reader in _ALL}
-"""All readers by name; the first that recognizes a file reads it."""
+_GROUP = "cellcoadd.cameras"
+_LOG = logging.getLogger(__name__)
+
+
+class _Readers(Mapping[str, Reader]):
+    """Our readers and those of other packages, which are loaded when one is first asked for."""
+
+    @functools.cached_property
+    def _all(self) -> dict[str, Reader]:
+        readers = {reader.name: reader for reader in _ALL}
+        for entry in sorted(importlib.metadata.entry_points(group=_GROUP)):
+            try:
+                found = entry.load()
+                reader: Reader = found() if isinstance(found, type) else found
+                name = reader.name
+            except Exception as error:  # whatever another package does must not break ours
+                _LOG.warning(
+                    "The camera %s (%s) cannot be loaded: %s", entry.name, entry.value, error
+                )
+                continue
+            if name in readers:
+                _LOG.warning(
+                    "The camera %s (%s) is left out: %s exists.", entry.name, entry.value, name
+                )
+                continue
+            readers[name] = reader
+        return readers
+
+    def __getitem__(self, name: str) -> Reader:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+READERS: Mapping[str, Reader] = _Readers()
+"""All readers by name; the first that recognizes a file reads it.
+
+Another package adds one by an entry point of the group ``cellcoadd.cameras``, which names a
+`Reader` or the class of one.
+"""
 
 
 def is_companion(path: Path) -> bool:

@@ -17,7 +17,9 @@ from lsst.images import BackgroundMap, Box, MaskedImage, SkyProjection
 from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import OutputArchive
+from lsst.resources import ResourcePathExpression
 
+from ...files.writing import write_product
 from ..identifiers import ObservationIdentifiers
 from .deferred_pixels import DeferredPixels
 
@@ -115,6 +117,28 @@ class CalibratedImage:
             f"CalibratedImage({self.observation}, {box.x.size} x {box.y.size} px, "
             f"{self.nanojansky_per_count:.6g} nJy a count, {type(self.psf).__name__})"
         )
+
+    def write(self, path: ResourcePathExpression, *, overwrite: bool = False) -> None:
+        """Write the image to a FITS file, without loss; it can be an input like files of a survey.
+
+        Parameters
+        ----------
+        path
+            The file, on a disk of this computer, whose name ends in ``.fits``; it appears when it
+            is complete.
+        overwrite
+            Replace a file that is there.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file and it is not to be replaced.
+        TypeError
+            If its point-spread function is of a kind that cannot be stored.
+        ValueError
+            If the name does not end in ``.fits``.
+        """
+        write_product(self, path, overwrite=overwrite, compression_options={})
 
     def serialize(self, archive: OutputArchive[Any]) -> CalibratedImageModel[Any]:
         """Write the image to an archive of lsst.images.
