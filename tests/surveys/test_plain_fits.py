@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import yaml
 from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import given, settings
@@ -23,27 +22,14 @@ from cellcoadd.surveys import PlainFitsReader, camera_reader, reader_for
 from cellcoadd.surveys.definition_values import Headers
 from cellcoadd.surveys.plain_header import read_wcs
 from cellcoadd.surveys.plain_psf import profile_image
-from cellcoadd.testing.plain_files import write_plain_image, write_planes
+from cellcoadd.testing.plain_files import write_camera, write_plain_image, write_planes
 
-GOOD: dict[str, Any] = {
-    "name": {"keyword": "INSTRUME"},
-    "unit": "count",
-    "noise": {"constant": {"rms": 2.0}},
-    "psf": {"gaussian": {"fwhm": {"keyword": "SEEING"}, "unit": "arcsec"}},
-    "filter": {"keyword": "FILTER"},
-    "time": {"date_obs": {"keyword": "DATE-OBS"}},
-    "exposure_time": {"keyword": "EXPTIME"},
-    "zero_point": {"magnitude": {"keyword": "MAGZERO"}, "system": "AB", "per": "exposure"},
-}
 SHAPE = (60, 60)
 
 
 def reader(tmp_path: Path, **changes: Any) -> PlainFitsReader:
     """The reader of the good definition with some keys replaced, or left out where None."""
-    content = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
-    path = tmp_path / "camera.yaml"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return camera_reader(path)
+    return camera_reader(write_camera(tmp_path / "camera.yaml", **changes))
 
 
 def read(path: Path, **changes: Any) -> CalibratedImage:
@@ -343,82 +329,6 @@ def test_headers_of_old_cameras(tmp_path: Path) -> None:
     assert abs(found.crval[0] - 150.0) > 0.1  # 25 years of precession
 
 
-@pytest.mark.parametrize(
-    ("cards", "changes", "said"),
-    [
-        ({"MAGZERO": 0.0}, {}, "its zero point, MAGZERO, is 0.0, which stands for none"),
-        ({"MAGZERO": 99.0}, {}, "its zero point, MAGZERO, is 99.0, which stands for none"),
-        ({"MAGZERO": "nan"}, {}, "MAGZERO .* must be a finite number, it is 'nan'"),
-        ({"MAGZERO": None}, {}, "no value of MAGZERO, .* names for zero_point.magnitude"),
-        ({"EXPTIME": 0.0}, {}, "EXPTIME .* must be positive, it is 0.0"),
-        ({"EXPNUM": 1.5}, {"visit": {"keyword": "EXPNUM"}}, "must be a whole number .* it is 1.5"),
-        ({}, {"visit": {"file_name": "c(?P<a>.)"}}, "its name, 'image.fits', does not match"),
-        ({"DATE-OBS": "x"}, {}, "DATE-OBS must be a date such as .*, it is 'x'"),
-        ({"SEEING": 80.0}, {}, r"its PSF must be 0.5 to 50.0 pixels wide, SEEING says 400"),
-        (
-            {"RADESYS": "FK4", "EQUINOX": 1950.0},
-            {},
-            "positions in FK4 .* cannot be brought to ICRS",
-        ),
-        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, {}, "they must be right ascension, then"),
-        ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, {}, "no WCS of two axes"),
-        ({"CD1_1": -2.0, "CD2_2": 2.0}, {}, "pixel"),
-        ({}, {"image": {"hdu": "SCI"}}, "no extension 'SCI', .* there are 0 PRIMARY"),
-        ({}, {"noise": {"rms": {"hdu": 1}}}, "no extension 1, .* names in noise.rms"),
-        (
-            {},
-            {"noise": {"rms": {"file": {"suffix": ".rms.fits"}}}},
-            "image.rms.fits must lie beside",
-        ),
-        ({}, {"noise": {"rms": {"file": {"replace": ["_i", "_w"]}}}}, "its name has no '_i'"),
-        (
-            {},
-            {
-                "zero_point": {
-                    "magnitude": 25,
-                    "system": "Vega",
-                    "offset": {"g": 1},
-                    "per": "second",
-                }
-            },
-            "says nothing of its filter 'r.01', but of g",
-        ),
-        (
-            {},
-            {"unit": "MJy/sr", "zero_point": None, "pixel_area": 1e-10},
-            "a pixel of its WCS has 9.402e-13 sr",
-        ),
-    ],
-)
-def test_what_cannot_be_used_is_refused_by_name(
-    tmp_path: Path, cards: dict[str, Any], changes: dict[str, Any], said: str
-) -> None:
-    """Never a silent wrong number: file, keyword, value and rule."""
-    path = write_plain_image(tmp_path / "image.fits", cards=cards)
-    with pytest.raises(UnusableInputError, match=said) as caught:
-        read(path, **changes)
-    assert caught.value.source == str(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_mosaics_and_wrong_sizes_are_refused(tmp_path: Path) -> None:
-    """A file of several detectors is no image of one; a plane has the rows of its image."""
-    path = write_plain_image(tmp_path / "image.fits")
-    cards = dict(fits.getheader(path))
-    write_planes(path, np.ones(SHAPE), np.ones(SHAPE), **cards)
-    with pytest.raises(UnusableInputError, match="one extension must be an image, there are 2"):
-        read(path)
-    assert read(path, image={"hdu": 0}).bbox.area == 3600
-    write_planes(tmp_path / "image.weight.fits", np.ones((60, 59)))
-    noise = {"inverse_variance": {"file": {"suffix": ".weight.fits"}}}
-    with pytest.raises(UnusableInputError, match="60 rows and 59 columns"):
-        read(path, image={"hdu": 0}, noise=noise)
-    write_planes(tmp_path / "image.dq.fits", np.full(SHAPE, 0.5))
-    mask = {"file": {"suffix": ".dq.fits"}, "bits": {1: "BAD"}}
-    with pytest.raises(UnusableInputError, match=r"image.dq.fits: a mask must be of whole numbers"):
-        read(path, image={"hdu": 0}, mask=mask)
-
-
 def test_companions_are_known_by_their_names(tmp_path: Path) -> None:
     """By ending or by a part that is replaced, also where one part holds the other."""
     suffix = reader(tmp_path, noise={"inverse_variance": {"file": {"suffix": ".weight.fits"}}})
@@ -441,3 +351,43 @@ def test_without_a_definition_the_way_out_is_named(tmp_path: Path) -> None:
         reader_for(path)
     camera = reader(tmp_path)
     assert reader_for(path, camera=camera) is camera
+
+
+def test_psfex_files_are_read(tmp_path: Path) -> None:
+    """By the ready definition of SWarp's layout: a constant model of one pixel's sampling."""
+    path = write_plain_image(tmp_path / "image.fits", cards={"SATURATE": 5e4})
+    model = np.zeros((1, 1, 5, 5), np.float32)
+    model[0, 0, 2, 2], model[0, 0, 2, 3] = 4.0, 1.0
+    column = fits.Column("PSF_MASK", "25E", dim="(5,5,1)", array=model)
+    table = fits.BinTableHDU.from_columns([column], header=fits.Header({"PSF_SAMP": 1.0}))
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "image.psf")
+    swarp = camera_reader("swarp")
+    image = swarp.read(path).calibrated_image
+    assert image.psf.compute_kernel_image(x=9.0, y=9.0).array[2, 2] == pytest.approx(0.8)
+    assert image.masked_image.variance.array[4, 4] == 1.0
+    assert swarp.is_companion(tmp_path / "image.weight.fits")
+
+
+def test_nircam_files_of_the_archive_are_read(tmp_path: Path) -> None:
+    """SCI and ERR are found by name among other images; the filter is in the first header."""
+    name = "jw01324-o001_t001_nircam_clear-f200w_i2d"
+    made = write_plain_image(tmp_path / "made.fits", weight_suffix=None)
+    header = fits.getheader(made)
+    del header["FILTER"]
+    header.update({"DATE-BEG": "2022-06-29T08:45:07", "XPOSURE": 44579.0, "BUNIT": "MJy/sr"})
+    ones = np.ones(SHAPE, np.float32)
+    fits.HDUList(
+        [
+            fits.PrimaryHDU(header=fits.Header({"FILTER": "F200W"})),
+            fits.ImageHDU(fits.getdata(made), header, name="SCI"),
+            fits.ImageHDU(3.0 * ones, name="ERR"),
+            fits.ImageHDU(ones, name="CON"),
+        ]
+    ).writeto(tmp_path / f"{name}.fits")
+    stamp = np.zeros((5, 5))
+    stamp[2, 2] = 1.0
+    write_planes(tmp_path / f"{name}.psf.fits", stamp)
+    image = camera_reader("nircam-i2d").read(tmp_path / f"{name}.fits").calibrated_image
+    assert (image.observation.visit, image.observation.band) == (1324, "F200W")
+    assert image.masked_image.variance.array[4, 4] == 9.0
+    assert image.nanojansky_per_count == pytest.approx(940.1774, rel=1e-6)

@@ -27,7 +27,7 @@ from .camera_definition import (
     Psf,
     Saturation,
 )
-from .definition_values import Plane, Value, read_plane, read_value
+from .definition_values import Plane, Value, read_companion, read_plane, read_value
 
 _PLANE_NOISES = ("variance", "inverse_variance", "weight", "rms")
 _PSFS = ("gaussian", "moffat", "image", "psfex")
@@ -268,8 +268,11 @@ def _psf(top: DefinitionReader) -> Psf:
     psf = top.inner("psf")
     kind = psf.one_of(*_PSFS)
     inner = psf.inner(kind)
-    if kind in ("image", "psfex"):
-        made = Psf(kind=kind, plane=read_plane(inner, f"psf.{kind}"))
+    if kind == "image":
+        made = Psf(kind=kind, plane=read_plane(inner, "psf.image"))
+    elif kind == "psfex":
+        companion = read_companion(inner.inner("file"))
+        made = Psf(kind=kind, plane=Plane(key="psf.psfex", companion=companion))
     else:
         beta = inner.number("beta") if kind == "moffat" else None
         if beta is not None and not beta > 1:

@@ -6,7 +6,15 @@ extension of the image's own file or of a companion, whose name follows from the
 
 from __future__ import annotations
 
-__all__ = ["Companion", "Headers", "Plane", "Value", "read_plane", "read_value"]
+__all__ = [
+    "Companion",
+    "Headers",
+    "Plane",
+    "Value",
+    "read_companion",
+    "read_plane",
+    "read_value",
+]
 
 import dataclasses
 import math
@@ -324,13 +332,20 @@ def read_plane(inner: DefinitionReader, where: str, *, hdu_only: bool = False) -
     companion = None
     if not hdu_only:
         if inner.has("file"):
-            companion = _companion(inner.inner("file"))
+            companion = read_companion(inner.inner("file"))
         elif hdu is None:
             raise SkyMapError(f"{where} must say where it is: with hdu, or with file.")
     return Plane(key=where, hdu=hdu, companion=companion)
 
 
-def _companion(inner: DefinitionReader) -> Companion:
+def read_companion(inner: DefinitionReader) -> Companion:
+    """Read how the name of a companion follows from that of its image.
+
+    Raises
+    ------
+    SkyMapError
+        If it does not differ from it, or nothing says how.
+    """
     if inner.has("suffix"):
         found = Companion(old="", new=inner.text("suffix"))
         if not found.new or found.new.lower() in (".fits", ".fit", ".fts"):

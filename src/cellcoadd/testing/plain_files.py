@@ -1,8 +1,8 @@
-"""Small images in plain FITS, with companions, of which every number is known."""
+"""Small images in plain FITS, with companions and a camera, of which every number is known."""
 
 from __future__ import annotations
 
-__all__ = ["write_plain_image", "write_planes"]
+__all__ = ["write_camera", "write_plain_image", "write_planes"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 from astropy.io import fits
 
+_CAMERA: Mapping[str, Any] = {
+    "name": {"keyword": "INSTRUME"},
+    "unit": "count",
+    "noise": {"constant": {"rms": 2.0}},
+    "psf": {"gaussian": {"fwhm": {"keyword": "SEEING"}, "unit": "arcsec"}},
+    "filter": {"keyword": "FILTER"},
+    "time": {"date_obs": {"keyword": "DATE-OBS"}},
+    "exposure_time": {"keyword": "EXPTIME"},
+    "zero_point": {"magnitude": {"keyword": "MAGZERO"}, "system": "AB", "per": "exposure"},
+}
 _HEADER: Mapping[str, Any] = {
     "CTYPE1": "RA---TAN",
     "CTYPE2": "DEC--TAN",
@@ -29,6 +40,22 @@ _HEADER: Mapping[str, Any] = {
     "SEEING": 0.8,
     "EXPNUM": 7,
 }
+
+
+def write_camera(path: Path | str, **changes: Any) -> Path:
+    """Write the definition of the camera of `write_plain_image`, and return its path.
+
+    Parameters
+    ----------
+    path
+        The file.
+    **changes
+        Keys in place of, or beside, those that are written anyway; None: left out.
+    """
+    content = {key: value for key, value in {**_CAMERA, **changes}.items() if value is not None}
+    target = Path(path)
+    target.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return target
 
 
 def write_planes(path: Path | str, *planes: npt.ArrayLike, **cards: Any) -> Path:
