@@ -6,6 +6,7 @@ __all__ = ["main"]
 
 import click
 
+from .camera import camera
 from .coadd import coadd
 from .demo import demo
 from .report import report
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (coadd, demo, report, verify):
+for command in (camera, coadd, demo, report, verify):
     main.add_command(command)
