@@ -108,6 +108,7 @@ MASK = {"hdu": 1, "bits": {1: "BAD"}}
         ({"visit": {"keyword": 3}}, "visit.keyword must be a text, got 3."),
         ({"time": {"mjd": 1, "date_obs": "x"}}, "time must have exactly one of the keys"),
         ({"band": {"r": True}}, "band must be a mapping of filters to bands, both texts"),
+        ({"check_noise": 1}, "check_noise must be true or false, got 1."),
         ({"filtre": "r"}, "filtre is not a key of this definition; did you mean 'filter'?"),
     ],
 )

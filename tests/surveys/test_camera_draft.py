@@ -34,13 +34,13 @@ def test_a_draft_reads_the_image_that_it_was_made_of(tmp_path: Path) -> None:
 def test_noise_is_drafted_from_the_gain(tmp_path: Path) -> None:
     """Where the header has one; a plane is better, and the line says so."""
     path = write_plain_image(
-        tmp_path / "image.fits", sky=100.0, cards={"GAIN": 2.0, "RDNOISE": 4.0}
+        tmp_path / "image.fits", sky=100.0, cards={"GAIN": 100.0, "RDNOISE": 10.0}
     )
     done = run_command("cellcoadd", "camera", "new", path)
     assert "no BUNIT # ? count or count/s" in done.output
     (tmp_path / "camera.yaml").write_text(done.output, encoding="utf-8")
     image = camera_reader(tmp_path / "camera.yaml").read(path).calibrated_image
-    assert np.median(image.masked_image.variance.array) == pytest.approx(54.0, rel=0.01)
+    assert np.median(image.masked_image.variance.array) == pytest.approx(1.01, rel=0.01)
 
 
 def test_what_a_header_does_not_say_is_asked(tmp_path: Path) -> None:

@@ -97,3 +97,24 @@ def test_mosaics_and_wrong_sizes_are_refused(tmp_path: Path) -> None:
     mask = {"file": {"suffix": ".dq.fits"}, "bits": {1: "BAD"}}
     with pytest.raises(UnusableInputError, match=r"image.dq.fits: a mask must be of whole numbers"):
         read(path, image={"hdu": 0}, mask=mask)
+
+
+def test_noise_that_the_image_does_not_show_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The noise has unit variance, a bright star and a slope matter not; a constant has none."""
+    path = write_plain_image(tmp_path / "image.fits", flux=1e5)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].data += np.arange(60, dtype=np.float32)
+    for rms in (1.0, 0.8, 1.3):
+        read(path, noise={"constant": {"rms": rms}}, check_noise=True)
+    assert caplog.text == ""
+    read(path, noise={"constant": {"rms": 2.0}}, check_noise=True)
+    assert "times the variance that the camera's definition finds in noise" in caplog.text
+    for rms in (0.2, 5.0):
+        with pytest.raises(UnusableInputError, match=r"0\.1 to 10\.0 are possible"):
+            read(path, noise={"constant": {"rms": rms}}, check_noise=True)
+        read(path, noise={"constant": {"rms": rms}})
+    write_planes(path, np.ones(SHAPE), **dict(fits.getheader(path)))
+    with pytest.raises(UnusableInputError, match=r"gives 0 times the variance"):
+        read(path, check_noise=True)

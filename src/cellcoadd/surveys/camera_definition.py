@@ -200,6 +200,8 @@ class CameraDefinition:
         None: there is none.
     sky
         What is subtracted from the image, in its unit; None: nothing.
+    check_noise
+        Whether images that scatter by far more or less than their variance says are refused.
     """
 
     source: str
@@ -211,6 +213,7 @@ class CameraDefinition:
     mask: MaskMeaning | None = None
     saturation: Saturation | None = None
     sky: Value | None = None
+    check_noise: bool = True
 
     def is_companion(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""

@@ -98,6 +98,7 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         if top.has("saturation")
         else None,
         sky=_optional(top, "sky"),
+        check_noise=_yes_or_no(top, "check_noise", default=True),
     )
     top.finish()
     return definition
@@ -105,6 +106,13 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
 
 def _optional(reader: DefinitionReader, key: str) -> Value | None:
     return read_value(reader, key) if reader.has(key) else None
+
+
+def _yes_or_no(reader: DefinitionReader, key: str, *, default: bool) -> bool:
+    value = reader.anything(key) if reader.has(key) else default
+    if not isinstance(value, bool):
+        raise SkyMapError(f"{reader.place(key)} must be true or false, got {value!r}.")
+    return value
 
 
 def _identity(top: DefinitionReader) -> Identity:

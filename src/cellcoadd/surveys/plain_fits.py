@@ -26,7 +26,7 @@ from .definition_values import Headers
 from .fits_files import open_fits, read_pixels
 from .plain_header import describe_observation, nanojansky_per_unit, read_wcs, saturation_level
 from .plain_masks import read_mask_bits
-from .plain_noise import read_variance
+from .plain_noise import check_noise, read_variance
 from .plain_psf import read_psf
 
 _LOG = logging.getLogger(__name__)
@@ -110,6 +110,8 @@ class PlainFitsReader:
         missing = ~finite | ~np.isfinite(variance)
         bits[missing] |= _bit("NO_DATA")
         variance[missing] = np.inf
+        if camera.check_noise:
+            check_noise(image, variance, bits == 0, str(path))
         if camera.sky is not None:
             image -= camera.sky.number_of(headers)
         scale = pixel_scale_arcsec(header.sky_projection, box)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["read_plane_pixels", "read_variance"]
+__all__ = ["check_noise", "read_plane_pixels", "read_variance"]
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from .camera_definition import CameraDefinition
 from .definition_values import Headers, Plane
 from .fits_files import open_fits, read_pixels
 
+_LOG = logging.getLogger(__name__)
 _COUNTS_AS_ZERO = 1e-4  # of the median weight: lossy compression makes such numbers of zeros
+
+_PLAUSIBLE, _POSSIBLE = (0.5, 2.0), (0.1, 10.0)  # of the variance that is seen by that stated
+_SIGMA_PER_MAD = 1.4826  # of a Gaussian
 
 
 def read_variance(
@@ -81,6 +86,53 @@ def _from_gain(
     variance: npt.NDArray[np.float64] = (counts / gain + (read / gain) ** 2) / seconds**2
     variance[~(np.isfinite(variance) & (variance > 0))] = np.inf
     return variance
+
+
+def check_noise(
+    image: npt.NDArray[np.float64],
+    variance: npt.NDArray[np.float64],
+    good: npt.NDArray[np.bool_],
+    source: str,
+) -> None:
+    """Refuse an image that scatters in another way than its variance says, by a factor of ten.
+
+    Parameters
+    ----------
+    image, variance, good : (rows, columns)
+        The image, its variance, and where both are to be believed.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    UnusableInputError
+        If the variance that is seen is below 0.1 or above 10 of the one that is stated.
+
+    Notes
+    -----
+    What is seen is half of the variance of differences between neighbours in a row, from their
+    median absolute deviation: neither sources nor nebulae matter, and noise that was correlated by
+    resampling lies below its variance. A factor of two is told in the log.
+    """
+    scaled = np.where(good, image, np.nan) / np.sqrt(np.where(good, variance, np.nan))
+    differences = scaled[:, 1:] - scaled[:, :-1]
+    differences = differences[np.isfinite(differences)]
+    if differences.size == 0:
+        return
+    spread = float(np.median(np.abs(differences - np.median(differences))))
+    ratio = 0.5 * (_SIGMA_PER_MAD * spread) ** 2
+    said = (
+        f"the scatter of its pixels gives {ratio:.3g} times the variance that the camera's "
+        "definition finds in noise"
+    )
+    if not _POSSIBLE[0] <= ratio <= _POSSIBLE[1]:
+        raise UnusableInputError(
+            source,
+            f"{said}; {_POSSIBLE[0]} to {_POSSIBLE[1]} are possible. Is it a variance, a weight or "
+            "a deviation, and in the unit of the image? check_noise: false leaves this out.",
+        )
+    if not _PLAUSIBLE[0] <= ratio <= _PLAUSIBLE[1]:
+        _LOG.warning("%s: %s.", source, said)
 
 
 def read_plane_pixels(

@@ -15,6 +15,7 @@ from astropy.io import fits
 
 _CAMERA: Mapping[str, Any] = {
     "name": {"keyword": "INSTRUME"},
+    "check_noise": False,
     "unit": "count",
     "noise": {"constant": {"rms": 2.0}},
     "psf": {"gaussian": {"fwhm": {"keyword": "SEEING"}, "unit": "arcsec"}},
