@@ -256,6 +256,9 @@ def test_plain_images_are_coadded_by_a_definition(tmp_path: Path) -> None:
     done = run_command(*command, "--camera", tmp_path / "camera.yaml", "-o", tmp_path / "out")
     assert done.exit_code == 2
     assert "camera.yaml: unit must be one of" in done.output
+    done = run_command(*command, "-o", tmp_path / "none.fits")
+    assert done.exit_code == 2
+    assert "plain FITS of any camera are read with --camera" in done.output
     done = run_command(*command, "-o", tmp_path / "none.fits", "--camera", "nonesuch")
     assert done.exit_code == 2
     assert "one of nircam-i2d," in done.output

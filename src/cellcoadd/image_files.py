@@ -68,8 +68,13 @@ def expand(names: Iterable[str], *, camera: PlainFitsReader | None = None) -> li
             found.update(dict.fromkeys(files))
             continue
         if not files:
-            readers = ", ".join(READERS) if camera is None else camera.name
-            raise UnusableInputError(name, f"no image is there that can be read by {readers}.")
+            raise UnusableInputError(
+                name,
+                f"no image that {', '.join(READERS)} read is there; plain FITS of any camera are "
+                "read with --camera."
+                if camera is None
+                else f"no image of the camera {camera.name} is there.",
+            )
         found.update(dict.fromkeys(files))
     return sorted(found)
 

@@ -391,3 +391,20 @@ def test_nircam_files_of_the_archive_are_read(tmp_path: Path) -> None:
     assert (image.observation.visit, image.observation.band) == (1324, "F200W")
     assert image.masked_image.variance.array[4, 4] == 9.0
     assert image.nanojansky_per_count == pytest.approx(940.1774, rel=1e-6)
+
+
+def test_compressed_files_are_read(tmp_path: Path) -> None:
+    """As they come from archives, image and weight by RICE: zeros stay without data."""
+    made = write_plain_image(tmp_path / "made.fits", weight_suffix=None)
+    header = fits.getheader(made)
+    weight = np.random.default_rng(3).normal(1.0, 0.05, SHAPE).astype(np.float32)
+    weight[:4] = 0.0
+    for name, pixels in (("c_ooi_r.fits.fz", fits.getdata(made)), ("c_oow_r.fits.fz", weight)):
+        packed = fits.CompImageHDU(pixels, header, quantize_method=1)  # dithered
+        fits.HDUList([fits.PrimaryHDU(), packed]).writeto(tmp_path / name)
+    noise = {"inverse_variance": {"file": {"replace": ["_ooi_", "_oow_"]}}}
+    image = read(tmp_path / "c_ooi_r.fits.fz", noise=noise)
+    missing = image.masked_image.mask.get("NO_DATA")
+    assert missing[:4].all()
+    assert not missing[4:].any()
+    assert np.isinf(image.masked_image.variance.array[:4]).all()
