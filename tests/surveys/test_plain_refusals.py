@@ -89,6 +89,9 @@ def test_mosaics_and_wrong_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableInputError, match="one extension must be an image, there are 2"):
         read(path)
     assert read(path, image={"hdu": 0}).bbox.area == 3600
+    fits.PrimaryHDU().writeto(tmp_path / "none.fits")
+    with pytest.raises(UnusableInputError, match="none of its extensions is an image"):
+        read(tmp_path / "none.fits")
     write_planes(tmp_path / "image.weight.fits", np.ones((60, 59)))
     noise = {"inverse_variance": {"file": {"suffix": ".weight.fits"}}}
     with pytest.raises(UnusableInputError, match="60 rows and 59 columns"):

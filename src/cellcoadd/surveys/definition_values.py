@@ -266,8 +266,10 @@ class Plane:
                 )
             return found[0]
         images = [i for i, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2]
-        if len(images) != 1:
-            there = ", ".join(names[i] for i in images) or "none"
+        if not images:
+            raise UnusableInputError(str(path), "none of its extensions is an image of two axes.")
+        if len(images) > 1:
+            there = ", ".join(names[i] for i in images)
             raise UnusableInputError(
                 str(path),
                 f"one extension must be an image, there are {len(images)} ({there}); name one in "
