@@ -16,6 +16,7 @@ from cellcoadd.field_coadds import field_target
 from cellcoadd.image_files import expand, read_headers
 from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import run_command
+from cellcoadd.testing.plain_files import write_plain_image
 from cellcoadd.testing.sdss_frames import MadeFrame, write_sdss_frame
 
 SKYMAP = ("--skymap", "hsc_rings_cells_v1", "--tract", "9813")
@@ -211,6 +212,56 @@ def test_a_field_can_be_given(survey: Path, tmp_path: Path) -> None:
     assert coadd.bbox.contains(x=round(float(middle.x)), y=round(float(middle.y)))
     assert coadd.grid.inner_cell_shape.x == 40
     assert "pixels of 0.2" in done.output
+
+
+CAMERA = """
+name: {keyword: INSTRUME}
+unit: count
+noise: {inverse_variance: {file: {suffix: .weight.fits}}}
+psf: {gaussian: {fwhm: {keyword: SEEING}, unit: arcsec}}
+visit: {keyword: EXPNUM}
+filter: {keyword: FILTER}
+time: {date_obs: {keyword: DATE-OBS}}
+"""
+
+
+def test_plain_images_are_coadded_by_a_definition(tmp_path: Path) -> None:
+    """Weights are passed over, two bands are made at a time, and counts are said to be counts."""
+    zero_point = "zero_point: {magnitude: {keyword: MAGZERO}, system: AB, per: exposure}"
+    (tmp_path / "camera.yaml").write_text(f"{CAMERA}{zero_point}\n")
+    (tmp_path / "counts.yaml").write_text(CAMERA)
+    for number in range(4):
+        write_plain_image(
+            tmp_path / "night" / f"img{number}.fits", flux=9e3, seed=number,
+            cards={"EXPNUM": number, "FILTER": "gr"[number % 2]},
+        )  # fmt: skip
+    command = ("cellcoadd", "coadd", tmp_path / "night", "--cell-size", "20", "--cell-border", "5")
+    done = run_command(
+        *command, "--camera", tmp_path / "camera.yaml", "-o", tmp_path / "out", "-j", "2"
+    )
+    assert done.exit_code == 0, done.output
+    assert "4 images, band g, r: 2 coadds in nJy" in done.output
+    assert "Warning" not in done.output
+    coadd = read(tmp_path / "out" / "r_0.fits")
+    flux = sum(float(cell.inner.image.array.sum()) for cell in coadd.cells.values())
+    # 9000 counts of 10^(0.4 (31.4 - 27)) nJy; the noise of 1600 pixels is 40 counts or less.
+    assert flux / 57.544 == pytest.approx(9000.0, abs=150.0)
+    done = run_command(
+        *command, "--camera", tmp_path / "counts.yaml", "-o", tmp_path / "counts", "-j", "1"
+    )
+    assert done.exit_code == 0, done.output
+    assert "2 coadds in counts" in done.output
+    assert "Warning: the camera's definition has no zero point" in done.output
+    (tmp_path / "camera.yaml").write_text(CAMERA.replace("unit: count", "unit: counts"))
+    done = run_command(*command, "--camera", tmp_path / "camera.yaml", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "camera.yaml: unit must be one of" in done.output
+    done = run_command(*command, "-o", tmp_path / "none.fits")
+    assert done.exit_code == 2
+    assert "plain FITS of any camera are read with --camera" in done.output
+    done = run_command(*command, "-o", tmp_path / "none.fits", "--camera", "nonesuch")
+    assert done.exit_code == 2
+    assert "one of nircam-i2d," in done.output
 
 
 def test_nothing_of_repositories_is_loaded() -> None:

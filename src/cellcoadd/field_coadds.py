@@ -31,6 +31,7 @@ from .recipes import coadd_files
 from .skymap import Patch, SkyMap, overlapping_patches
 from .skymap.fields import cell_sizes_for, field_sky_map
 from .skymap.tangent_plane import directions_from_sky
+from .surveys import PlainFitsReader
 from .surveys._base import pixel_scale_arcsec
 from .warping.settings import WarpSettings
 
@@ -64,7 +65,7 @@ class Job:
         In which form.
     overwrite
         Replace a file that is there.
-    warp_settings, coadd_settings
+    warp_settings, coadd_settings, camera
         As for `recipes.coadd_files`.
     """
 
@@ -78,6 +79,7 @@ class Job:
     overwrite: bool
     warp_settings: WarpSettings | None = None
     coadd_settings: CoaddSettings | None = None
+    camera: PlainFitsReader | None = None
 
     @property
     def patch(self) -> Patch:
@@ -187,7 +189,7 @@ def jobs_of(
     form, overwrite
         As for `Job`.
     **settings
-        ``warp_settings`` and ``coadd_settings``.
+        ``warp_settings``, ``coadd_settings`` and ``camera``.
 
     Raises
     ------
@@ -253,6 +255,7 @@ def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -
         job.patch,
         warp_settings=job.warp_settings,
         coadd_settings=job.coadd_settings,
+        camera=job.camera,
         progress=progress,
     )
     coadd = result.coadd

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .errors import UnusableInputError
 from .products.identifiers import ObservationIdentifiers
-from .surveys import READERS, SurveyHeader, is_companion, reader_for
+from .surveys import READERS, PlainFitsReader, SurveyHeader, is_companion, reader_for
 
 _PATTERN = frozenset("*?[")
 
@@ -37,7 +37,7 @@ class ImageFile:
     header: SurveyHeader
 
 
-def expand(names: Iterable[str]) -> list[Path]:
+def expand(names: Iterable[str], *, camera: PlainFitsReader | None = None) -> list[Path]:
     """Return the files that names stand for, sorted, each once.
 
     Parameters
@@ -46,6 +46,8 @@ def expand(names: Iterable[str]) -> list[Path]:
         Files, folders (all images at any depth), patterns such as ``night1/*.fits``, and
         ``@list``: a file with one of these a line, from its own folder; blank lines and ``#`` are
         passed over.
+    camera
+        The reader of all of them; None: each file has the one that recognizes it.
 
     Raises
     ------
@@ -55,24 +57,33 @@ def expand(names: Iterable[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for name in names:
         if name.startswith("@"):
-            files = expand(_lines_of(Path(name[1:])))
+            files = expand(_lines_of(Path(name[1:])), camera=camera)
         elif Path(name).is_dir():
-            files = [file for file in sorted(Path(name).rglob("*")) if _is_image(file)]
+            files = [file for file in sorted(Path(name).rglob("*")) if _is_image(file, camera)]
         elif _PATTERN.intersection(name) and not Path(name).exists():
             files = [Path(file) for file in sorted(glob.glob(name, recursive=True))]
-            files = [file for file in files if file.is_file() and not is_companion(file)]
+            files = [file for file in files if file.is_file() and not _belongs(file, camera)]
         else:
-            files = [] if is_companion(Path(name)) else [Path(name)]
+            files = [] if _belongs(Path(name), camera) else [Path(name)]
             found.update(dict.fromkeys(files))
             continue
         if not files:
-            raise UnusableInputError(name, f"no image that {', '.join(READERS)} read is there.")
+            raise UnusableInputError(
+                name,
+                f"no image that {', '.join(READERS)} read is there; plain FITS of any camera are "
+                "read with --camera."
+                if camera is None
+                else f"no image of the camera {camera.name} is there.",
+            )
         found.update(dict.fromkeys(files))
     return sorted(found)
 
 
 def read_headers(
-    paths: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
+    paths: Sequence[Path],
+    *,
+    camera: PlainFitsReader | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[ImageFile], list[UnusableInputError]]:
     """Read what images say of themselves.
 
@@ -80,6 +91,8 @@ def read_headers(
     ----------
     paths
         Files.
+    camera
+        The reader of all of them; None: each has the one that recognizes it.
     progress
         Called after each with the number of files done and that of all.
 
@@ -96,7 +109,7 @@ def read_headers(
     known: dict[ObservationIdentifiers, Path] = {}
     for number, path in enumerate(paths, 1):
         try:
-            header = reader_for(path).read_header(path)
+            header = reader_for(path, camera=camera).read_header(path)
             if (twin := known.setdefault(header.observation, path)) != path:
                 raise UnusableInputError(str(path), f"it is {header.observation}, as is {twin}.")
         except UnusableInputError as error:
@@ -108,12 +121,17 @@ def read_headers(
     return images, refused
 
 
-def _is_image(path: Path) -> bool:
-    return (
-        path.is_file()
-        and not is_companion(path)
-        and any(reader.recognizes(path) for reader in READERS.values())
-    )
+def _is_image(path: Path, camera: PlainFitsReader | None) -> bool:
+    if not path.is_file() or _belongs(path, camera):
+        return False
+    if camera is not None:
+        return camera.recognizes(path)
+    return any(reader.recognizes(path) for reader in READERS.values())
+
+
+def _belongs(path: Path, camera: PlainFitsReader | None) -> bool:
+    """Return whether a file is a companion of an image."""
+    return is_companion(path) if camera is None else camera.is_companion(path)
 
 
 def _lines_of(path: Path) -> list[str]:

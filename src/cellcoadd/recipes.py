@@ -22,7 +22,7 @@ from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
-from .surveys import Reader, SurveyHeader, reader_for
+from .surveys import PlainFitsReader, Reader, SurveyHeader, camera_reader, reader_for
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
 from .warping.variances import DetectorVariances
@@ -113,6 +113,7 @@ def coadd_files(
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
     cells: Collection[Index2D] | None = None,
+    camera: PlainFitsReader | Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilesCoadd:
     """Make the cell-based coadd of a patch from files of calibrated images of one band.
@@ -123,6 +124,9 @@ def coadd_files(
         Files that one of the `surveys` reads, in any order.
     patch, warp_settings, coadd_settings, cells
         As for `coadd_images`.
+    camera
+        What the files are like, if they are plain FITS: a definition in YAML, the name of one that
+        comes with the package, or its reader. None: each file has the reader that recognizes it.
     progress
         Called after each file with the number of files done and that of all. Files of many visits
         are done in parts, each of which counts.
@@ -131,6 +135,8 @@ def coadd_files(
     ------
     ValueError
         For the reasons of `coadd_images`.
+    UnusableInputError
+        If the definition of the camera is wrong.
 
     Notes
     -----
@@ -141,7 +147,9 @@ def coadd_files(
     """
     warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
     refused: list[UnusableInputError] = []
-    files = _by_visit(paths, refused)
+    if isinstance(camera, str | Path):
+        camera = camera_reader(camera)
+    files = _by_visit(paths, camera, refused)
     _check_bands(file.header.observation for group in files.values() for file in group)
     strips = strips_of(
         patch,
@@ -218,14 +226,16 @@ class _File:
 
 
 def _by_visit(
-    paths: Iterable[Path | str], refused: list[UnusableInputError]
+    paths: Iterable[Path | str],
+    camera: PlainFitsReader | None,
+    refused: list[UnusableInputError],
 ) -> dict[tuple[str, int], list[_File]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""
     visits: dict[tuple[str, int], list[_File]] = defaultdict(list)
     known: dict[ObservationIdentifiers, Path] = {}
     for path in sorted(map(Path, paths)):
         try:
-            reader = reader_for(path)
+            reader = reader_for(path, camera=camera)
             header = reader.read_header(path)
             observation = header.observation
             if observation in known:

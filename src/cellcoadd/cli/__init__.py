@@ -6,6 +6,7 @@ __all__ = ["main"]
 
 import click
 
+from .camera import camera
 from .coadd import coadd
 from .demo import demo
 from .info import info
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (coadd, demo, info, report, verify):
+for command in (camera, coadd, demo, info, report, verify):
     main.add_command(command)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..field_coadds import FieldCoadd, Job
     from ..image_files import ImageFile
     from ..skymap import SkyMap
+    from ..surveys import PlainFitsReader
 
 _STEPS = 1000  # of the bar of one coadd
 
@@ -31,6 +32,11 @@ _STEPS = 1000  # of the bar of one coadd
     required=True,
     help="A file that ends in .fits, for one coadd; else a folder, with BAND_PATCH.fits for each.",
 )
+@click.option(
+    "--camera", metavar="NAME|FILE",
+    help="What the images are like, if they are plain FITS: the name of a camera, or a YAML file. "
+    "All images are read so.",
+)  # fmt: skip
 @click.option(
     "--format",
     "form",
@@ -70,6 +76,7 @@ _STEPS = 1000  # of the bar of one coadd
 def coadd(
     images: tuple[str, ...],
     output: Path,
+    camera: str | None,
     form: str,
     scale: float | None,
     centre: tuple[float, float] | None,
@@ -110,8 +117,10 @@ def coadd(
         from .._jit import compiling_note
         from ..field_coadds import CoaddFormat, field_target, jobs_of
         from ..image_files import expand
+        from ..surveys import camera_reader
 
-        found, refused = _headers(expand(images))
+        reader = None if camera is None else camera_reader(camera)
+        found, refused = _headers(expand(images, camera=reader), reader)
         if not found:
             _tell_refused(refused)
             raise click.ClickException("There is no image that can be used.")
@@ -125,7 +134,7 @@ def coadd(
         chosen = None if tract is None else _chosen(target, tract, patches)
         jobs = jobs_of(
             found, target, output, patches=chosen, form=CoaddFormat(form), overwrite=overwrite,
-            **_settings(noise, psf_size),
+            camera=reader, **_settings(noise, psf_size),
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
@@ -145,11 +154,17 @@ def coadd(
         raise click.exceptions.Exit(3)
 
 
-def _headers(paths: Sequence[Path]) -> tuple[list[ImageFile], list[UnusableInputError]]:
+def _headers(
+    paths: Sequence[Path], camera: PlainFitsReader | None
+) -> tuple[list[ImageFile], list[UnusableInputError]]:
     from ..image_files import read_headers
 
     with click.progressbar(length=len(paths), label="Looking at files", file=sys.stderr) as bar:
-        return read_headers(paths, progress=lambda done, total: bar.update(1))  # noqa: ARG005
+        return read_headers(
+            paths,
+            camera=camera,
+            progress=lambda done, total: bar.update(1),  # noqa: ARG005
+        )
 
 
 def _sky_map(name: str) -> SkyMap:
@@ -182,12 +197,19 @@ def _settings(noise: int, psf_size: int | None) -> dict[str, object]:
 def _tell_plan(found: Sequence[ImageFile], jobs: Sequence[Job], target: SkyMap) -> None:
     settings = target.settings
     bands = sorted({image.header.observation.band for image in found})
+    unit = "nJy" if all(image.header.is_flux_known for image in found) else "counts"
     click.echo(
         f"{_count(len(found), 'image')}, band {', '.join(bands)}: {_count(len(jobs), 'coadd')} in "
-        f"nJy, with pixels of "
+        f"{unit}, with pixels of "
         f'{settings.pixel_scale_arcsec:.4g}" and cells of {settings.cell_inner_size} px with a '
         f"border of {settings.cell_border} px."
     )
+    if unit == "counts":
+        click.echo(
+            "Warning: the camera's definition has no zero point, so that pixels stay in counts, "
+            "whatever the files of coadds say: give zero_point there.",
+            err=True,
+        )
 
 
 def _make(jobs: Sequence[Job], processes: int) -> list[FieldCoadd]:

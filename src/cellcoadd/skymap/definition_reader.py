@@ -1,4 +1,4 @@
-"""Reading a sky map's definition key by key, with messages that name the key."""
+"""Reading a definition (of a sky map, a camera) key by key, with messages that name the key."""
 
 from __future__ import annotations
 
@@ -91,6 +91,33 @@ class DefinitionReader:
         return [
             DefinitionReader(item, path=f"{self._path}{key}[{i}].") for i, item in enumerate(value)
         ]
+
+    def has(self, key: str) -> bool:
+        """Return whether an optional key is there."""
+        self._known.add(key)
+        return key in self._values
+
+    def place(self, key: str) -> str:
+        """Return where a key stands in the whole, for messages."""
+        return f"{self._path}{key}"
+
+    def anything(self, key: str) -> Any:
+        """Return whatever YAML has under a key that must be there."""
+        return self._take(key)
+
+    def inner(self, key: str) -> DefinitionReader:
+        """Return a reader for a mapping that must be there."""
+        return DefinitionReader(self._take(key), path=f"{self._path}{key}.")
+
+    def one_of(self, *keys: str) -> str:
+        """Return which of some keys is there, of which there must be exactly one."""
+        there = [key for key in keys if self.has(key)]
+        if len(there) != 1:
+            raise SkyMapError(
+                f"{self._path.rstrip('.') or 'The definition'} must have exactly one of the keys "
+                f"{', '.join(keys)}; it has {', '.join(there) or 'none of them'}."
+            )
+        return there[0]
 
     def finish(self) -> None:
         """Complain about keys that nobody asked for."""

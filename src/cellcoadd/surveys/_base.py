@@ -40,6 +40,8 @@ class SurveyHeader:
         The pixels that the file holds.
     sky_projection
         Pixels to sky and back.
+    is_flux_known
+        Whether the pixels can be brought to nJy; if not, they stay as they are.
     """
 
     source: Path
@@ -48,6 +50,7 @@ class SurveyHeader:
     detector_bbox: Box
     bbox: Box
     sky_projection: SkyProjection[Any]
+    is_flux_known: bool = True
 
     @property
     def observation(self) -> ObservationIdentifiers:

@@ -82,8 +82,16 @@ def is_companion(path: Path) -> bool:
     return is_decam_companion(path) or is_sdss_companion(path)
 
 
-def reader_for(path: Path) -> Reader:
+def reader_for(path: Path, *, camera: Reader | None = None) -> Reader:
     """Return the reader of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    camera
+        The reader that it is to be read with, whatever it looks like; None: the one that recognizes
+        it.
 
     Raises
     ------
@@ -92,6 +100,8 @@ def reader_for(path: Path) -> Reader:
     """
     if not path.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
+    if camera is not None:
+        return camera
     for reader in READERS.values():
         if reader.recognizes(path):
             return reader
@@ -102,5 +112,7 @@ def reader_for(path: Path) -> Reader:
             "DECam the files c4d_*_ooi_*, of SDSS fpC-*).",
         )
     raise UnusableInputError(
-        str(path), f"none of the readers ({', '.join(READERS)}) recognizes this file."
+        str(path),
+        f"none of the readers ({', '.join(READERS)}) recognizes this file. Plain FITS of any "
+        "camera are read with --camera: see docs/how-to/any-camera.md.",
     )

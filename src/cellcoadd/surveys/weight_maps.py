@@ -65,6 +65,7 @@ def variance_of_weights(
     steps: npt.NDArray[np.float64] | None,
     header: fits.Header,
     source: str,
+    largest: float = _TOO_MUCH,
 ) -> npt.NDArray[np.float64]:
     """Return the variance of each pixel: infinite without a weight, or with one of no worth.
 
@@ -78,6 +79,8 @@ def variance_of_weights(
         The header that came with them, which may tell that they were compressed once.
     source
         The file, for messages.
+    largest
+        The largest weight that is believed, times the median.
 
     Raises
     ------
@@ -88,8 +91,8 @@ def variance_of_weights(
     -----
     A weight of not more than half a step is 0, which dithering moved. Where the step is not known
     but zeros were moved (some weights are negative, or none is 0 though the map was rounded), one
-    below a tenth of the median is. A weight of more than ten times the median is not believed:
-    sources add noise to that of the sky and never take some of it away.
+    below a tenth of the median is. In one exposure a weight of more than ten times the median is
+    not believed: sources add noise to that of the sky and never take some of it away.
     """
     finite = np.isfinite(weights)
     positive = finite & (weights > 0)
@@ -105,7 +108,7 @@ def variance_of_weights(
         least = np.full(weights.shape, _NOTHING * median)
     else:
         least = np.zeros(weights.shape)
-    believed = positive & (weights > least) & (weights <= _TOO_MUCH * median)
+    believed = positive & (weights > least) & (weights <= largest * median)
     variance = np.full(weights.shape, np.inf)
     np.divide(1.0, weights, out=variance, where=believed)
     return variance

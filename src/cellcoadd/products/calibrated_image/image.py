@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageQuality:
-    """Statistics that the selection of inputs cuts on.
-
-    None: not stated, so not cut on. NaN: measured in vain, which passes no cut.
+    """Statistics that the selection of inputs cuts on. None: not measured, so not cut on.
 
     Names and meanings are those of the Rubin pipelines' visit summaries; lengths in pixels.
     """
+
+    # NaN: measured in vain, which passes no cut. (The text above is part of a frozen schema.)
 
     psf_sigma: float | None = None
     psf_star_delta_e_median: float | None = None

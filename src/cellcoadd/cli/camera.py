@@ -1,0 +1,40 @@
+"""`cellcoadd camera`: definitions of cameras, listed and drafted."""
+
+from __future__ import annotations
+
+__all__ = ["camera"]
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def camera() -> None:
+    """Say what the files of a camera are like, for `cellcoadd coadd --camera`."""
+
+
+@camera.command("list")
+def list_cameras() -> None:
+    """List the definitions that come with the package."""
+    from ..surveys.camera_yaml import ready_cameras
+
+    for name in ready_cameras():
+        click.echo(name)
+
+
+@camera.command()
+@click.argument("image", type=click.Path(path_type=Path))
+def new(image: Path) -> None:
+    """Draft a definition from the header of an image.
+
+    It is printed as YAML, with what the header says beside each line, and a question where it
+    cannot say: cellcoadd camera new IMAGE > camera.yaml
+    """
+    from ..errors import UnusableInputError
+    from ..surveys.camera_draft import draft_camera
+
+    try:
+        click.echo(draft_camera(image), nl=False)
+    except UnusableInputError as error:
+        raise click.ClickException(str(error)) from error
