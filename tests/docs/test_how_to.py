@@ -36,9 +36,10 @@ def test_the_blocks_of_a_page_run_in_their_order(
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     assert {language for language, _ in blocks} == {"sh", "python"}
+    session: dict[str, object] = {"__name__": "__main__"}  # a reader's, open all the while
     for language, text in blocks:
         if language == "python":
-            exec(compile(text, str(page), "exec"), {"__name__": "__main__"})
+            exec(compile(text, str(page), "exec"), session)
             continue
         for name, content in HERE_DOCUMENT.findall(text):
             Path(name).write_text(content, encoding="utf-8")
