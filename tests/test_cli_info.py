@@ -11,6 +11,7 @@ import pytest
 from cellcoadd import MultipleCellCoadd, tabulate_cells
 from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import run_command
+from cellcoadd.testing.plain_files import write_camera, write_plain_image
 from cellcoadd.testing.sdss_frames import MadeFrame, write_sdss_frame
 from cellcoadd.warping.direct import DirectWarp
 
@@ -49,7 +50,7 @@ def test_an_image_is_described_as_it_would_be_read(image: Path) -> None:
     assert found["zero point"].startswith("31.4000 mag AB for one count, 1 nJy")
     width = float(found["PSF"].partition("FWHM ")[2].partition('"')[0])
     assert 0.4 < width < 1.2
-    ratio = float(found["sky"].partition("variance ")[2].partition(" times")[0])
+    ratio = float(found["sky"].partition("variance is ")[2].partition(" times")[0])
     assert ratio == pytest.approx(1.0, abs=0.05)
 
 
@@ -64,6 +65,26 @@ def test_a_frame_of_another_survey_has_its_own_zero_point(tmp_path: Path) -> Non
     mask = next(path for path in tmp_path.rglob("fpM*"))
     found = lines_of(run_command("cellcoadd", "info", mask).output)
     assert found == {"kind": "belongs to an image of a survey, which finds it by itself"}
+
+
+def test_plain_fits_is_described_by_the_definition_of_its_camera(tmp_path: Path) -> None:
+    """Which is named as the way out where there is none; without a zero point that is said."""
+    path = write_plain_image(tmp_path / "image.fits")
+    alone = run_command("cellcoadd", "info", path)
+    assert alone.exit_code == 1
+    assert "--camera" in alone.output
+    camera = write_camera(tmp_path / "camera.yaml")
+    done = run_command("cellcoadd", "info", "--camera", camera, path)
+    assert done.exit_code == 0, done.output
+    found = lines_of(done.output)
+    assert found["camera"].startswith("TestCam, detector 0")
+    assert float(found["zero point"].split()[0]) == pytest.approx(27.0, abs=1e-4)
+    counts = write_camera(tmp_path / "counts.yaml", zero_point=None)
+    found = lines_of(run_command("cellcoadd", "info", "--camera", counts, path).output)
+    assert found["zero point"] == "none: pixels stay in counts"
+    wrong = run_command("cellcoadd", "info", "--camera", tmp_path / "none.yaml", path)
+    assert wrong.exit_code == 2
+    assert "there is no such definition of a camera" in wrong.output
 
 
 def test_products_are_described(

@@ -188,7 +188,10 @@ def _kind_of_fits(path: Path) -> tuple[_Kind | None, str]:
             return _HEALSPARSE, ""
         if any(reader.recognizes(path) for reader in READERS.values()):
             return _SURVEY_IMAGE, ""
-    return None, "it is some other FITS file"
+    return None, (
+        "it is some other FITS file; as an image of any camera it is read with a definition "
+        "(--camera: see docs/how-to/any-camera.md)"
+    )
 
 
 def _kind_of_archive(path: Path) -> tuple[_Kind | None, str]:

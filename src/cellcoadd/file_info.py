@@ -17,23 +17,23 @@ from .any_file import kind_of, read
 from .conventions import AB_ZERO_POINT_NJY
 from .errors import UnusableInputError
 from .files.checksums import verify_file
-from .masks.planes import plane_array
 from .products.calibrated_image import CalibratedImage
-from .surveys import is_companion, reader_for
+from .surveys import Reader, is_companion, reader_for
 from .surveys._base import SurveyImage, pixel_scale_arcsec
-
-_SIGMA_PER_QUARTILES = 0.7413  # of a Gaussian: standard deviation by interquartile range
+from .surveys.plausibility import noise_ratio
 
 type _Lines = Iterator[tuple[str, str]]
 
 
-def describe_file(path: Path) -> list[tuple[str, str]]:
+def describe_file(path: Path, *, camera: Reader | None = None) -> list[tuple[str, str]]:
     """Return what there is to say of a file, as pairs of a label and a text.
 
     Parameters
     ----------
     path
         Any file.
+    camera
+        The reader of plain FITS that it is to be read with.
 
     Returns
     -------
@@ -50,11 +50,14 @@ def describe_file(path: Path) -> list[tuple[str, str]]:
         If there is no such file, or it may not be read.
     """
     path = Path(path)
+    if camera is not None:
+        reader = reader_for(path, camera=camera)
+        return [("kind", "plain FITS"), *_checksums_of(path), *_survey_lines(path, reader)]
     if is_companion(path):
         return [("kind", "belongs to an image of a survey, which finds it by itself")]
     lines = [("kind", kind_of(path)), *_checksums_of(path)]
     if _is_survey_image(path):
-        lines += _survey_lines(path)
+        lines += _survey_lines(path, reader_for(path))
     else:
         product = read(path)
         lines += _product_lines(product)
@@ -82,8 +85,7 @@ def _checksums_of(path: Path) -> _Lines:
         yield "checksums", "none"
 
 
-def _survey_lines(path: Path) -> _Lines:
-    reader = reader_for(path)
+def _survey_lines(path: Path, reader: Reader) -> _Lines:
     image = reader.read(path)
     header = image.header
     known = header.observation
@@ -105,11 +107,19 @@ def _survey_lines(path: Path) -> _Lines:
 
 def _calibration_lines(image: SurveyImage, scale: float) -> _Lines:
     calibrated = image.calibrated_image
+    if not image.header.is_flux_known:
+        yield "zero point", "none: pixels stay in counts"
+        yield from _noise_lines(calibrated, scale)
+        return
     zero_point = AB_ZERO_POINT_NJY - 2.5 * math.log10(calibrated.nanojansky_per_count)
     yield (
         "zero point",
         (f"{zero_point:.4f} mag AB for one count, {calibrated.nanojansky_per_count:.5g} nJy"),
     )
+    yield from _noise_lines(calibrated, scale)
+
+
+def _noise_lines(calibrated: CalibratedImage, scale: float) -> _Lines:
     yield "PSF", f"{type(calibrated.psf).__name__}, {_psf_size(calibrated, scale)}"
     yield "sky", _sky_scatter(calibrated)
 
@@ -129,17 +139,14 @@ def _psf_size(image: CalibratedImage, scale: float) -> str:
 def _sky_scatter(image: CalibratedImage) -> str:
     """Compare the scatter of good pixels with the variance that they state."""
     planes = image.masked_image[...]
-    variance = planes.variance.array
-    good = np.isfinite(planes.image.array) & np.isfinite(variance) & (variance > 0)
-    good &= plane_array(planes.mask) == 0
-    if good.sum() < 100:
+    ratio = noise_ratio(planes)
+    if ratio is None:
         return "too few good pixels to tell its scatter"
-    low, high = np.percentile(planes.image.array[good], [25.0, 75.0])
-    scatter = _SIGMA_PER_QUARTILES * float(high - low)
-    stated = math.sqrt(float(np.median(variance[good])))
+    variance = planes.variance.array
+    stated = math.sqrt(float(np.median(variance[np.isfinite(variance) & (variance > 0)])))
     return (
-        f"scatter {scatter:.4g} counts, stated {stated:.4g}: variance "
-        f"{(scatter / stated) ** 2:.2f} times what is stated"
+        f"noise {stated:.4g} counts by its variance; from pixel to pixel the variance is "
+        f"{ratio.least:.2f} times that"
     )
 
 

@@ -13,7 +13,12 @@ import click
 @click.argument(
     "paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-def info(paths: tuple[Path, ...]) -> None:
+@click.option(
+    "--camera",
+    metavar="NAME|FILE",
+    help="What the images are like, if they are plain FITS: the name of a camera, or a YAML file.",
+)
+def info(paths: tuple[Path, ...], camera: str | None) -> None:
     """Say what files are: any product, any image that can be coadded.
 
     Of an image: camera, detector, band, pixels, place on the sky, zero point, PSF, and the scatter
@@ -21,11 +26,16 @@ def info(paths: tuple[Path, ...]) -> None:
     """
     from ..errors import CellCoaddError
     from ..file_info import describe_file
+    from ..surveys import camera_reader
 
+    try:
+        reader = None if camera is None else camera_reader(camera)
+    except CellCoaddError as error:
+        raise click.UsageError(str(error)) from error
     failed = False
     for path in paths:
         try:
-            lines = describe_file(path)
+            lines = describe_file(path, camera=reader)
         except (CellCoaddError, OSError) as error:
             click.echo(str(error) if str(path) in str(error) else f"{path}: {error}", err=True)
             failed = True
