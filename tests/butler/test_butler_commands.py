@@ -150,7 +150,8 @@ def test_a_sky_map_that_no_image_touches_is_not_registered(repo: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("survey", "who"), [([], "the readers rubin, decam"), (["--survey", "decam"], "the reader")]
+    ("survey", "who"),
+    [([], "the readers rubin, calibrated, decam"), (["--survey", "decam"], "the reader")],
 )
 def test_a_folder_without_images_is_named(
     repo: Path, tmp_path: Path, survey: list[str], who: str
