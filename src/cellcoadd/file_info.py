@@ -51,25 +51,21 @@ def describe_file(path: Path, *, camera: Reader | None = None) -> list[tuple[str
     """
     path = Path(path)
     if camera is not None:
-        reader = reader_for(path, camera=camera)
-        return [("kind", "plain FITS"), *_checksums_of(path), *_survey_lines(path, reader)]
+        chosen = reader_for(path, camera=camera)
+        return [("kind", "plain FITS"), *_checksums_of(path), *_survey_lines(path, chosen)]
     if is_companion(path):
         return [("kind", "belongs to an image of a survey, which finds it by itself")]
     lines = [("kind", kind_of(path)), *_checksums_of(path)]
-    if _is_survey_image(path):
-        lines += _survey_lines(path, reader_for(path))
-    else:
-        product = read(path)
-        lines += _product_lines(product)
+    reader = _survey_reader(path)
+    lines += _product_lines(read(path)) if reader is None else _survey_lines(path, reader)
     return lines
 
 
-def _is_survey_image(path: Path) -> bool:
+def _survey_reader(path: Path) -> Reader | None:
     try:
-        reader_for(path)
+        return reader_for(path)
     except UnusableInputError:
-        return False
-    return True
+        return None
 
 
 def _checksums_of(path: Path) -> _Lines:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .errors import UnusableInputError
 from .products.identifiers import ObservationIdentifiers
-from .surveys import READERS, PlainFitsReader, SurveyHeader, is_companion, reader_for
+from .surveys import READERS, PlainFitsReader, Reader, SurveyHeader, is_companion, reader_for
 
 _PATTERN = frozenset("*?[")
 
@@ -29,11 +29,14 @@ class ImageFile:
     ----------
     path
         The file.
+    reader
+        Who reads it.
     header
         What it says of itself.
     """
 
     path: Path
+    reader: Reader
     header: SurveyHeader
 
 
@@ -109,13 +112,17 @@ def read_headers(
     known: dict[ObservationIdentifiers, Path] = {}
     for number, path in enumerate(paths, 1):
         try:
-            header = reader_for(path, camera=camera).read_header(path)
-            if (twin := known.setdefault(header.observation, path)) != path:
-                raise UnusableInputError(str(path), f"it is {header.observation}, as is {twin}.")
+            reader = reader_for(path, camera=camera)
+            header = reader.read_header(path)
+            if (twin := known.get(header.observation)) is not None:
+                raise UnusableInputError(
+                    str(path), f"it is {header.observation}, which {twin} is already."
+                )
         except UnusableInputError as error:
             refused.append(error)
         else:
-            images.append(ImageFile(path=path, header=header))
+            known[header.observation] = path
+            images.append(ImageFile(path=path, reader=reader, header=header))
         if progress is not None:
             progress(number, len(paths))
     return images, refused

@@ -17,12 +17,13 @@ from .coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from .coaddition.settings import CoaddSettings
 from .coaddition.strips import assemble_in_strips, strips_of
 from .errors import UnusableInputError
+from .image_files import ImageFile, read_headers
 from .products.calibrated_image import CalibratedImage
 from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
-from .surveys import PlainFitsReader, Reader, SurveyHeader, camera_reader, reader_for
+from .surveys import PlainFitsReader, camera_reader
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
 from .warping.variances import DetectorVariances
@@ -219,42 +220,25 @@ class _SpoiltLater(Exception):  # noqa: N818
     """A file that one strip was made with cannot be read for another."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class _File:
-    reader: Reader
-    header: SurveyHeader
-
-
 def _by_visit(
     paths: Iterable[Path | str],
     camera: PlainFitsReader | None,
     refused: list[UnusableInputError],
-) -> dict[tuple[str, int], list[_File]]:
+) -> dict[tuple[str, int], list[ImageFile]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""
-    visits: dict[tuple[str, int], list[_File]] = defaultdict(list)
-    known: dict[ObservationIdentifiers, Path] = {}
-    for path in sorted(map(Path, paths)):
-        try:
-            reader = reader_for(path, camera=camera)
-            header = reader.read_header(path)
-            observation = header.observation
-            if observation in known:
-                raise UnusableInputError(
-                    str(path), f"it is {observation}, which {known[observation]} is already."
-                )
-        except UnusableInputError as error:
-            refused.append(error)
-            _LOG.warning("Left out: %s", error)
-            continue
-        known[observation] = path
-        visits[observation.instrument, observation.visit].append(
-            _File(reader=reader, header=header)
-        )
+    images, useless = read_headers(sorted(map(Path, paths)), camera=camera)
+    for error in useless:
+        _LOG.warning("Left out: %s", error)
+    refused += useless
+    visits: dict[tuple[str, int], list[ImageFile]] = defaultdict(list)
+    for image in images:
+        observation = image.header.observation
+        visits[observation.instrument, observation.visit].append(image)
     return visits
 
 
 def _add_file(
-    warper: VisitWarper, file: _File, opened: dict[ObservationIdentifiers, CalibratedImage]
+    warper: VisitWarper, file: ImageFile, opened: dict[ObservationIdentifiers, CalibratedImage]
 ) -> None:
     """Add a file that reaches the warp; what is known of it beside its pixels is kept."""
     header = file.header
