@@ -39,7 +39,7 @@ from cellcoadd.masks.planes import mask_schema
 from cellcoadd.simulate import survey_plan, write_survey
 from cellcoadd.skymap.healsparse_maps import empty_map
 from cellcoadd.surveys.decam import read_decam_image
-from cellcoadd.surveys.decam_files import find_decam_images
+from cellcoadd.surveys.decam.files import find_decam_images
 from cellcoadd.surveys.rubin import read_visit_image
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import DirectWarp

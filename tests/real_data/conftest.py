@@ -20,8 +20,8 @@ from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.skymap import load_sky_map
 from cellcoadd.surveys import SurveyImage, reader_for
 from cellcoadd.surveys.decam import read_decam_image
-from cellcoadd.surveys.decam_files import find_decam_images
-from cellcoadd.surveys.sdss_files import looks_like_sdss
+from cellcoadd.surveys.decam.files import find_decam_images
+from cellcoadd.surveys.sdss.files import looks_like_sdss
 from cellcoadd.testing.commands import run_command, run_program
 
 OUTPUT = "u/tests/coadds"

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from cellcoadd.masks.planes import plane_array
 from cellcoadd.surveys import READERS, SurveyImage
-from cellcoadd.surveys.sdss_files import looks_like_sdss
+from cellcoadd.surveys.sdss.files import looks_like_sdss
 
 
 def test_both_epochs_are_found_and_read(sdss_frames: list[SurveyImage], sdss: Path) -> None:

@@ -46,7 +46,7 @@ from ..products.warp.compression import WARP_COMPRESSION, CompressedPlanes
 from ..products.warp.stored import CompressedWarp
 from ..skymap import SkyMap
 from ..surveys.rubin import read_visit_image
-from ..surveys.visit_image_files import open_visit_image
+from ..surveys.rubin.files import open_visit_image
 
 if TYPE_CHECKING:
     from healsparse import HealSparseCoverage, HealSparseMap

@@ -17,7 +17,7 @@ def camera() -> None:
 @camera.command("list")
 def list_cameras() -> None:
     """List the definitions that come with the package."""
-    from ..surveys.camera_yaml import ready_cameras
+    from ..surveys.plain.definition_files import ready_cameras
 
     for name in ready_cameras():
         click.echo(name)
@@ -32,7 +32,7 @@ def new(image: Path) -> None:
     cannot say: cellcoadd camera new IMAGE > camera.yaml
     """
     from ..errors import UnusableInputError
-    from ..surveys.camera_draft import draft_camera
+    from ..surveys.plain.draft import draft_camera
 
     try:
         click.echo(draft_camera(image), nl=False)

@@ -9,7 +9,7 @@ reading pixels, its `Reader.read` returns a `SurveyImage`. A file that cannot be
 from __future__ import annotations
 
 from ._base import Reader, SurveyHeader, SurveyImage
-from .plain_fits import PlainFitsReader, camera_reader
+from .plain import PlainFitsReader, camera_reader
 from .readers import READERS, is_companion, reader_for
 
 __all__ = [

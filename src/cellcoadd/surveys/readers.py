@@ -14,10 +14,10 @@ from ..errors import UnusableInputError
 from ._base import Reader
 from .calibrated_files import CalibratedFileReader
 from .decam import DecamReader
-from .decam_files import is_decam_companion
+from .decam.files import is_decam_companion
 from .rubin import RubinReader
 from .sdss import SdssReader
-from .sdss_files import is_sdss_companion
+from .sdss.files import is_sdss_companion
 
 _ALL: tuple[Reader, ...] = (
     RubinReader(),

@@ -1,0 +1,224 @@
+"""What a camera's files are like: the choices of a definition, a frozen dataclass for each.
+
+`definition_files` makes a `CameraDefinition` of a file, `reader` reads images by it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "UNITS",
+    "CameraDefinition",
+    "Flux",
+    "Identity",
+    "MaskMeaning",
+    "Noise",
+    "Psf",
+    "Saturation",
+]
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from .values import Plane, Value
+
+UNITS: Mapping[str, float | None] = {
+    "count": None,
+    "count/s": None,
+    "nJy": 1.0,
+    "uJy": 1e3,
+    "mJy": 1e6,
+    "Jy": 1e9,
+    "MJy/sr": 1e15,  # times the steradians of a pixel
+}
+"""Units of pixels, and what one of each is in nJy; None: a zero point says it, if there is one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Where the variance comes from; all in the image's own unit.
+
+    Parameters
+    ----------
+    kind
+        ``variance``, ``inverse_variance``, ``weight``, ``rms``: of a plane; ``constant``;
+        ``from_gain``.
+    plane
+        Of the first four.
+    scale
+        Of ``weight``: the variance where the weight is 1.
+    rms
+        Of ``constant``: the standard deviation of a pixel.
+    gain, sky, read_noise
+        Of ``from_gain``: electrons a count, what was subtracted from the image before, electrons.
+    """
+
+    kind: str
+    plane: Plane | None = None
+    scale: Value | None = None
+    rms: Value | None = None
+    gain: Value | None = None
+    sky: Value | None = None
+    read_noise: Value | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskMeaning:
+    """What the values of a mask mean.
+
+    Parameters
+    ----------
+    plane
+        Where the mask is.
+    are_bits
+        Whether the values are bits that add up, or codes of which a pixel has one.
+    planes
+        Our planes by bit or code. What is not listed is BAD.
+    harmless
+        Bits or codes that say nothing against a pixel.
+    """
+
+    plane: Plane
+    are_bits: bool
+    planes: Mapping[int, tuple[str, ...]]
+    harmless: frozenset[int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Saturation:
+    """From which level on a pixel is saturated.
+
+    Parameters
+    ----------
+    level
+        The level, of the image as it is in the file.
+    unit
+        ``image``: that of the image; else ``count`` or ``count/s``, which is converted.
+    """
+
+    level: Value
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flux:
+    """What a pixel's value is in nJy.
+
+    Parameters
+    ----------
+    unit
+        One of `UNITS`.
+    zero_point
+        Magnitude of one count; None: there is none, or the unit needs none.
+    per_second
+        Whether the zero point is that of one count a second, or that of one in the exposure.
+    ab_offset
+        What is added to it to make it an AB magnitude, by filter or for all under ``""``.
+    pixel_area
+        Steradians, for a surface brightness; None: that of the WCS.
+    """
+
+    unit: str
+    zero_point: Value | None = None
+    per_second: bool = False
+    ab_offset: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pixel_area: Value | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether pixels can be brought to nJy."""
+        return UNITS[self.unit] is not None or self.zero_point is not None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Psf:
+    """Where the point-spread function comes from.
+
+    Parameters
+    ----------
+    kind
+        ``gaussian``, ``moffat``, ``image`` or ``psfex``.
+    fwhm, in_arcsec, beta
+        Of the first two; in arcsec or in pixels.
+    plane
+        Of the last two.
+    """
+
+    kind: str
+    fwhm: Value | None = None
+    in_arcsec: bool = True
+    beta: float | None = None
+    plane: Plane | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Which exposure an image is, and when it was taken.
+
+    Parameters
+    ----------
+    instrument, detector, physical_filter
+        Names and number.
+    visit
+        Its number; None: made of the time, as in 20160311103249.
+    bands
+        Bands by filter; a filter that is not listed is a band of its own.
+    time
+        When it was taken, in UTC.
+    time_is_mjd
+        Whether the time is a modified Julian date, or a text such as 2016-03-11T10:32:49.
+    exposure_time
+        Seconds.
+    airmass
+        None: not known.
+    """
+
+    instrument: Value
+    visit: Value | None
+    detector: Value
+    physical_filter: Value
+    bands: Mapping[str, str]
+    time: Value
+    time_is_mjd: bool
+    exposure_time: Value | None
+    airmass: Value | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CameraDefinition:
+    """What the files of a camera are like.
+
+    Parameters
+    ----------
+    source
+        File or name of the definition.
+    image
+        Where the image is.
+    identity, noise, flux, psf
+        As their classes say.
+    mask, saturation
+        None: there is none.
+    sky
+        What is subtracted from the image, in its unit; None: nothing.
+    check_noise
+        Whether images that scatter by far more or less than their variance says are refused.
+    """
+
+    source: str
+    image: Plane
+    identity: Identity
+    noise: Noise
+    flux: Flux
+    psf: Psf
+    mask: MaskMeaning | None = None
+    saturation: Saturation | None = None
+    sky: Value | None = None
+    check_noise: bool = True
+
+    def is_companion(self, path: Path) -> bool:
+        """Return whether a file is named like one that belongs to an image."""
+        planes = [self.noise.plane, self.psf.plane, self.mask.plane if self.mask else None]
+        return any(
+            plane is not None and plane.companion is not None and plane.companion.is_of(path)
+            for plane in planes
+        )

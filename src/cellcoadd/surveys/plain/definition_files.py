@@ -1,0 +1,301 @@
+"""The definition of a camera, read from YAML.
+
+A file or the name of a ready definition comes in, a `CameraDefinition` goes out. What is wrong in
+it is refused with the file, the key, the value and the rule.
+"""
+
+from __future__ import annotations
+
+__all__ = ["load_camera", "ready_cameras"]
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from ...errors import SkyMapError, UnusableInputError
+from ...masks.planes import STANDARD_PLANES, standard_name
+from ...skymap.definition_reader import DefinitionReader
+from .definition import (
+    UNITS,
+    CameraDefinition,
+    Flux,
+    Identity,
+    MaskMeaning,
+    Noise,
+    Psf,
+    Saturation,
+)
+from .values import Plane, Value, read_companion, read_plane, read_value
+
+_PLANE_NOISES = ("variance", "inverse_variance", "weight", "rms")
+_PSFS = ("gaussian", "moffat", "image", "psfex")
+_LARGEST_BIT = 1 << 31
+
+
+def ready_cameras() -> list[str]:
+    """Return the names of the definitions that come with the package."""
+    folder = resources.files("cellcoadd.surveys.plain") / "cameras"
+    return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_camera(camera: str | Path) -> CameraDefinition:
+    """Read the definition of a camera.
+
+    Parameters
+    ----------
+    camera
+        A YAML file, or the name of one of the `ready_cameras`.
+
+    Raises
+    ------
+    UnusableInputError
+        If there is none, or something in it is wrong.
+    """
+    source = str(camera)
+    try:
+        if source in ready_cameras():
+            folder = resources.files("cellcoadd.surveys.plain") / "cameras"
+            text = (folder / f"{source}.yaml").read_text(encoding="utf-8")
+        else:
+            text = Path(camera).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise UnusableInputError(
+            source,
+            "there is no such definition of a camera: name a YAML file, or one of "
+            f"{', '.join(ready_cameras())}.",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableInputError(source, f"it cannot be read ({error}).") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UnusableInputError(source, f"it is not YAML ({reason}).") from error
+    try:
+        return _definition(DefinitionReader(content), source)
+    except SkyMapError as error:
+        raise UnusableInputError(source, str(error)) from error
+
+
+def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
+    image = Plane(key="image")
+    if top.has("image"):
+        inner = top.inner("image")
+        image = read_plane(inner, "image", hdu_only=True)
+        inner.finish()
+    identity = _identity(top)
+    flux = _flux(top, identity)
+    definition = CameraDefinition(
+        source=source,
+        image=image,
+        identity=identity,
+        noise=_noise(top, flux, identity),
+        flux=flux,
+        psf=_psf(top),
+        mask=_mask(top.inner("mask")) if top.has("mask") else None,
+        saturation=_saturation(top.inner("saturation"), flux, identity)
+        if top.has("saturation")
+        else None,
+        sky=_optional(top, "sky"),
+        check_noise=_yes_or_no(top, "check_noise", default=True),
+    )
+    top.finish()
+    return definition
+
+
+def _optional(reader: DefinitionReader, key: str) -> Value | None:
+    return read_value(reader, key) if reader.has(key) else None
+
+
+def _yes_or_no(reader: DefinitionReader, key: str, *, default: bool) -> bool:
+    value = reader.anything(key) if reader.has(key) else default
+    if not isinstance(value, bool):
+        raise SkyMapError(f"{reader.place(key)} must be true or false, got {value!r}.")
+    return value
+
+
+def _identity(top: DefinitionReader) -> Identity:
+    visit = None
+    if top.has("visit"):
+        visit = read_value(top, "visit")
+    time = top.inner("time")
+    kind = time.one_of("mjd", "date_obs")
+    identity = Identity(
+        instrument=read_value(top, "name"),
+        visit=visit,
+        detector=_optional(top, "detector") or Value(key="detector", given=0),
+        physical_filter=read_value(top, "filter"),
+        bands=_bands(top),
+        time=read_value(time, kind),
+        time_is_mjd=kind == "mjd",
+        exposure_time=_optional(top, "exposure_time"),
+        airmass=_optional(top, "airmass"),
+    )
+    time.finish()
+    return identity
+
+
+def _bands(top: DefinitionReader) -> dict[str, str]:
+    if not top.has("band"):
+        return {}
+    raw = top.anything("band")
+    if not isinstance(raw, Mapping) or not all(
+        isinstance(part, str) and part for item in raw.items() for part in item
+    ):
+        raise SkyMapError(
+            f"band must be a mapping of filters to bands, both texts (YAML needs quotes around "
+            f"'y' and 'n'), got {raw!r}."
+        )
+    return dict(raw)
+
+
+def _noise(top: DefinitionReader, flux: Flux, identity: Identity) -> Noise:
+    noise = top.inner("noise")
+    kind = noise.one_of(*_PLANE_NOISES, "constant", "from_gain")
+    inner = noise.inner(kind)
+    where = f"noise.{kind}"
+    if kind in _PLANE_NOISES:
+        made = Noise(
+            kind=kind,
+            plane=read_plane(inner, where),
+            scale=read_value(inner, "scale") if kind == "weight" else None,
+        )
+    elif kind == "constant":
+        made = Noise(kind=kind, rms=read_value(inner, "rms"))
+    else:
+        if UNITS[flux.unit] is not None:
+            raise SkyMapError(f"{where} needs an image in counts, its unit is {flux.unit}.")
+        _need_exposure_time(identity, where, needed=flux.unit == "count/s")
+        made = Noise(
+            kind=kind,
+            gain=read_value(inner, "gain"),
+            sky=_optional(inner, "sky"),
+            read_noise=_optional(inner, "read_noise"),
+        )
+    inner.finish()
+    noise.finish()
+    return made
+
+
+def _mask(inner: DefinitionReader) -> MaskMeaning:
+    plane = read_plane(inner, "mask")
+    kind = inner.one_of("bits", "codes")
+    raw = inner.anything(kind)
+    if not isinstance(raw, Mapping) or not raw:
+        raise SkyMapError(f"mask.{kind} must be a mapping of numbers to planes, got {raw!r}.")
+    planes = {}
+    for number, names in raw.items():
+        listed = [names] if isinstance(names, str) else names
+        where = f"mask.{kind}.{number}"
+        _check_number(number, where, bits=kind == "bits")
+        if not isinstance(listed, list) or not listed:
+            raise SkyMapError(f"{where} must be a plane or a list of planes, got {names!r}.")
+        for name in listed:
+            if not isinstance(name, str) or standard_name(name) not in STANDARD_PLANES:
+                raise SkyMapError(
+                    f"{where} must be of the planes {', '.join(STANDARD_PLANES)}; got {name!r}."
+                )
+        planes[number] = tuple(map(standard_name, listed))
+    harmless = inner.anything("harmless") if inner.has("harmless") else []
+    if not isinstance(harmless, list):
+        raise SkyMapError(f"mask.harmless must be a list of {kind}, got {harmless!r}.")
+    for number in harmless:
+        _check_number(number, "mask.harmless", bits=kind == "bits")
+        if number in planes:
+            raise SkyMapError(f"mask.harmless has {number}, for which mask.{kind} has planes.")
+    inner.finish()
+    return MaskMeaning(
+        plane=plane, are_bits=kind == "bits", planes=planes, harmless=frozenset(harmless)
+    )
+
+
+def _check_number(number: object, where: str, *, bits: bool) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise SkyMapError(f"{where} must be for a whole number above 0, got {number!r}.")
+    if bits and (number & (number - 1) or number >= _LARGEST_BIT):
+        raise SkyMapError(
+            f"{where} must be for the value of one bit (1, 2, 4, 8, ... below 2^31), got {number}."
+        )
+
+
+def _saturation(inner: DefinitionReader, flux: Flux, identity: Identity) -> Saturation:
+    unit = inner.choice("unit", ("image", "count", "count/s")) if inner.has("unit") else "image"
+    if unit != "image":
+        if UNITS[flux.unit] is not None:
+            raise SkyMapError(
+                f"saturation.unit must be image for pixels in {flux.unit}, got {unit!r}."
+            )
+        _need_exposure_time(identity, "saturation.unit", needed=unit != flux.unit)
+    level = read_value(inner, "level")
+    inner.finish()
+    return Saturation(level=level, unit=unit)
+
+
+def _flux(top: DefinitionReader, identity: Identity) -> Flux:
+    unit = top.choice("unit", UNITS)
+    area = None
+    if top.has("pixel_area"):
+        if unit != "MJy/sr":
+            raise SkyMapError(f"pixel_area is for pixels in MJy/sr, these are in {unit}.")
+        area = read_value(top, "pixel_area")
+    if not top.has("zero_point"):
+        return Flux(unit=unit, pixel_area=area)
+    if UNITS[unit] is not None:
+        raise SkyMapError(f"zero_point is for pixels in counts, these are in {unit}.")
+    inner = top.inner("zero_point")
+    per_second = inner.choice("per", ("exposure", "second")) == "second"
+    _need_exposure_time(identity, "zero_point.per", needed=per_second != (unit == "count/s"))
+    system = inner.choice("system", ("AB", "Vega"))
+    offset: Mapping[str, float] = {}
+    if system == "Vega":
+        offset = _ab_offset(inner)
+    value = read_value(inner, "magnitude")
+    inner.finish()
+    return Flux(unit=unit, zero_point=value, per_second=per_second, ab_offset=offset)
+
+
+def _ab_offset(inner: DefinitionReader) -> Mapping[str, float]:
+    raw = inner.anything("offset")
+    numbers = raw.values() if isinstance(raw, Mapping) else [raw]
+    if not numbers or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+        raise SkyMapError(
+            "zero_point.offset must be what makes an AB magnitude of a Vega magnitude, a number or "
+            f"a mapping of filters to numbers, got {raw!r}."
+        )
+    return dict(raw) if isinstance(raw, Mapping) else {"": float(raw)}
+
+
+def _psf(top: DefinitionReader) -> Psf:
+    if not top.has("psf"):
+        raise SkyMapError(
+            "psf is missing: no coadd can be made without one. Give its width (psf: {moffat: "
+            "{fwhm: {keyword: SEEING}, unit: arcsec, beta: 3}} or gaussian), an image of it "
+            "(image), or what PSFEx wrote (psfex)."
+        )
+    psf = top.inner("psf")
+    kind = psf.one_of(*_PSFS)
+    inner = psf.inner(kind)
+    if kind == "image":
+        made = Psf(kind=kind, plane=read_plane(inner, "psf.image"))
+    elif kind == "psfex":
+        companion = read_companion(inner.inner("file"))
+        made = Psf(kind=kind, plane=Plane(key="psf.psfex", companion=companion))
+    else:
+        beta = inner.number("beta") if kind == "moffat" else None
+        if beta is not None and not beta > 1:
+            raise SkyMapError(f"psf.moffat.beta must be above 1, got {beta}.")
+        made = Psf(
+            kind=kind,
+            fwhm=read_value(inner, "fwhm"),
+            in_arcsec=inner.choice("unit", ("arcsec", "pixel")) == "arcsec",
+            beta=beta,
+        )
+    inner.finish()
+    psf.finish()
+    return made
+
+
+def _need_exposure_time(identity: Identity, where: str, *, needed: bool) -> None:
+    if needed and identity.exposure_time is None:
+        raise SkyMapError(f"exposure_time is missing: {where} needs it.")

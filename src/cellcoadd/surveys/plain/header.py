@@ -1,0 +1,182 @@
+"""What the header of an image says, by the definition of its camera: identity, times, WCS, flux."""
+
+from __future__ import annotations
+
+__all__ = ["describe_observation", "nanojansky_per_unit", "read_wcs", "saturation_level"]
+
+import math
+
+from astropy.io import fits
+from astropy.time import Time, TimeDelta
+from astropy.wcs import WCS
+from lsst.images import Box
+
+from ...conventions import nanojansky_per_count
+from ...errors import UnusableInputError
+from ...files.fits_wcs import icrs_wcs
+from ...products.calibrated_image.observation_details import ObservationDetails
+from ...products.identifiers import ObservationIdentifiers
+from .definition import UNITS, CameraDefinition, Identity
+from .values import Headers
+
+_FRAME_KEYWORDS = ("RADESYS", "RADECSYS", "EQUINOX")
+_STERADIANS_PER_ARCSEC2 = (math.pi / 180.0 / 3600.0) ** 2
+_NO_MAGNITUDES = (0.0, 99.0)  # what is written where a zero point could not be measured
+_LARGEST_VISIT = (1 << 63) - 1
+
+
+def describe_observation(identity: Identity, headers: Headers) -> ObservationDetails:
+    """Return which exposure an image is and what is known of it.
+
+    Raises
+    ------
+    UnusableInputError
+        If the header does not say what the definition needs.
+    """
+    source = str(headers.path)
+    begin = _time(identity, headers)
+    seconds = identity.exposure_time
+    exposure_time = None if seconds is None else seconds.positive_of(headers)
+    if identity.visit is None:
+        visit = int(begin.utc.strftime("%Y%m%d%H%M%S"))
+    else:
+        visit = identity.visit.integer_of(headers)
+        if visit > _LARGEST_VISIT:
+            raise UnusableInputError(source, f"its visit {visit} is too large a number.")
+    filter_name = str(identity.physical_filter.of(headers))
+    return ObservationDetails(
+        identifiers=ObservationIdentifiers(
+            instrument=str(identity.instrument.of(headers)),
+            visit=visit,
+            detector=identity.detector.integer_of(headers),
+            physical_filter=filter_name,
+            band=identity.bands.get(filter_name, filter_name),
+            day_obs=int(begin.utc.strftime("%Y%m%d")),
+        ),
+        begin=begin,
+        end=begin + TimeDelta(exposure_time or 0.0, format="sec"),
+        exposure_time_s=exposure_time,
+        airmass=None if identity.airmass is None else identity.airmass.number_of(headers),
+    )
+
+
+def _time(identity: Identity, headers: Headers) -> Time:
+    value = identity.time
+    try:
+        if identity.time_is_mjd:
+            return Time(value.positive_of(headers), format="mjd", scale="utc").tai
+        return Time(str(value.of(headers)), scale="utc").tai
+    except ValueError as error:
+        raise UnusableInputError(
+            str(headers.path),
+            f"{value.keyword or 'its time'} must be a date such as 2016-03-11T10:32:49, it is "
+            f"{value.of(headers)!r}.",
+        ) from error
+
+
+def read_wcs(headers: Headers, *, bbox: Box) -> WCS:
+    """Return the WCS of an image, in ICRS.
+
+    Parameters
+    ----------
+    headers
+        The frame may stand in the header of the whole file.
+    bbox
+        The pixels of the image.
+
+    Raises
+    ------
+    UnusableInputError
+        If there is none, it is broken, or it is of a frame that cannot be brought to ICRS.
+    """
+    header = headers.headers[0].copy()
+    _rename_old_matrix(header)
+    if not any(keyword in header for keyword in _FRAME_KEYWORDS):
+        for keyword in _FRAME_KEYWORDS:
+            if (value := headers.get(keyword)) is not None:
+                header[keyword] = value
+    return icrs_wcs(header, bbox=bbox, source=str(headers.path))
+
+
+def _rename_old_matrix(header: fits.Header) -> None:
+    """Give the matrix of old files (PC001002) the names of the standard (PC1_2)."""
+    for i in (1, 2):
+        for j in (1, 2):
+            old, new = f"PC{i:03d}{j:03d}", f"PC{i}_{j}"
+            if old in header and new not in header and f"CD{i}_{j}" not in header:
+                header[new] = header[old]
+            header.remove(old, ignore_missing=True)
+
+
+def nanojansky_per_unit(
+    camera: CameraDefinition, headers: Headers, *, pixel_scale_arcsec: float
+) -> float:
+    """Return the flux in nJy of a pixel that has the value 1; 1 where there is no zero point.
+
+    Raises
+    ------
+    UnusableInputError
+        If the header has no zero point, exposure time or pixel area that can be believed.
+    """
+    flux, source = camera.flux, str(headers.path)
+    factor = UNITS[flux.unit]
+    if factor is not None:
+        if flux.unit != "MJy/sr":
+            return factor
+        area = pixel_scale_arcsec**2 * _STERADIANS_PER_ARCSEC2
+        if flux.pixel_area is not None:
+            stated = flux.pixel_area.positive_of(headers)
+            if not 0.5 < stated / area < 2.0:
+                raise UnusableInputError(
+                    source,
+                    f"a pixel of its WCS has {area:.4g} sr, the camera's definition finds "
+                    f"{stated:.4g} sr in pixel_area; leave that out to take the WCS.",
+                )
+            area = stated
+        return factor * area
+    if flux.zero_point is None:
+        return 1.0
+    magnitude = flux.zero_point.number_of(headers)
+    if magnitude in _NO_MAGNITUDES:
+        raise UnusableInputError(
+            source,
+            f"its zero point, {flux.zero_point.keyword or 'as given'}, is {magnitude}, which "
+            "stands for none; give the magnitude itself in the camera's definition.",
+        )
+    if flux.ab_offset:
+        filter_name = str(camera.identity.physical_filter.of(headers))
+        if filter_name not in flux.ab_offset and "" not in flux.ab_offset:
+            raise UnusableInputError(
+                source,
+                f"zero_point.offset of the camera's definition says nothing of its filter "
+                f"{filter_name!r}, but of {', '.join(flux.ab_offset)}.",
+            )
+        magnitude += flux.ab_offset.get(filter_name, flux.ab_offset.get("", 0.0))
+    factor = nanojansky_per_count(magnitude)
+    if flux.per_second == (flux.unit == "count/s"):
+        return factor
+    seconds = _exposure_time(camera, headers)
+    return factor / seconds if flux.per_second else factor * seconds
+
+
+def saturation_level(camera: CameraDefinition, headers: Headers) -> float:
+    """Return from which value in the file on a pixel is saturated; infinite if none is.
+
+    Raises
+    ------
+    UnusableInputError
+        If the header does not say it.
+    """
+    saturation = camera.saturation
+    if saturation is None:
+        return math.inf
+    level = saturation.level.positive_of(headers)
+    if saturation.unit in ("image", camera.flux.unit):
+        return level
+    seconds = _exposure_time(camera, headers)
+    return level / seconds if saturation.unit == "count" else level * seconds
+
+
+def _exposure_time(camera: CameraDefinition, headers: Headers) -> float:
+    assert camera.identity.exposure_time is not None, "checked when read"
+    return camera.identity.exposure_time.positive_of(headers)

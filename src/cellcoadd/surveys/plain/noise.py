@@ -1,0 +1,116 @@
+"""The variance of an image by the definition of its camera, infinite where there are no data."""
+
+from __future__ import annotations
+
+__all__ = ["read_plane_pixels", "read_variance"]
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import UnusableInputError
+from ..fits_files import open_fits, read_pixels
+from ..weight_maps import rounding_steps, variance_of_weights
+from .definition import CameraDefinition
+from .values import Headers, Plane
+
+
+def read_variance(
+    camera: CameraDefinition, headers: Headers, image: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the variance of each pixel, in the square of the image's unit.
+
+    Parameters
+    ----------
+    camera
+        How it is found.
+    headers
+        Those of the image.
+    image : (rows, columns)
+        As it is in the file.
+
+    Returns
+    -------
+    variance : (rows, columns)
+        Infinite where there is none: zeros, negative numbers, and what is not finite.
+
+    Raises
+    ------
+    UnusableInputError
+        If a file or keyword is missing or broken.
+    """
+    noise = camera.noise
+    if noise.kind == "constant":
+        assert noise.rms is not None, "checked when read"
+        return np.full(image.shape, noise.rms.positive_of(headers) ** 2)
+    if noise.kind == "from_gain":
+        return _from_gain(camera, headers, image)
+    assert noise.plane is not None, "checked when read"
+    stated = read_plane_pixels(noise.plane, headers.path, shape=image.shape).astype(np.float64)
+    variance = np.full(image.shape, np.inf)
+    if noise.kind in ("variance", "rms"):
+        good = np.isfinite(stated) & (stated > 0)
+        variance[good] = stated[good] if noise.kind == "variance" else stated[good] ** 2
+        return variance
+    file = noise.plane.file_of(headers.path)
+    with open_fits(file) as hdus:
+        extension = noise.plane.extension_of(hdus, file)
+        header = hdus[extension].header.copy()
+    variance = variance_of_weights(
+        stated,
+        steps=rounding_steps(file, extension),
+        header=header,
+        source=str(file),
+        largest=math.inf,  # a deep part of a wide image is believed
+    )
+    return variance if noise.scale is None else variance * noise.scale.positive_of(headers)
+
+
+def _from_gain(
+    camera: CameraDefinition, headers: Headers, image: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the variance of the photons and of the read-out, from the image itself."""
+    noise = camera.noise
+    assert noise.gain is not None, "checked when read"
+    gain = noise.gain.positive_of(headers)
+    sky = 0.0 if noise.sky is None else noise.sky.number_of(headers)
+    read = 0.0 if noise.read_noise is None else noise.read_noise.number_of(headers)
+    seconds = 1.0
+    if camera.flux.unit == "count/s":
+        assert camera.identity.exposure_time is not None, "checked when read"
+        seconds = camera.identity.exposure_time.positive_of(headers)
+    with np.errstate(invalid="ignore"):
+        counts = np.maximum((image + sky) * seconds, 0.0)
+    variance: npt.NDArray[np.float64] = (counts / gain + (read / gain) ** 2) / seconds**2
+    variance[~(np.isfinite(variance) & (variance > 0))] = np.inf
+    return variance
+
+
+def read_plane_pixels(
+    plane: Plane, path: Path, *, shape: tuple[int, ...] | None = None
+) -> npt.NDArray[Any]:
+    """Return the pixels of a plane that belongs to an image.
+
+    Parameters
+    ----------
+    plane
+        Where they are.
+    path
+        The image's file.
+    shape
+        Which they must have.
+
+    Raises
+    ------
+    UnusableInputError
+        If the file or its extension is missing or broken.
+    """
+    file = plane.file_of(path)
+    with open_fits(file) as hdus:
+        pixels = read_pixels(hdus, plane.extension_of(hdus, file), file, shape=shape)
+    if pixels.dtype.kind not in "iuf":
+        raise UnusableInputError(str(file), f"its pixels are no numbers, but {pixels.dtype}.")
+    return pixels

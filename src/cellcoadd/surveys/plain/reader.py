@@ -1,0 +1,185 @@
+"""Images in plain FITS of any camera, read by a definition of what its files are like.
+
+A path of an image of one detector comes in; the image less its sky, with variance, mask, WCS, PSF
+and the flux of one unit goes out. What the files are like is said by a `CameraDefinition`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PlainFitsReader", "camera_reader"]
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage
+
+from ...errors import UnusableInputError
+from ...files.fits_wcs import projection_of_wcs
+from ...masks.planes import bits_of, mask_schema
+from ...products.calibrated_image import CalibratedImage, ImageQuality
+from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
+from ..checks import check_plausible, check_projection, check_usable
+from ..fits_files import open_fits, read_pixels
+from .definition import CameraDefinition
+from .definition_files import load_camera
+from .header import describe_observation, nanojansky_per_unit, read_wcs, saturation_level
+from .masks import read_mask_bits
+from .noise import read_variance
+from .psf import read_psf
+from .values import Headers
+
+_LOG = logging.getLogger(__name__)
+_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz")
+
+
+def camera_reader(camera: str | Path) -> PlainFitsReader:
+    """Return the reader of a camera.
+
+    Parameters
+    ----------
+    camera
+        A definition in YAML, or the name of one that comes with the package.
+
+    Raises
+    ------
+    UnusableInputError
+        If there is none, or something in it is wrong.
+    """
+    return PlainFitsReader(camera=load_camera(camera))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlainFitsReader:
+    """Reads the images of one camera.
+
+    Parameters
+    ----------
+    camera
+        What its files are like.
+    """
+
+    camera: CameraDefinition
+
+    @property
+    def name(self) -> str:
+        """File or name of the definition."""
+        return self.camera.source
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether a file is named like FITS, and not like a companion of an image."""
+        return path.name.lower().endswith(_ENDINGS) and not self.is_companion(path)
+
+    def is_companion(self, path: Path) -> bool:
+        """Return whether a file is named like one that belongs to an image."""
+        return self.camera.is_companion(path)
+
+    def read_header(self, path: Path) -> SurveyHeader:
+        """Read all but the pixels."""
+        return self._describe(path)[0]
+
+    def read(self, path: Path) -> SurveyImage:
+        """Read one image with all that belongs to it.
+
+        Parameters
+        ----------
+        path
+            The image.
+
+        Returns
+        -------
+        SurveyImage
+            Pixels are in the unit of the file, less the sky that the definition names; the variance
+            is infinite where there are no data.
+
+        Raises
+        ------
+        UnusableInputError
+            If a file is missing or broken, or the header lacks what the definition needs.
+        """
+        camera = self.camera
+        header, headers, extension = self._describe(path)
+        box = header.bbox
+        with open_fits(path) as hdus:
+            image = read_pixels(hdus, extension, path).astype(np.float64)
+        variance = read_variance(camera, headers, image)
+        bits = read_mask_bits(camera.mask, headers, image.shape)
+        finite = np.isfinite(image)
+        bits[finite & (image >= saturation_level(camera, headers))] |= _bit("SAT")
+        missing = ~finite | ~np.isfinite(variance)
+        bits[missing] |= _bit("NO_DATA")
+        variance[missing] = np.inf
+        if camera.sky is not None:
+            image -= camera.sky.number_of(headers)
+        scale = pixel_scale_arcsec(header.sky_projection, box)
+        psf, sigma = read_psf(camera.psf, headers, bounds=box, pixel_scale_arcsec=scale)
+        if not header.is_flux_known:
+            _LOG.warning("%s: its pixels stay in counts, since it has no zero point.", path)
+        calibrated = CalibratedImage(
+            observation=header.observation,
+            masked_image=MaskedImage(
+                Image(image.astype(np.float32), bbox=box),
+                mask=Mask(bits[:, :, np.newaxis], schema=mask_schema(), bbox=box),
+                variance=Image(variance.astype(np.float32), bbox=box),
+                sky_projection=header.sky_projection,
+            ),
+            psf=psf,
+            nanojansky_per_count=nanojansky_per_unit(camera, headers, pixel_scale_arcsec=scale),
+            quality=ImageQuality(psf_sigma=sigma, pixel_scale_arcsec=scale),
+        )
+        check_usable(calibrated, str(path))
+        if camera.check_noise:
+            _check_noise(calibrated, path)
+        return SurveyImage(calibrated_image=calibrated, header=header)
+
+    def _describe(self, path: Path) -> tuple[SurveyHeader, Headers, int]:
+        """Return what can be said without pixels, the headers and the extension of the image."""
+        with open_fits(path) as hdus:
+            extension = self.camera.image.extension_of(hdus, path)
+            hdu = hdus[extension]
+            if not hdu.is_image or len(hdu.shape) != 2:
+                raise UnusableInputError(
+                    str(path),
+                    f"extension {extension} must be an image of two axes, it has {hdu.shape}.",
+                )
+            headers = Headers(path=path, headers=(hdu.header.copy(), hdus[0].header.copy()))
+            name, shape = hdu.name, hdu.shape
+        details = describe_observation(self.camera.identity, headers)
+        observation = details.identifiers
+        box = Box.factory[0 : shape[0], 0 : shape[1]]
+        frame = DetectorFrame(
+            instrument=observation.instrument,
+            visit=observation.visit,
+            detector=observation.detector,
+            bbox=box,
+        )
+        wcs = read_wcs(headers, bbox=box)
+        projection = projection_of_wcs(wcs, frame, bbox=box, source=str(path))
+        check_projection(projection, box, str(path))
+        scale = pixel_scale_arcsec(projection, box)
+        nanojansky_per_unit(self.camera, headers, pixel_scale_arcsec=scale)  # or refuses it here
+        header = SurveyHeader(
+            source=path,
+            details=details,
+            detector_name=name if name not in ("", "PRIMARY") else str(observation.detector),
+            detector_bbox=box,
+            bbox=box,
+            sky_projection=projection,
+            is_flux_known=self.camera.flux.is_known,
+        )
+        return header, headers, extension
+
+
+def _check_noise(image: CalibratedImage, path: Path) -> None:
+    try:
+        check_plausible(image, str(path))
+    except UnusableInputError as error:
+        raise UnusableInputError(
+            error.source,
+            f"{error.reason} `check_noise: false` in the camera's definition leaves this out.",
+        ) from error
+
+
+def _bit(plane: str) -> int:
+    return int(bits_of(mask_schema(), [plane]))

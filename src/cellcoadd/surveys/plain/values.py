@@ -1,0 +1,389 @@
+"""How the definition of a camera names a value of a header, and a file that belongs to an image.
+
+A value is given, or stands in a keyword of the header, or in the name of the file. A plane is an
+extension of the image's own file or of a companion, whose name follows from the image's.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Companion",
+    "Headers",
+    "Plane",
+    "Value",
+    "read_companion",
+    "read_plane",
+    "read_value",
+]
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from ...errors import SkyMapError, UnusableInputError
+from ...skymap.definition_reader import DefinitionReader
+
+_FITS_ENDING = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Headers:
+    """Where keywords of an image are looked up.
+
+    Parameters
+    ----------
+    path
+        The file.
+    headers
+        That of the image's extension, then that of the whole file.
+    """
+
+    path: Path
+    headers: Sequence[fits.Header]
+
+    def get(self, keyword: str) -> Any:
+        """Return what the first header that has a keyword says; None if none of them does."""
+        for header in self.headers:
+            if keyword in header:
+                value = header[keyword]
+                return None if isinstance(value, fits.card.Undefined) else value
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Value:
+    """Where a value is found.
+
+    Parameters
+    ----------
+    key
+        The key of the definition, for messages.
+    given
+        The value itself; None: it is looked up.
+    keyword
+        A keyword of the header; None: the name of the file is looked at, unless a value is given.
+    pattern
+        A regular expression; what its named groups find, put together, is the value.
+    """
+
+    key: str
+    given: float | str | None = None
+    keyword: str | None = None
+    pattern: re.Pattern[str] | None = None
+
+    def of(self, headers: Headers) -> float | str:
+        """Return the value for an image.
+
+        Raises
+        ------
+        UnusableInputError
+            If the header or the file's name does not say it.
+        """
+        if self.given is not None:
+            return self.given
+        if self.keyword is None:
+            return self._matched(headers.path.name, "its name", headers)
+        value = headers.get(self.keyword)
+        if value is None or not str(value).strip():
+            raise UnusableInputError(
+                str(headers.path),
+                f"its header has no value of {self.keyword}, which the camera's definition names "
+                f"for {self.key}; a value can be given there in its place.",
+            )
+        if self.pattern is not None:
+            return self._matched(str(value), f"its {self.keyword}", headers)
+        return value if isinstance(value, int | float) else str(value).strip()
+
+    def number_of(self, headers: Headers) -> float:
+        """Return the value for an image as a finite number.
+
+        Raises
+        ------
+        UnusableInputError
+            If the header or the file's name does not say it.
+        """
+        value = self.of(headers)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UnusableInputError(
+                str(headers.path), f"{self._place} must be a finite number, it is {value!r}."
+            )
+        return number
+
+    def positive_of(self, headers: Headers) -> float:
+        """Return the value for an image as a number above zero.
+
+        Raises
+        ------
+        UnusableInputError
+            If the header or the file's name does not say it.
+        """
+        number = self.number_of(headers)
+        if not number > 0:
+            raise UnusableInputError(
+                str(headers.path), f"{self._place} must be positive, it is {number}."
+            )
+        return number
+
+    def integer_of(self, headers: Headers) -> int:
+        """Return the value for an image as a whole number that is not negative.
+
+        Raises
+        ------
+        UnusableInputError
+            If the header or the file's name does not say it.
+        """
+        value = self.of(headers)
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return int(value)
+        if isinstance(value, str) or not float(value).is_integer() or value < 0:
+            raise UnusableInputError(
+                str(headers.path),
+                f"{self._place} must be a whole number that is not negative, it is {value!r}.",
+            )
+        return int(value)
+
+    @property
+    def _place(self) -> str:
+        if self.given is not None:
+            return f"{self.key} of the camera's definition"
+        return f"{self.keyword or 'the part of its name'} ({self.key} of the camera's definition)"
+
+    def _matched(self, text: str, what: str, headers: Headers) -> str:
+        assert self.pattern is not None, "checked when read"
+        found = self.pattern.search(text)
+        if found is None:
+            raise UnusableInputError(
+                str(headers.path),
+                f"{what}, {text!r}, does not match {self.pattern.pattern!r}, which the camera's "
+                f"definition gives for {self.key}.",
+            )
+        return "".join(part or "" for part in found.groupdict().values())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Companion:
+    """How the name of a file follows from that of the image that it belongs to.
+
+    Parameters
+    ----------
+    old, new
+        The first is replaced by the second in the image's name; an empty ``old``: the ending
+        ``.fits`` is.
+    """
+
+    old: str
+    new: str
+
+    def of(self, path: Path) -> Path:
+        """Return the file that belongs to an image.
+
+        Raises
+        ------
+        UnusableInputError
+            If the image's name has no part that is to be replaced.
+        """
+        if not self.old:
+            return path.with_name(_FITS_ENDING.sub("", path.name) + self.new)
+        if self.old not in path.name:
+            raise UnusableInputError(
+                str(path),
+                f"its name has no {self.old!r}, which the camera's definition replaces by "
+                f"{self.new!r} to find a file that belongs to it.",
+            )
+        return path.with_name(path.name.replace(self.old, self.new, 1))
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether a file is named like one that belongs to an image."""
+        if not self.old:
+            return path.name.endswith(self.new)
+        image = path.with_name(path.name.replace(self.new, self.old, 1))
+        if self.new not in path.name or image.name.replace(self.old, self.new, 1) != path.name:
+            return False
+        return self.old not in path.name or image.is_file()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plane:
+    """Where the pixels are that belong to an image.
+
+    Parameters
+    ----------
+    key
+        The key of the definition, for messages.
+    hdu
+        Number or name of the extension; None: the only one that holds an image.
+    companion
+        The file; None: that of the image.
+    """
+
+    key: str
+    hdu: int | str | None = None
+    companion: Companion | None = None
+
+    def file_of(self, path: Path) -> Path:
+        """Return the file for an image.
+
+        Raises
+        ------
+        UnusableInputError
+            If it does not exist.
+        """
+        if self.companion is None:
+            return path
+        file = self.companion.of(path)
+        if not file.is_file():
+            raise UnusableInputError(
+                str(path),
+                f"{file.name} must lie beside it: the camera's definition says so in {self.key}.",
+            )
+        return file
+
+    def extension_of(self, hdus: fits.HDUList, path: Path) -> int:
+        """Return the number of the extension in an open file.
+
+        Raises
+        ------
+        UnusableInputError
+            If there is none, or several and the definition names none of them.
+        """
+        names = [f"{i} {hdu.name}".rstrip() for i, hdu in enumerate(hdus)]
+        if self.hdu is not None:
+            found = [i for i, hdu in enumerate(hdus) if self.hdu in (i, hdu.name)]
+            if not found:
+                raise UnusableInputError(
+                    str(path),
+                    f"it has no extension {self.hdu!r}, which the camera's definition names in "
+                    f"{self.key}; there are {', '.join(names)}.",
+                )
+            return found[0]
+        images = [i for i, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2]
+        if not images:
+            raise UnusableInputError(str(path), "none of its extensions is an image of two axes.")
+        if len(images) > 1:
+            there = ", ".join(names[i] for i in images)
+            raise UnusableInputError(
+                str(path),
+                f"one extension must be an image, there are {len(images)} ({there}); name one in "
+                f"the camera's definition, with hdu in {self.key}. Mosaics are given detector by "
+                "detector: a file for each.",
+            )
+        return images[0]
+
+
+def read_value(reader: DefinitionReader, key: str) -> Value:
+    """Read a value that must be there: given, or with ``keyword`` or ``file_name``.
+
+    Raises
+    ------
+    SkyMapError
+        If it is neither.
+    """
+    raw, where = reader.anything(key), reader.place(key)
+    if isinstance(raw, int | float | str) and not isinstance(raw, bool):
+        return Value(key=where, given=raw)
+    inner = DefinitionReader(raw, path=f"{where}.")
+    if inner.has("keyword"):
+        keyword = inner.text("keyword")
+        pattern = _pattern(inner, "pattern") if inner.has("pattern") else None
+        value = Value(key=where, keyword=keyword, pattern=pattern)
+    elif inner.has("file_name"):
+        value = Value(key=where, pattern=_pattern(inner, "file_name"))
+    else:
+        raise SkyMapError(
+            f"{where} must be a value, or have the key 'keyword' (of the header) or 'file_name' "
+            f"(a regular expression), got {raw!r}."
+        )
+    inner.finish()
+    return value
+
+
+def read_plane(inner: DefinitionReader, where: str, *, hdu_only: bool = False) -> Plane:
+    """Read where a plane is, and leave other keys to the caller.
+
+    Parameters
+    ----------
+    inner
+        What the definition says.
+    where
+        Its key, for messages.
+    hdu_only
+        Whether it is in the image's own file in any case.
+
+    Raises
+    ------
+    SkyMapError
+        If a key has a wrong value, or nothing says where the plane is.
+    """
+    hdu: int | str | None = None
+    if inner.has("hdu"):
+        raw = inner.anything("hdu")
+        if isinstance(raw, bool) or not isinstance(raw, int | str) or raw == "":
+            raise SkyMapError(f"{where}.hdu must be a number or a name, got {raw!r}.")
+        hdu = raw
+        if isinstance(hdu, int) and hdu < 0:
+            raise SkyMapError(f"{where}.hdu must not be negative, got {hdu}.")
+    companion = None
+    if not hdu_only:
+        if inner.has("file"):
+            companion = read_companion(inner.inner("file"))
+        elif hdu is None:
+            raise SkyMapError(f"{where} must say where it is: with hdu, or with file.")
+    return Plane(key=where, hdu=hdu, companion=companion)
+
+
+def read_companion(inner: DefinitionReader) -> Companion:
+    """Read how the name of a companion follows from that of its image.
+
+    Raises
+    ------
+    SkyMapError
+        If it does not differ from it, or nothing says how.
+    """
+    if inner.has("suffix"):
+        found = Companion(old="", new=inner.text("suffix"))
+        if not found.new or found.new.lower() in (".fits", ".fit", ".fts"):
+            raise SkyMapError(
+                f"{inner.place('suffix')} must differ from the image's own, got {found.new!r}."
+            )
+    elif inner.has("replace"):
+        raw = inner.anything("replace")
+        if not (
+            isinstance(raw, list)
+            and len(raw) == 2
+            and all(isinstance(part, str) and part for part in raw)
+            and raw[0] != raw[1]
+        ):
+            raise SkyMapError(
+                f"{inner.place('replace')} must be two different parts of names, the image's and "
+                f"the companion's, got {raw!r}."
+            )
+        found = Companion(old=raw[0], new=raw[1])
+    else:
+        raise SkyMapError(f"{inner.place('suffix')} or {inner.place('replace')} must be there.")
+    inner.finish()
+    return found
+
+
+def _pattern(reader: DefinitionReader, key: str) -> re.Pattern[str]:
+    text = reader.text(key)
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise SkyMapError(
+            f"{reader.place(key)} must be a regular expression, got {text!r} ({error})."
+        ) from error
+    if not pattern.groupindex:
+        raise SkyMapError(
+            f"{reader.place(key)} must have a named group, such as (?P<number>[0-9]+), "
+            f"got {text!r}."
+        )
+    return pattern
