@@ -23,10 +23,12 @@ from lsst.sphgeom import ConvexPolygon, UnitVector3d
 from .coaddition.settings import CoaddSettings
 from .errors import UnusableInputError
 from .exchange.lsst_cell_coadds import write_lsst_cell_coadds
+from .exchange.lsst_cell_coadds.writing import check_lsst_cell_coadds_unit
 from .files.sealing import seal_file
 from .files.writing import whole_file
 from .image_files import ImageFile
 from .products.cell_coadd import MultipleCellCoadd
+from .products.flux_units import common_flux_unit
 from .recipes import coadd_files
 from .skymap import Patch, SkyMap, overlapping_patches
 from .skymap.fields import cell_sizes_for, field_sky_map
@@ -196,7 +198,8 @@ def jobs_of(
     FileExistsError
         If a file is there and is not to be replaced.
     ValueError
-        If there are several coadds for one file.
+        If there are several coadds for one file; if images of one coadd are not in one unit, or the
+        form cannot say it.
     """
     touched: dict[tuple[str, int, int], list[Path]] = {}
     for image in images:
@@ -214,12 +217,15 @@ def jobs_of(
     jobs = []
     for (band, tract, patch), _ in sorted(touched.items()):
         # An image that touches the border of a cell belongs to it, too.
-        paths = [
-            image.path
+        chosen = [
+            image
             for image in images
             if image.header.observation.band == band
             and (tract, patch) in _pairs(overlapping_patches(sky_map, _footprint(image)))
         ]
+        unit = common_flux_unit((str(image.path), image.header.flux_unit) for image in chosen)
+        if form is CoaddFormat.RUBIN and unit is not None:
+            check_lsst_cell_coadds_unit(unit)
         name = f"{band}_{tract}_{patch}.fits" if several else f"{band}_{patch}.fits"
         jobs.append(
             Job(
@@ -227,7 +233,7 @@ def jobs_of(
                 sky_map=sky_map,
                 tract=tract,
                 patch_id=patch,
-                paths=paths,
+                paths=[image.path for image in chosen],
                 target=output if output.suffix == ".fits" else output / name,
                 form=form,
                 overwrite=overwrite,

@@ -18,9 +18,10 @@ from .conventions import AB_ZERO_POINT_NJY
 from .errors import UnusableInputError
 from .files.checksums import verify_file
 from .products.calibrated_image import CalibratedImage
+from .products.flux_units import unit_label
 from .surveys import Reader, is_companion, reader_for
 from .surveys._base import SurveyImage, pixel_scale_arcsec
-from .surveys.plausibility import noise_ratio
+from .surveys.plausibility import block_factor, noise_ratio
 
 type _Lines = Iterator[tuple[str, str]]
 
@@ -104,7 +105,7 @@ def _survey_lines(path: Path, reader: Reader) -> _Lines:
 def _calibration_lines(image: SurveyImage, scale: float) -> _Lines:
     calibrated = image.calibrated_image
     if not image.header.is_flux_known:
-        yield "zero point", "none: pixels stay in counts"
+        yield "zero point", f"none: pixels stay in {unit_label(calibrated.flux_unit)}"
         yield from _noise_lines(calibrated, scale)
         return
     zero_point = AB_ZERO_POINT_NJY - 2.5 * math.log10(calibrated.nanojansky_per_count)
@@ -118,6 +119,7 @@ def _calibration_lines(image: SurveyImage, scale: float) -> _Lines:
 def _noise_lines(calibrated: CalibratedImage, scale: float) -> _Lines:
     yield "PSF", f"{type(calibrated.psf).__name__}, {_psf_size(calibrated, scale)}"
     yield "sky", _sky_scatter(calibrated)
+    yield "noise of neighbours", _noise_of_neighbours(calibrated)
 
 
 def _psf_size(image: CalibratedImage, scale: float) -> str:
@@ -144,6 +146,19 @@ def _sky_scatter(image: CalibratedImage) -> str:
         f"noise {stated:.4g} counts by its variance; from pixel to pixel the variance is "
         f"{ratio.least:.2f} times that"
     )
+
+
+def _noise_of_neighbours(image: CalibratedImage) -> str:
+    """Say how alike the noise of neighbouring pixels is, and whether that is known."""
+    factor = block_factor(image.masked_image[...])
+    if factor is None:
+        measured = "too few pixels to tell"
+    else:
+        measured = f"means of 4 x 4 pixels have {factor:.2f} times the variance of independent ones"
+    if image.noise_correlation is None:
+        return f"{measured}; taken as independent"
+    side = image.noise_correlation.shape[0]
+    return f"{measured}; taken as correlated, by {side} x {side} offsets"
 
 
 def _product_lines(product: Any) -> _Lines:

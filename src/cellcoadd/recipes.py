@@ -21,6 +21,7 @@ from .image_files import ImageFile, read_headers
 from .products.calibrated_image import CalibratedImage
 from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
+from .products.flux_units import common_flux_unit
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
 from .surveys import PlainFitsReader, camera_reader
@@ -65,8 +66,8 @@ def coadd_images(
     Raises
     ------
     ValueError
-        If the images are of more than one band, more noise realizations are to be added up than
-        are made, or a cell is not in the patch's grid.
+        If the images are of more than one band or in more than one unit, more noise realizations
+        are to be added up than are made, or a cell is not in the patch's grid.
 
     Notes
     -----
@@ -77,6 +78,7 @@ def coadd_images(
     for image in images:
         visits[image.observation.instrument, image.observation.visit].append(image)
     _check_bands(image.observation for group in visits.values() for image in group)
+    common_flux_unit((str(i.observation), i.flux_unit) for group in visits.values() for i in group)
 
     def warps() -> Iterable[VisitOnPatch]:
         memory = Workspace()
@@ -152,6 +154,7 @@ def coadd_files(
         camera = camera_reader(camera)
     files = _by_visit(paths, camera, refused)
     _check_bands(file.header.observation for group in files.values() for file in group)
+    common_flux_unit((str(f.path), f.header.flux_unit) for group in files.values() for f in group)
     strips = strips_of(
         patch,
         settings=coadd_settings,

@@ -15,7 +15,8 @@ from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.detector_rows import DetectorRows, block_counts
 from cellcoadd.warping.direct import DirectWarp, make_direct_warp
-from cellcoadd.warping.noise import draw_noise, go_to_block, noise_seed
+from cellcoadd.warping.noise import draw_noise, noise_seed
+from cellcoadd.warping.noise_blocks import go_to_block
 from cellcoadd.warping.prepare import prepare_image
 from cellcoadd.warping.settings import WarpSettings
 

@@ -195,21 +195,17 @@ def _settings(noise: int, psf_size: int | None) -> dict[str, object]:
 
 
 def _tell_plan(found: Sequence[ImageFile], jobs: Sequence[Job], target: SkyMap) -> None:
+    from ..products.flux_units import unit_label
+
     settings = target.settings
     bands = sorted({image.header.observation.band for image in found})
-    unit = "nJy" if all(image.header.is_flux_known for image in found) else "counts"
+    units = sorted({unit_label(image.header.flux_unit) for image in found})
     click.echo(
         f"{_count(len(found), 'image')}, band {', '.join(bands)}: {_count(len(jobs), 'coadd')} in "
-        f"{unit}, with pixels of "
+        f"{' and '.join(units)}, with pixels of "
         f'{settings.pixel_scale_arcsec:.4g}" and cells of {settings.cell_inner_size} px with a '
         f"border of {settings.cell_border} px."
     )
-    if unit == "counts":
-        click.echo(
-            "Warning: the camera's definition has no zero point, so that pixels stay in counts, "
-            "whatever the files of coadds say: give zero_point there.",
-            err=True,
-        )
 
 
 def _make(jobs: Sequence[Job], processes: int) -> list[FieldCoadd]:

@@ -9,6 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import YX, Image, Mask, MaskedImage, MaskSchema
@@ -29,6 +30,7 @@ from ..masks.planes import (
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.inputs import CoaddInput, RefusalReason, contribution_dtype, sorted_rows
 from ..products.cell_coadd.stack import CellStack
+from ..products.flux_units import common_flux_unit
 from ..products.identifiers import PatchIdentifiers
 from ..products.warp import Warp
 from ..skymap import Patch
@@ -88,9 +90,9 @@ def assemble_cell_coadd(
     Raises
     ------
     ValueError
-        If the warps are not sorted, not of one band, not on this patch, or do not carry the same
-        masked fractions and the number of noise realizations that is asked for; if a cell is not in
-        the patch's grid.
+        If the warps are not sorted, not of one band and unit, not on this patch, or do not carry
+        the same masked fractions and the number of noise realizations that is asked for; if a cell
+        is not in the patch's grid.
     """
     assembly = CellAssembly(patch, settings, cells=cells)
     for visit in visits:
@@ -130,11 +132,17 @@ class CellAssembly:
         self._filled: set[object] = set()
         self._band: str | None = None
         self._last: tuple[str, int] | None = None
+        self._unit: tuple[str, u.UnitBase] | None = None
 
     @property
     def band(self) -> str | None:
         """The band of the warps, None before there is one."""
         return self._band
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """The unit of the warps; nJy before there is one."""
+        return u.nJy if self._unit is None else self._unit[1]
 
     @property
     def fraction_names(self) -> tuple[str, ...] | None:
@@ -222,6 +230,7 @@ class CellAssembly:
             stack=stack,
             inputs=self._inputs,
             contributions=self.contributions(),
+            unit=self.unit,
         )
 
     def finish_stack(self, room: CellRoom | None = None) -> CellStack | None:
@@ -273,7 +282,9 @@ class CellAssembly:
             raise ValueError(
                 f"One coadd is of one band: visit {warp.visit} is {warp.band}, not {self._band}."
             )
-        self._last, self._band = visit, warp.band
+        stated = f"visit {warp.visit} of {warp.instrument}", warp.unit
+        common_flux_unit([stated] if self._unit is None else [self._unit, stated])
+        self._last, self._band, self._unit = visit, warp.band, stated
 
     def _weights(self, warp: Warp) -> list[float]:
         if self._settings.do_calculate_weight_from_warp:
@@ -312,8 +323,9 @@ def make_coadd(
     stack: CellStack,
     inputs: Sequence[CoaddInput],
     contributions: npt.NDArray[np.void],
+    unit: u.UnitBase,
 ) -> MultipleCellCoadd:
-    """Return the coadd of a patch that has these cells, inputs and record."""
+    """Return the coadd of a patch that has these cells, inputs and record, in a unit."""
     warn_of_psf_sums(stack)
     return MultipleCellCoadd(
         identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
@@ -324,6 +336,7 @@ def make_coadd(
         stack=stack,
         inputs=inputs,
         contributions=contributions,
+        unit=unit,
     )
 
 

@@ -1,4 +1,4 @@
-"""The covariance of an input's noise in a cell: the warp's for unit variance, scaled to nJy^2."""
+"""The covariance of an input's noise in a cell: the warp's for unit variance, scaled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def input_noise_covariance(
     Parameters
     ----------
     unit_covariance : float32 (n, n)
-        What the resampling makes of white noise of variance 1; offset 0 in the middle.
+        What the resampling makes of the input's noise, of variance 1; offset 0 in the middle.
     sky_variance
         Mean of the variance plane of the cell where there are no sources (`sky_variances_of`) in
         nJy^2; NaN if there is none.

@@ -13,6 +13,7 @@ from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.inputs import renumbered, rows_of_cells, sorted_rows, union_of_inputs
 from ..products.cell_coadd.stack import CellStack
+from ..products.flux_units import unit_label
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
 from .join_stacks import join_pair
@@ -47,9 +48,9 @@ def rebuild_cells(
     Raises
     ------
     ValueError
-        If the warps are not of the coadd's patch and band, if the settings give cells of another
-        make (size of PSF images, noise realizations, masked fractions), if a detector is not the
-        one that the coadd knows by its name, if no cell is left, or for the reasons of
+        If the warps are not of the coadd's patch, band and unit, if the settings give cells of
+        another make (size of PSF images, noise realizations, masked fractions), if a detector is
+        not the one that the coadd knows by its name, if no cell is left, or for the reasons of
         `assemble_cell_coadd`.
     """
     here = coadd.grid, coadd.identifiers.tract, coadd.identifiers.patch
@@ -60,6 +61,11 @@ def rebuild_cells(
         assembly.add(visit)
     if assembly.band not in (None, coadd.band):
         raise ValueError(f"The coadd is of the band {coadd.band}, the warps are {assembly.band}.")
+    if assembly.band is not None and assembly.unit != coadd.unit:
+        raise ValueError(
+            f"The coadd is in {unit_label(coadd.unit)}, the warps are in "
+            f"{unit_label(assembly.unit)}."
+        )
     anew = set(cells)
     kept = [row for row, index in enumerate(coadd.stack.indices) if index not in anew]
     for entry in coadd.inputs:

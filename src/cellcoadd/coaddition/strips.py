@@ -28,6 +28,7 @@ from ..products.cell_coadd.inputs import (
     union_of_inputs,
 )
 from ..products.cell_coadd.stack import CellStack
+from ..products.flux_units import common_flux_unit
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch, assemble_cell_coadd, make_coadd
 from .cell_room import CellRoom
@@ -211,6 +212,8 @@ def assemble_in_strips(
         table = np.concatenate(touching) if touching else np.empty(0, contribution_dtype())
         _LOG.warning(explain_empty_patch(patch, table, settings))
         return None
+    used = [assembly for assembly in assemblies if assembly.band is not None]
+    common_flux_unit((f"strip {number}", one.unit) for number, one in enumerate(used))
     inputs, numbers = union_of_inputs([assembly.inputs for assembly in assemblies])
     rows = [
         renumbered(assembly.contributions(), new)
@@ -223,6 +226,7 @@ def assemble_in_strips(
         stack=join_stacks(stacks, pixels=room.taken),
         inputs=inputs,
         contributions=sorted_rows(np.concatenate(rows)),
+        unit=used[0].unit,
     )
 
 

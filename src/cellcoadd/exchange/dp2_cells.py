@@ -12,7 +12,6 @@ __all__ = ["inner_cells", "read_inner_cells"]
 import os
 from collections.abc import Collection, Mapping, Sequence
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astropy.table import Table
@@ -34,6 +33,7 @@ from ..products.cell_coadd.inputs import (
     sorted_rows,
 )
 from ..products.cell_coadd.stack import CellStack
+from ..products.flux_units import FLUX_UNITS
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.noise_covariance import unknown_noise_covariance
 from ..psfs.cell_psf import CellPsf
@@ -111,7 +111,8 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
     Parameters
     ----------
     coadd
-        In nJy, with its patch, band and provenance.
+        In nJy, or in counts as `MultipleCellCoadd.stitch` may make one, with its patch, band and
+        provenance.
     source
         What the user knows it as; None: sky map, tract and patch.
 
@@ -127,7 +128,8 @@ def inner_cells(coadd: CellCoadd, *, source: str | None = None) -> MultipleCellC
     Raises
     ------
     UnusableInputError
-        If the coadd lacks patch, band or provenance, is not in nJy, or has no filled cell.
+        If the coadd lacks patch, band or provenance, is in none of these units, or has no
+        filled cell.
     """
     source = source or f"{coadd.skymap} tract {coadd.tract}"
     try:
@@ -184,6 +186,7 @@ def _cells_of(
         ),
         inputs=inputs,
         contributions=_contributions(provenance.contributions, numbers, filled),
+        unit=coadd.unit,
     )
 
 
@@ -199,8 +202,10 @@ def _check(coadd: CellCoadd, source: str) -> str:
         raise UnusableInputError(source, "it has no patch.") from error
     if coadd.band is None:
         raise UnusableInputError(source, "it does not say its band.")
-    if coadd.unit != u.nJy:
-        raise UnusableInputError(source, f"its pixels must be in nJy, not {coadd.unit}.")
+    if coadd.unit is None or coadd.unit not in FLUX_UNITS:
+        raise UnusableInputError(
+            source, f"its pixels must be in nJy, or in counts as ours may be, not {coadd.unit}."
+        )
     return coadd.band
 
 

@@ -1,13 +1,16 @@
-"""Covariance of white noise after resampling, in closed form.
+"""Covariance of noise after resampling, in closed form.
 
 Two resampled pixels share source pixels, so their noise is alike. In come the place of a square of
 target pixels in the source and the map's derivatives there; out comes the covariance of two of its
-pixels by their offset, as the resampler (`resample`) makes it of noise of variance 1.
+pixels by their offset, as the resampler (`resample`) makes it of noise of variance 1, which may be
+correlated itself. `correlated_variance` has what that does to the variance of a single pixel.
 """
 
 from __future__ import annotations
 
 __all__ = ["REACH", "resampled_noise_covariance"]
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +24,18 @@ _STEPS = 128  # table entries a pixel; between them the table is linear, and exa
 _HARMONICS = 2  # the third one is below 1e-4
 
 type _Floats = npt.NDArray[np.float64]
+type _Products = Callable[[_Floats, int, int], _Floats]
 
 
 def resampled_noise_covariance(
-    x: _Floats, y: _Floats, jacobians: _Floats, *, height: int, width: int, radius: int
+    x: _Floats,
+    y: _Floats,
+    jacobians: _Floats,
+    *,
+    height: int,
+    width: int,
+    radius: int,
+    correlation: _Floats | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return the mean covariance of two pixels of a rectangle by their offset.
 
@@ -39,6 +50,9 @@ def resampled_noise_covariance(
     radius
         Largest offset in target pixels. Offsets that the rectangle does not have are given too, as
         if their pairs had its middle.
+    correlation : float64 (k, k), optional
+        Correlation of the noise of two source pixels by their offset in y and x; k is odd, 1 in the
+        middle, the same under point reflection. None: white noise, 1 at offset 0 alone.
 
     Returns
     -------
@@ -53,6 +67,10 @@ def resampled_noise_covariance(
     a rectangle, whose middles lie on a grid around its own, the mean of the exponential is a
     product of two Dirichlet kernels. The map is taken as linear within the rectangle: distortion
     of a tenth of a pixel over a cell changes nothing that matters here.
+
+    The noise of source pixels k and k + e has the correlation r(e): the covariance of positions u
+    and u + d is the sum over e of r(e) S(u, d - e), a product of two axes, in which
+    exp(2 pi i m (u + (d - e)/2)) is that of d with the sign (-1)^(m e).
     """
     offsets = np.arange(-radius, radius + 1)
     offset_y, offset_x = (part.ravel() for part in np.meshgrid(offsets, offsets, indexing="ij"))
@@ -61,7 +79,11 @@ def resampled_noise_covariance(
     offset_x, offset_y = offset_x[half], offset_y[half]
     along_x = jacobians[:, 0, 0, np.newaxis] * offset_x + jacobians[:, 0, 1, np.newaxis] * offset_y
     along_y = jacobians[:, 1, 0, np.newaxis] * offset_x + jacobians[:, 1, 1, np.newaxis] * offset_y
-    harmonics_x, harmonics_y = _harmonics_at(along_x), _harmonics_at(along_y)
+    products = (
+        _white_products(along_x, along_y)
+        if correlation is None
+        else _correlated_products(along_x, along_y, correlation)
+    )
     pairs_x = np.maximum(width - np.abs(offset_x), 1)
     pairs_y = np.maximum(height - np.abs(offset_y), 1)
     total = np.zeros_like(along_x)
@@ -74,11 +96,39 @@ def resampled_noise_covariance(
             step_y = m * jacobians[:, 0, 1] + n * jacobians[:, 1, 1]
             mean = _dirichlet(step_x, pairs_x) * _dirichlet(step_y, pairs_y)
             twice = 1.0 if m == n == 0 else 2.0
-            total += twice * phase[:, np.newaxis] * mean * harmonics_x[abs(m)] * harmonics_y[n]
+            total += products(twice * phase[:, np.newaxis] * mean, abs(m), n)
     total *= np.linalg.det(jacobians)[:, np.newaxis] ** 2
     size = 2 * radius + 1
     result = np.concatenate([total[:, :0:-1], total], axis=1)
     return result.reshape(-1, size, size).astype(np.float32)
+
+
+def _white_products(along_x: _Floats, along_y: _Floats) -> _Products:
+    """R_m(d) in x times R_n(d) in y times a factor."""
+    harmonics_x, harmonics_y = _harmonics_at(along_x), _harmonics_at(along_y)
+    return lambda factor, m, n: factor * harmonics_x[m] * harmonics_y[n]
+
+
+def _correlated_products(along_x: _Floats, along_y: _Floats, correlation: _Floats) -> _Products:
+    """The sum of r(e) (-1)^(m e_x + n e_y) R_m(d_x - e_x) R_n(d_y - e_y), times a factor."""
+    half = correlation.shape[0] // 2
+    steps = range(-half, half + 1)
+    harmonics_x = [_harmonics_at(along_x - step) for step in steps]
+    harmonics_y = [_harmonics_at(along_y - step) for step in steps]
+
+    # Sums in a fixed order, not a product of matrices, whose bits depend on their sizes.
+    def products(factor: _Floats, m: int, n: int) -> _Floats:
+        total = np.zeros_like(along_x)
+        for row, step_y in enumerate(steps):
+            in_row = np.zeros_like(along_x)
+            for column, step_x in enumerate(steps):
+                value = correlation[row, column]
+                if value != 0.0:
+                    in_row += ((-1.0) ** (m * step_x) * value) * harmonics_x[column][m]
+            total += ((-1.0) ** (n * step_y) * in_row) * harmonics_y[row][n]
+        return factor * total
+
+    return products
 
 
 def _harmonics_at(distance: _Floats) -> list[_Floats]:

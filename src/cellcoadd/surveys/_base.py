@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import Any, Protocol
 
+import astropy.units as u
 from lsst.images import Box, SkyProjection
 
 from ..products.calibrated_image import CalibratedImage
@@ -40,8 +41,8 @@ class SurveyHeader:
         The pixels that the file holds.
     sky_projection
         Pixels to sky and back.
-    is_flux_known
-        Whether the pixels can be brought to nJy; if not, they stay as they are.
+    flux_unit
+        As in `CalibratedImage`: nJy, or counts where the pixels cannot be brought to nJy.
     """
 
     source: Path
@@ -50,12 +51,17 @@ class SurveyHeader:
     detector_bbox: Box
     bbox: Box
     sky_projection: SkyProjection[Any]
-    is_flux_known: bool = True
+    flux_unit: u.UnitBase = u.nJy
 
     @property
     def observation(self) -> ObservationIdentifiers:
         """Which detector of which visit."""
         return self.details.identifiers
+
+    @property
+    def is_flux_known(self) -> bool:
+        """Whether the pixels can be brought to nJy; if not, they stay as they are."""
+        return bool(self.flux_unit == u.nJy)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

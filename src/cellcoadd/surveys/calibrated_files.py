@@ -107,4 +107,5 @@ def _header(path: Path, image: CalibratedImage, bbox: Box) -> SurveyHeader:
         detector_bbox=bbox,
         bbox=bbox,
         sky_projection=image.sky_projection,
+        flux_unit=image.flux_unit,
     )

@@ -20,7 +20,7 @@ from ..errors import UnusableInputError
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ._base import pixel_scale_arcsec
-from .plausibility import NoiseRatio, noise_ratio
+from .plausibility import NoiseRatio, block_factor, noise_ratio
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 17  # positions a side at which the WCS is tried: what folds does so near a corner
@@ -29,6 +29,8 @@ _WITHOUT_VALUE = ("BAD", "NO_DATA")
 _ROWS = 16
 _UNUSUAL_RATIOS = 0.5, 2.0  # of measured to stated variance
 _REFUSED_RATIOS = 0.1, 10.0
+_LARGEST_BLOCK_FACTOR = 1.5
+"""Of white noise it is 1 within a fifth; faint sources gave up to 1.15 in real images."""
 _CENTRED_PX = 1.0
 
 _log = logging.getLogger(__name__)
@@ -81,16 +83,41 @@ def check_plausible(
     ------
     UnusableInputError
         If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same.
+
+    Notes
+    -----
+    A ratio outside of 0.5 to 2 is told in the log, and so is noise that is correlated between
+    pixels where the image does not say how.
     """
     ratio = noise_ratio(image.masked_image[middle_rows(image.bbox)] if sample is None else sample)
     if _is_odd(ratio):  # perhaps only the sample is
         ratio = noise_ratio(image.masked_image[...])
         if ratio is not None and _is_odd(ratio):
             raise UnusableInputError(source, _oddity(ratio))
+    _check_correlation(image, source, sample)
     if ratio is not None and not (
         ratio.most >= _UNUSUAL_RATIOS[0] and ratio.least <= _UNUSUAL_RATIOS[1]
     ):
         _log.warning("%s: %s", source, _oddity(ratio))
+
+
+def _check_correlation(image: CalibratedImage, source: str, sample: MaskedImage | None) -> None:
+    """Log it if neighbouring pixels have noise in common that nobody has stated."""
+    if image.noise_correlation is not None:
+        return
+    few = image.masked_image[middle_rows(image.bbox)] if sample is None else sample
+    factor = block_factor(few)
+    if factor is None or factor > _LARGEST_BLOCK_FACTOR:
+        factor = block_factor(image.masked_image[...])
+    if factor is not None and factor > _LARGEST_BLOCK_FACTOR:
+        _log.warning(
+            "%s: means of 4 x 4 pixels of its sky have %.2g times the variance that independent "
+            "pixels would give them. Unless a nebula fills it, its noise is correlated, and errors "
+            "of fluxes come out too small: `noise_correlation: measure` in the camera's definition "
+            "takes that into account, or CalibratedImage.noise_correlation.",
+            source,
+            factor,
+        )
 
 
 def check_projection(projection: SkyProjection[Any], bbox: Box, source: str) -> None:

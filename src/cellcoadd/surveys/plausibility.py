@@ -1,13 +1,14 @@
-"""Whether pixels are what their variance says, and whether they can be pixels of a detector at all.
+"""Whether pixels are what their variance says, each its own, and can be a detector's at all.
 
-Pixels come in; the ratio of the measured to the stated variance goes out, or a mask in which pixels
-that no detector can hold are BAD. `checks` refuses images by it. Why and where the limits are:
-docs/decisions/0021.
+Pixels come in; the ratio of the measured to the stated variance goes out, by how much more blocks
+of pixels scatter than independent ones would, or a mask in which pixels that no detector can hold
+are BAD. `checks` refuses images by it, or warns. Why and where the limits are: docs/decisions/0021
+and 0024.
 """
 
 from __future__ import annotations
 
-__all__ = ["FULL_WELL_SIGMAS", "NoiseRatio", "flag_impossible", "noise_ratio"]
+__all__ = ["FULL_WELL_SIGMAS", "NoiseRatio", "block_factor", "flag_impossible", "noise_ratio"]
 
 import dataclasses
 import math
@@ -30,6 +31,13 @@ _ENOUGH = 256  # pixels to measure a variance by: to 20 %, in a range of a facto
 _MOST = 1_000_000  # pixels that are looked at
 _QUARTER = 0.31863936396  # of normal deviates are smaller in absolute value
 _MIDDLE = (1.0, 99.0)  # percentiles, without outliers
+_BLOCK = 4  # px a side, of blocks whose means are looked at
+_CELL = (16, 64)  # px, in which they are: a quarter of all such cells must be empty sky
+_FEWEST_CELLS = 16
+_QUIET = 25.0  # per cent of the cells
+_QUARTILE = 0.837
+"""Lower quartile of the variance of 64 normal deviates less a plane, 61/64 (1 - 0.674 sqrt(2/61)).
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +85,54 @@ def noise_ratio(planes: MaskedImage) -> NoiseRatio | None:
     kept = kept[(kept >= low) & (kept <= high)]
     by_spread = float(kept.var()) / float(np.median(variances[good]))
     return NoiseRatio(least=by_differences, most=max(by_differences, by_spread))
+
+
+def block_factor(planes: MaskedImage) -> float | None:
+    """Measure how alike the noise of neighbouring pixels is; None if there are too few pixels.
+
+    Returns
+    -------
+    factor
+        Variance of the means of 4 x 4 pixels, times 16, over the variance of pixels: 1 if the noise
+        of each is its own. Of each cell of 16 x 64 pixels a plane is subtracted; the factor is that
+        of the quietest quarter of the cells, which stars, galaxies and nebulae leave alone.
+    """
+    image, bits = planes.image.array, plane_array(planes.mask)
+    not_sky = bits_of(planes.mask.schema, _NOT_SKY, ignore_missing=True)
+    height, width = (size // side * side for size, side in zip(image.shape, _CELL, strict=True))
+    rows = _CELL[0] * max(1, height * width // (_MOST * _CELL[0]) + 1)
+    starts = range(0, height, rows)
+    if len(starts) * (width // _CELL[1]) < _FEWEST_CELLS:
+        return None
+    pixels = np.stack([image[y : y + _CELL[0], :width] for y in starts]).astype(np.float64)
+    flagged = np.stack([bits[y : y + _CELL[0], :width] for y in starts]) & not_sky != 0
+    cells = _in_cells(pixels)
+    whole = ~_in_cells(flagged | ~np.isfinite(pixels)).any(axis=(1, 2))
+    if np.count_nonzero(whole) < _FEWEST_CELLS:
+        return None
+    cells = _without_plane(cells[whole])
+    blocks = cells.reshape(len(cells), _CELL[0] // _BLOCK, _BLOCK, -1, _BLOCK).mean(axis=(2, 4))
+    of_pixels, of_blocks = (part.var(axis=(1, 2)) for part in (cells, blocks))
+    if not of_pixels.all():
+        return None
+    ratios = _BLOCK**2 * of_blocks / of_pixels
+    return float(np.percentile(ratios, _QUIET)) / _QUARTILE
+
+
+def _in_cells[T: np.generic](pixels: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Cut strips (strips, rows, columns) into cells (cells, rows, columns)."""
+    parts = pixels.reshape(len(pixels), _CELL[0], -1, _CELL[1]).swapaxes(1, 2)
+    return parts.reshape(-1, *_CELL)
+
+
+def _without_plane(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Subtract from each cell the plane through its pixels, by least squares."""
+    result = cells - cells.mean(axis=(1, 2), keepdims=True)
+    for axis, side in enumerate(_CELL):
+        along = np.linspace(-1.0, 1.0, side)
+        slope = np.expand_dims(along, (0, 2 - axis))
+        result -= slope * ((result * slope).mean(axis=(1, 2), keepdims=True) / (along**2).mean())
+    return result
 
 
 def flag_impossible(

@@ -16,6 +16,7 @@ from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from ..errors import UnusableInputError
 from ..masks.planes import ALL_PLANES
 from ..products.calibrated_image import CalibratedImage
+from ..products.flux_units import common_flux_unit
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..products.warp import Warp, WarpInput
 from ..skymap import Patch
@@ -42,9 +43,9 @@ class DirectWarp:
     warp
         Image, mask, variance, inputs, PSF.
     noise_images
-        Noise realizations, warped the same way, in nJy.
+        Noise realizations, warped the same way, in the warp's unit.
     noise_variance
-        Their variance in nJy^2; None if there are none, or it was not asked for.
+        Their variance; None if there are none, or it was not asked for.
     masked_fraction
         Warped fraction of bad pixels, 0..1, NaN without data; None if it was not asked for.
     refused
@@ -105,7 +106,7 @@ def make_direct_warp(
     Raises
     ------
     ValueError
-        If the images are not of one visit, or two are of the same detector.
+        If the images are not of one visit and in one unit, or two are of the same detector.
 
     Notes
     -----
@@ -163,6 +164,7 @@ class VisitWarper:
         self._landed: list[LandedDetector] = []
         self._refused: list[Refusal] = []
         self._last: ObservationIdentifiers | None = None
+        self._unit: tuple[str, u.UnitBase] | None = None
         self._absent: set[str] = set(settings.masked_fraction_planes)
 
     @property
@@ -176,10 +178,11 @@ class VisitWarper:
         Raises
         ------
         ValueError
-            If it is not of the visit of the others, or does not come after them.
+            If it is not of the visit of the others or in their unit, or does not come after them.
         """
         settings = self._settings
         self._check(image.observation)
+        self._check_unit(image)
         if settings.do_select_pre_warp:
             _, refused = select_images([image], settings.select)
             self._refused += refused
@@ -189,7 +192,12 @@ class VisitWarper:
             placement = self._place(image.observation, image.bbox, image.sky_projection)
             if placement is None:
                 return
-            projector = DetectorProjector(image.bbox, placement, settings=settings.resampling)
+            projector = DetectorProjector(
+                image.bbox,
+                placement,
+                settings=settings.resampling,
+                noise_correlation=image.noise_correlation,
+            )
             wanted = projector.wanted
             if wanted is None:
                 return
@@ -258,8 +266,14 @@ class VisitWarper:
         if self._planes is None:
             return None
         self._planes.crop()
+        assert self._unit is not None, "an image landed"
         return _warp_of(
-            self._planes, self._landed, self._patch, refused=self._refused, settings=self._settings
+            self._planes,
+            self._landed,
+            self._patch,
+            unit=self._unit[1],
+            refused=self._refused,
+            settings=self._settings,
         )
 
     def _check(self, observation: ObservationIdentifiers) -> None:
@@ -274,6 +288,11 @@ class VisitWarper:
         if last > observation:
             raise ValueError(f"Detectors must be sorted: {observation} comes after {last}.")
 
+    def _check_unit(self, image: CalibratedImage) -> None:
+        here = str(image.observation), image.flux_unit
+        common_flux_unit([here] if self._unit is None else [self._unit, here])
+        self._unit = here
+
     def _expected(self, first: Placement) -> Box:
         """What the planes will cover: all that is wanted, if the first detector is a large part."""
         if first.region.area * _FEW_DETECTORS >= self._box.area:
@@ -286,6 +305,7 @@ def _warp_of(
     landed: Sequence[LandedDetector],
     patch: Patch,
     *,
+    unit: u.UnitBase,
     refused: Sequence[Refusal],
     settings: WarpSettings,
 ) -> DirectWarp | None:
@@ -304,9 +324,9 @@ def _warp_of(
     }
     warp = Warp(
         MaskedImage(
-            Image(planes.values[0], bbox=bbox, unit=u.nJy),
+            Image(planes.values[0], bbox=bbox, unit=unit),
             mask=mask,
-            variance=Image(planes.variances[0], bbox=bbox, unit=u.nJy**2),
+            variance=Image(planes.variances[0], bbox=bbox, unit=unit**2),
             sky_projection=projection,
         ),
         identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
@@ -334,10 +354,10 @@ def _warp_of(
     return DirectWarp(
         warp=warp,
         noise_images=tuple(
-            Image(plane, bbox=bbox, unit=u.nJy, sky_projection=projection)
+            Image(plane, bbox=bbox, unit=unit, sky_projection=projection)
             for plane in planes.values[1:]
         ),
-        noise_variance=None if of_noise is None else Image(of_noise, bbox=bbox, unit=u.nJy**2),
+        noise_variance=None if of_noise is None else Image(of_noise, bbox=bbox, unit=unit**2),
         masked_fraction=fractions.get(ALL_PLANES),
         refused=tuple(refused),
     )

@@ -7,22 +7,16 @@ else is run. Each block of pixels begins at a place of its own in the sequence o
 
 from __future__ import annotations
 
-__all__ = ["draw_noise", "go_to_block", "noise_seed"]
+__all__ = ["draw_noise", "noise_seed"]
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..products.identifiers import ObservationIdentifiers
 from .detector_rows import NOISE_BLOCK, DetectorRows
-
-_PERIOD = 2**128  # numbers, of the generator
-_NUMBERS_APART = 210306068529402873165736369884012333109
-"""Numbers from the beginning of a block to that of the next one: the period over the golden ratio,
-the step of `numpy.random.PCG64.jumped`. A rounder one would leave the lower bits of the generator's
-state the same in all blocks, and these would resemble one another."""
+from .noise_blocks import CorrelatedBlocks, go_to_block
 
 
 def noise_seed(
@@ -36,22 +30,6 @@ def noise_seed(
     return np.random.PCG64(np.random.SeedSequence([identity, realization, *offset]))
 
 
-def go_to_block(bits: np.random.PCG64, first: Any, number: int) -> None:
-    """Put a generator where the numbers of a block begin.
-
-    Parameters
-    ----------
-    bits
-        The generator, wherever it is.
-    first
-        Its state where the numbers of the realization begin, which are those of block 0.
-    number
-        Number of the block.
-    """
-    bits.state = first
-    bits.advance(number * _NUMBERS_APART % _PERIOD)
-
-
 def draw_noise(
     variance: npt.NDArray[np.float32] | float,
     *,
@@ -60,6 +38,7 @@ def draw_noise(
     seed_offset: int,
     rows: DetectorRows,
     out: npt.NDArray[np.float32],
+    correlation: npt.NDArray[np.float64] | None = None,
 ) -> None:
     """Draw Gaussian noise of a given variance, with mean 0.
 
@@ -75,15 +54,26 @@ def draw_noise(
         margins.
     out : float32 (rows, columns)
         Written there, NaN elsewhere.
+    correlation : float64 (n, n), optional
+        Correlation of the noise of two pixels, as in `CalibratedImage.noise_correlation`. None:
+        white noise.
     """
     bits = noise_seed(observation, realization=realization, seed_offset=seed_offset)
     generator, first = np.random.Generator(bits), bits.state
+    correlated = (
+        None
+        if correlation is None
+        else CorrelatedBlocks(bits, shape=rows.shape, correlation=correlation)
+    )
     for number, corner, place, wanted in rows.noise_blocks():
         if not wanted:
             out[place] = np.nan
             continue
-        go_to_block(bits, first, number)
-        noise = generator.standard_normal(NOISE_BLOCK, dtype=np.float32)
+        if correlated is None:
+            go_to_block(bits, first, number)
+            noise = generator.standard_normal(NOISE_BLOCK, dtype=np.float32)
+        else:
+            noise = correlated.block(number)
         y, x = (
             slice(part.start - start, part.stop - start)
             for part, start in zip(place, corner, strict=True)

@@ -27,9 +27,12 @@ square of their size, and a coadd cuts them at its PSF's anyway.
 
 
 def warp_noise_covariance(
-    transform: TractToDetector, boxes: Sequence[Box]
+    transform: TractToDetector,
+    boxes: Sequence[Box],
+    *,
+    correlation: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Return what white noise of variance 1 becomes in some regions of a tract.
+    """Return what a detector's noise of variance 1 becomes in some regions of a tract.
 
     Parameters
     ----------
@@ -37,6 +40,9 @@ def warp_noise_covariance(
         Tract pixels to detector pixels.
     boxes
         Inner regions of cells, of one size, whose middles lie on the detector.
+    correlation : float64 (n, n), optional
+        Correlation of the noise of two detector pixels by their offset in y and x, as in
+        `CalibratedImage.noise_correlation`. None: white noise.
 
     Returns
     -------
@@ -50,7 +56,8 @@ def warp_noise_covariance(
     y = np.array([0.5 * (box.y.min + box.y.max) for box in boxes])
     at = transform.to_detector(x=x, y=y)
     jacobians = transform.jacobians(x=x, y=y)
-    reach = np.abs(np.linalg.inv(jacobians)).sum(axis=2).max() * REACH
+    in_source = REACH + (0 if correlation is None else correlation.shape[0] // 2)
+    reach = np.abs(np.linalg.inv(jacobians)).sum(axis=2).max() * in_source
     return resampled_noise_covariance(
         at.x,
         at.y,
@@ -58,4 +65,5 @@ def warp_noise_covariance(
         height=boxes[0].y.size,
         width=boxes[0].x.size,
         radius=min(math.floor(float(reach)), _LARGEST_RADIUS),
+        correlation=correlation,
     )

@@ -162,6 +162,7 @@ def prepare_image(
             seed_offset=settings.seed_offset,
             rows=rows,
             out=values[1 + realization],
+            correlation=image.noise_correlation,
         )
 
     if interpolate:

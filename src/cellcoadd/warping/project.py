@@ -21,6 +21,7 @@ from lsst.images import XY, Box, Interval, MaskSchema, Polygon, SkyProjection, T
 from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 
+from ..kernels.correlated_variance import multiply_variances, variance_ratios
 from ..kernels.lanczos import HALF_WIDTH
 from ..kernels.positions import mark_blocks, node_indices, source_range
 from ..kernels.resample import resample
@@ -51,7 +52,7 @@ class LandedDetector:
 
     Parameters
     ----------
-    observation, bbox, sky_projection, psf, aperture_corrections
+    observation, bbox, sky_projection, psf, aperture_corrections, noise_correlation
         As in `CalibratedImage`.
     mean_variance_njy2
         Mean variance, of which the weight is the inverse.
@@ -66,6 +67,7 @@ class LandedDetector:
     aperture_corrections: Mapping[str, Field]
     mean_variance_njy2: float
     placement: Placement
+    noise_correlation: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def from_image(
@@ -80,6 +82,7 @@ class LandedDetector:
             aperture_corrections=image.aperture_corrections,
             mean_variance_njy2=mean_variance_njy2,
             placement=placement,
+            noise_correlation=image.noise_correlation,
         )
 
 
@@ -155,15 +158,25 @@ class DetectorProjector:
         Where it lands.
     settings
         All choices.
+    noise_correlation : float64 (n, n), optional
+        As in `CalibratedImage`; variances are then those of resampled noise that has it.
     """
 
-    def __init__(self, whole: Box, placement: Placement, *, settings: ResamplingSettings) -> None:
+    def __init__(
+        self,
+        whole: Box,
+        placement: Placement,
+        *,
+        settings: ResamplingSettings,
+        noise_correlation: npt.NDArray[np.float64] | None = None,
+    ) -> None:
         self._whole = whole
         self._region = placement.region
         self._settings = settings
         self._spacing = max(settings.interp_length, 1)
         nodes = placement.transform.nodes(placement.region, spacing=self._spacing)
         self._nodes = XY(x=nodes.x - whole.x.start, y=nodes.y - whole.y.start)
+        self._ratios = None if noise_correlation is None else variance_ratios(noise_correlation)
 
     @property
     def wanted(self) -> WantedPixels | None:
@@ -252,6 +265,16 @@ class DetectorProjector:
             result.fractions,
             result.coverage,
         )
+        if self._ratios is not None:
+            multiply_variances(
+                self._nodes.x[first : first + rows],
+                self._nodes.y[first : first + rows],
+                strip.x.start,
+                strip.y.start,
+                self._spacing,
+                self._ratios,
+                result.variances,
+            )
         return result
 
 

@@ -77,7 +77,9 @@ def warp_cells(
     covariances = _joined(
         [
             warp_noise_covariance(
-                detector.placement.transform, [grid.inner_bbox_of(index) for index in cells]
+                detector.placement.transform,
+                [grid.inner_bbox_of(index) for index in cells],
+                correlation=detector.noise_correlation,
             )
             for detector, cells in zip(landed, central, strict=True)
         ]

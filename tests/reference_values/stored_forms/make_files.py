@@ -71,6 +71,14 @@ def with_psf(image: Any, psf: Any) -> Any:
     return type(image)(**{**fields, "psf": psf})
 
 
+def in_counts(image: Any) -> Any:
+    """The same image without a zero point, with noise that neighbours have in common."""
+    fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
+    correlation = np.outer([0.25, 1.0, 0.25], [0.5, 1.0, 0.5])
+    stated = {"nanojansky_per_count": 1.0, "flux_unit": "count", "noise_correlation": correlation}
+    return type(image)(**{**fields, **stated})
+
+
 def arrays_of(product: Any) -> dict[str, npt.NDArray[Any]]:
     """All arrays of a product by name; those that a version does not know are not there."""
     if hasattr(product, "stack"):
@@ -85,6 +93,8 @@ def arrays_of(product: Any) -> dict[str, npt.NDArray[Any]]:
         "variance": planes.variance.array,
         "mask": planes.mask.array,
     }
+    if getattr(product, "noise_correlation", None) is not None:
+        found["noise_correlation"] = np.array(product.noise_correlation)
     if hasattr(product, "owner"):
         names = ("owner", "cell_inputs", "stamps", "noise_covariances")
         found |= {name: getattr(product, name) for name in names if hasattr(product, name)}
@@ -114,6 +124,9 @@ def values_of(product: Any) -> dict[str, Any]:
         [e.observation.instrument, e.observation.visit, e.observation.detector] for e in entries
     ]
     values["bbox"] = str(product.bbox)
+    unit = getattr(product, "flux_unit", None) or getattr(product, "unit", None)
+    if unit is not None and unit != "nJy":
+        values["unit"] = str(unit)
     sky = product.sky_projection.pixel_to_sky(x=100.0, y=50.0)
     values["sky at (100, 50)"] = [sky.ra.deg, sky.dec.deg]
     if hasattr(product, "owner"):
@@ -130,14 +143,11 @@ def values_of(product: Any) -> dict[str, Any]:
     return values
 
 
-def main(folder: Path) -> None:
-    """Write a calibrated image, two warps and their coadd, and ``values.json``."""
-    patch = small_patch()
-    folder.mkdir(parents=True)
+def made_of(images: dict[int, list[Any]], patch: Any) -> tuple[list[Any], Any]:
+    """Warps of some visits, and their coadd."""
     settings = WarpSettings(
         number_of_noise_realizations=1, do_pre_warp_interpolation=True, border=8
     )
-    images = {visit: list(detectors(visit)) for visit in (1, 2)}
     made = [make_direct_warp(group, patch, settings=settings) for group in images.values()]
     warps = [one for one in made if one is not None]
     coadd = assemble_cell_coadd(
@@ -146,19 +156,33 @@ def main(folder: Path) -> None:
         settings=CoaddSettings(num_noise_realizations=1, psf_dimensions=9),
     )
     assert coadd is not None
+    return warps, coadd
+
+
+def main(folder: Path) -> None:
+    """Write a calibrated image, two warps and their coadd, and ``values.json``."""
+    patch = small_patch()
+    folder.mkdir(parents=True)
+    images = {visit: list(detectors(visit)) for visit in (1, 2)}
+    warps, coadd = made_of(images, patch)
     products: dict[str, Any] = {"calibrated_image": images[1][1]}
     products |= {f"warp{number}": one.warp for number, one in enumerate(warps, 1)}
     products["coadd"] = coadd
+    if hasattr(images[1][1], "flux_unit"):
+        counted = {visit: list(map(in_counts, group)) for visit, group in images.items()}
+        warps, coadd = made_of(counted, patch)
+        products |= {"calibrated_image_counts": counted[1][1], "warp1_counts": warps[0].warp}
+        products["coadd_counts"] = coadd
     values = {}
     for name, product in products.items():
         if hasattr(product, "write"):
-            lossless = {"compression": "lossless"} if name == "coadd" else {}
+            lossless = {"compression": "lossless"} if name.startswith("coadd") else {}
             product.write(folder / f"{name}.fits", **lossless)
         else:
             write_archive(product, str(folder / f"{name}.fits"))
         values[name] = values_of(product)
     if hasattr(coadd, "write"):
-        coadd.write(folder / "coadd_rounded.fits")
+        products["coadd"].write(folder / "coadd_rounded.fits")
         values["coadd_rounded"] = values_of(type(coadd).read(folder / "coadd_rounded.fits"))
     text = json.dumps(values, indent=1, sort_keys=True)
     (folder / "values.json").write_text(text + "\n", encoding="utf-8")

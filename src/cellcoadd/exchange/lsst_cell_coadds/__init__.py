@@ -19,6 +19,7 @@ What a file does not say
     * Before 0.6: weights, overlaps and PSF shapes of inputs, which are then NaN; the names of mask
       planes beyond the nine that never change; outlines of detectors, for which the box around the
       cells that a detector went into is taken. The same box serves where a later file lacks one.
+    * Counts: its readers know pixels in nJy. A coadd in another unit is not written.
 What a file keeps less exactly
     Outlines are in single precision, and those of version 0.6 end after six vertices. A coadd that
     is read keeps point-spread functions in single precision, as all coadds do; files have double.

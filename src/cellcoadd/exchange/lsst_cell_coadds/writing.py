@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["write_lsst_cell_coadds"]
+__all__ = ["check_lsst_cell_coadds_unit", "write_lsst_cell_coadds"]
 
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
@@ -16,6 +17,7 @@ from ...files.writing import whole_file
 from ...masks.planes import ALL_PLANES
 from ...products.cell_coadd import MultipleCellCoadd
 from ...products.cell_coadd.inputs import CoaddInput, RefusalReason, sorted_rows
+from ...products.flux_units import unit_label
 from .names import (
     APCORR,
     CELL,
@@ -56,13 +58,14 @@ def write_lsst_cell_coadds(
     ValueError
         If the coadd has no inputs or those of several instruments, a detector's number or a
         filter's name is too long, or its WCS is not a tangent plane: the format has no place for
-        these.
+        these, and its readers know nJy as the unit of a coadd's pixels, not counts.
 
     Notes
     -----
     The file is written under another name beside its own and renamed when it is complete. The
     package's docstring says what the format has no place for.
     """
+    check_lsst_cell_coadds_unit(coadd.unit)
     hdus = fits.HDUList(
         [
             fits.PrimaryHDU(header=_wcs_header(coadd)),
@@ -77,6 +80,21 @@ def write_lsst_cell_coadds(
         hdus.append(_corrections_table(coadd))
     with whole_file(path, overwrite=overwrite) as unfinished:
         hdus.writeto(unfinished, checksum=True)
+
+
+def check_lsst_cell_coadds_unit(unit: u.UnitBase) -> None:
+    """Refuse a unit that the format's readers do not know.
+
+    Raises
+    ------
+    ValueError
+        If it is not nJy.
+    """
+    if unit != u.nJy:
+        raise ValueError(
+            f"Files of lsst.cell_coadds are in {UNIT}, not in {unit_label(unit)}: state the zero "
+            "point of the images, or write another format."
+        )
 
 
 def _wcs_header(coadd: MultipleCellCoadd) -> fits.Header:

@@ -13,6 +13,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
+import numpy as np
+import numpy.typing as npt
 from lsst.images import BackgroundMap, Box, MaskedImage, SkyProjection
 from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
@@ -20,7 +23,9 @@ from lsst.images.serialization import OutputArchive
 from lsst.resources import ResourcePathExpression
 
 from ...files.writing import write_product
+from ..flux_units import flux_unit_of, unit_label
 from ..identifiers import ObservationIdentifiers
+from ..noise_correlation import checked_correlation
 from .deferred_pixels import DeferredPixels
 
 if TYPE_CHECKING:
@@ -75,6 +80,12 @@ class CalibratedImage:
         Models of the background in counts, whole ones, of which at most one has been subtracted
         from the image. A model that carries a unit that is not dimensionless is one that could not
         be brought to counts.
+    flux_unit
+        Unit of what is made of the image: nJy or, where no zero point is known, ``u.count`` or
+        ``u.count / u.s``, that of the pixels themselves; one count is 1 then.
+    noise_correlation : float64 (n, n)
+        Correlation of the noise of two pixels by their offset in y and x, as
+        `noise_correlation.checked_correlation` wants it; None: noise of each pixel is its own.
     """
 
     observation: ObservationIdentifiers
@@ -85,6 +96,8 @@ class CalibratedImage:
     quality: ImageQuality = dataclasses.field(default_factory=ImageQuality)
     aperture_corrections: Mapping[str, Field] = dataclasses.field(default_factory=dict)
     backgrounds: BackgroundMap = dataclasses.field(default_factory=BackgroundMap)
+    flux_unit: u.UnitBase = u.nJy
+    noise_correlation: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.nanojansky_per_count) and self.nanojansky_per_count > 0):
@@ -94,6 +107,18 @@ class CalibratedImage:
             )
         if self.masked_image.sky_projection is None:
             raise ValueError(f"{self.observation}: the image has no WCS (sky projection).")
+        try:
+            object.__setattr__(self, "flux_unit", flux_unit_of(self.flux_unit))
+            if self.noise_correlation is not None:
+                checked = checked_correlation(self.noise_correlation)
+                object.__setattr__(self, "noise_correlation", checked)
+        except ValueError as error:
+            raise ValueError(f"{self.observation}: {error}") from error
+        if self.flux_unit != u.nJy and self.nanojansky_per_count != 1.0:
+            raise ValueError(
+                f"{self.observation}: an image whose products are in {unit_label(self.flux_unit)} "
+                f"has no flux of one count, got {self.nanojansky_per_count} nJy."
+            )
 
     @property
     def sky_projection(self) -> SkyProjection[Any]:
@@ -115,8 +140,16 @@ class CalibratedImage:
         box = self.bbox
         return (
             f"CalibratedImage({self.observation}, {box.x.size} x {box.y.size} px, "
-            f"{self.nanojansky_per_count:.6g} nJy a count, {type(self.psf).__name__})"
+            f"{self._flux_text()}, {type(self.psf).__name__}{self._noise_text()})"
         )
+
+    def _flux_text(self) -> str:
+        if self.flux_unit == u.nJy:
+            return f"{self.nanojansky_per_count:.6g} nJy a count"
+        return f"in {unit_label(self.flux_unit)}"
+
+    def _noise_text(self) -> str:
+        return "" if self.noise_correlation is None else ", correlated noise"
 
     def write(self, path: ResourcePathExpression, *, overwrite: bool = False) -> None:
         """Write the image to a FITS file, without loss; it can be an input like files of a survey.

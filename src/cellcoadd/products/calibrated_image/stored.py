@@ -11,6 +11,7 @@ __all__ = ["CalibratedImageModel", "serialize_calibrated_image"]
 import functools
 from typing import Any, ClassVar
 
+import numpy as np
 import pydantic
 from lsst.images import (
     BackgroundMapSerializationModel,
@@ -25,6 +26,7 @@ from lsst.images.serialization import InputArchive, InvalidParameterError, Outpu
 
 from ...files.archive_schema import ProductTree
 from ...psfs.stored import StoredPsf, write_psf
+from ..flux_units import flux_unit_of, stored_unit
 from ..identifiers import ObservationIdentifiers
 from .image import CalibratedImage, ImageQuality
 
@@ -35,7 +37,7 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `CalibratedImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_calibrated_image"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = CalibratedImage
 
@@ -65,6 +67,19 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
         default_factory=BackgroundMapSerializationModel,
         description="Models of the background in counts.",
     )
+    # Files of version 1.1 lack what follows, and so do those that have nothing to say of it.
+    flux_unit: str | None = pydantic.Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Unit of what is made of the image, where no flux of a count is known; else "
+        "nJy.",
+    )
+    noise_correlation: list[list[float]] | None = pydantic.Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Correlation of the noise of two pixels by their offset in y and x, offset 0 "
+        "in the middle; None: noise of each pixel is its own.",
+    )
 
     @property
     def bbox(self) -> Box:
@@ -90,6 +105,12 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
             quality=self.quality,
             aperture_corrections=self.aperture_corrections.deserialize(archive),
             backgrounds=self.backgrounds.deserialize(archive),
+            flux_unit=flux_unit_of(self.flux_unit),
+            noise_correlation=(
+                None
+                if self.noise_correlation is None
+                else np.array(self.noise_correlation, np.float64)
+            ),
         )
 
     def deserialize_component(
@@ -157,5 +178,9 @@ def serialize_calibrated_image(
             ),
         ),
         backgrounds=write("backgrounds", image.backgrounds.serialize),
+        flux_unit=stored_unit(image.flux_unit),
+        noise_correlation=(
+            None if image.noise_correlation is None else image.noise_correlation.tolist()
+        ),
         metadata=dict(planes.metadata.native),
     )

@@ -10,7 +10,6 @@ __all__ = ["CellPlanes", "FilledCells", "SingleCellCoadd", "report_fields"]
 from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
@@ -25,6 +24,7 @@ from lsst.images.describe import (
 
 from ...cell_grid import Index2D, to_index2d
 from ...errors import MissingCellError
+from ..flux_units import unit_label
 from ..identifiers import ObservationIdentifiers
 from .content import CellCoaddContent
 from .inputs import RefusalReason, rows_of_cells
@@ -54,7 +54,7 @@ class CellPlanes(MaskedImage):
 
     @property
     def noise_realizations(self) -> Sequence[Image]:
-        """Noise realizations in nJy."""
+        """Noise realizations, in the unit of the image."""
         return self._noise_realizations
 
     def copy(self) -> CellPlanes:
@@ -97,16 +97,16 @@ class SingleCellCoadd(DescribableMixin):
     def outer(self) -> CellPlanes:
         """All pixels of the cell, border included."""
         stack, bbox = self._parent.stack, self._parent.grid.outer_bbox_of(self.index)
-        row = self._row
+        row, unit = self._row, self._parent.unit
         return CellPlanes(
-            Image(stack.image[row], bbox=bbox, unit=u.nJy),
+            Image(stack.image[row], bbox=bbox, unit=unit),
             mask=Mask(stack.mask[row][:, :, np.newaxis], schema=stack.schema, bbox=bbox),
-            variance=Image(stack.variance[row], bbox=bbox, unit=u.nJy**2),
+            variance=Image(stack.variance[row], bbox=bbox, unit=unit**2),
             sky_projection=self._parent.sky_projection,
             mask_fractions={
                 name: Image(plane, bbox=bbox) for name, plane in stack.fractions_of(row).items()
             },
-            noise_realizations=[Image(plane[row], bbox=bbox, unit=u.nJy) for plane in stack.noise],
+            noise_realizations=[Image(plane[row], bbox=bbox, unit=unit) for plane in stack.noise],
         )
 
     @property
@@ -121,14 +121,15 @@ class SingleCellCoadd(DescribableMixin):
 
     @property
     def noise_covariance(self) -> Image:
-        """Covariance in nJy^2 of the sky noise of two pixels by their offset; (0, 0): variance.
+        """Covariance of the sky noise of two pixels by their offset; (0, 0): variance.
 
-        What the variance plane leaves out: see `CellStack.noise_covariance`.
+        In the square of the coadd's unit. What the variance plane leaves out: see
+        `CellStack.noise_covariance`.
         """
         plane = self._parent.stack.noise_covariance[self._row]
         half = plane.shape[0] // 2
         box = Box.factory[-half : half + 1, -half : half + 1]
-        return Image(plane.astype(np.float64), bbox=box, unit=u.nJy**2)
+        return Image(plane.astype(np.float64), bbox=box, unit=self._parent.unit**2)
 
     @property
     def aperture_corrections(self) -> Mapping[str, float]:
@@ -174,6 +175,7 @@ class SingleCellCoadd(DescribableMixin):
         entries: dict[str, object] = {
             "patch": str(parent.identifiers),
             "band": parent.band,
+            "unit": unit_label(parent.unit),
             "inner": str(grid.inner_bbox_of(index)),
             "outer": str(grid.outer_bbox_of(index)),
             "centre": f"RA {sky.ra.deg:.6f}, Dec {sky.dec.deg:+.6f} deg",

@@ -28,6 +28,7 @@ from ...cell_grid import Index2D
 from ...files.entry_archive import read_product
 from ...files.reading import errors_named, sound_file
 from ...files.writing import write_product
+from ..flux_units import unit_label
 from .cell import FilledCells, report_fields
 from .choice import check_choice
 from .compression import PixelCompression, compression_options
@@ -62,6 +63,8 @@ class MultipleCellCoadd(CellCoaddContent, DescribableMixin):
         All detectors that reach the patch, sorted.
     contributions
         What each of them gave to which cell, or why not: see `inputs.contribution_dtype`.
+    unit
+        Unit of the image: nJy, or counts where no zero point is known.
     """
 
     @property
@@ -177,7 +180,9 @@ class MultipleCellCoadd(CellCoaddContent, DescribableMixin):
 
     def _stitched(self, name: str) -> Image:
         plane: npt.NDArray[np.float32] = getattr(self._stack, name)
-        return stitch_image(self._grid, self._stack.indices, plane, self.bbox, name=name)
+        return stitch_image(
+            self._grid, self._stack.indices, plane, self.bbox, name=name, unit=self._unit
+        )
 
     def _describe(self, options: DescribeOptions = DescribeOptions(), /) -> Report:  # noqa: B008
         filled, total = len(self._stack.indices), len(self._grid)
@@ -188,6 +193,7 @@ class MultipleCellCoadd(CellCoaddContent, DescribableMixin):
         entries: dict[str, Any] = {
             "patch": str(self._identifiers),
             "band": self._band,
+            "unit": unit_label(self._unit),
             "cells": f"{filled} of {total} filled",
             "outer cell": f"{outer.x} x {outer.y} px, border {self._grid.border} px",
             "inputs": f"{len(self._inputs)} detectors of {len(visits)} visits",

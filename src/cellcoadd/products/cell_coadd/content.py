@@ -20,6 +20,7 @@ from lsst.images.cells import CellIJ, CoaddProvenance, PatchDefinition
 from ...cell_grid import BorderedCellGrid, Index2D
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_array
+from ..flux_units import flux_unit_of
 from ..identifiers import PatchIdentifiers
 from .choice import choose_filled, hull_of_cells
 from .inputs import CoaddInput, renumbered, rows_of_cells, to_coadd_provenance
@@ -47,6 +48,8 @@ class CellCoaddContent:
         All detectors that reach the patch, sorted.
     contributions
         What each of them gave to which cell, or why not: see `inputs.contribution_dtype`.
+    unit
+        Unit of the image: nJy, or counts where no zero point is known.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class CellCoaddContent:
         stack: CellStack,
         inputs: Sequence[CoaddInput],
         contributions: npt.NDArray[np.void],
+        unit: u.UnitBase = u.nJy,
     ) -> None:
         if not stack.indices:
             raise ValueError(f"{identifiers}: a coadd needs at least one filled cell.")
@@ -71,6 +75,7 @@ class CellCoaddContent:
         self._stack = stack
         self._inputs = tuple(inputs)
         self._contributions = contributions
+        self._unit = flux_unit_of(unit)
         outer = self._grid.outer_cell_shape
         if stack.image.shape[1:] != (outer.y, outer.x):
             raise ValueError(
@@ -106,8 +111,8 @@ class CellCoaddContent:
 
     @property
     def unit(self) -> u.UnitBase:
-        """Unit of the image: nJy."""
-        return u.nJy
+        """Unit of the image: nJy, or counts where no zero point is known."""
+        return self._unit
 
     @property
     def stack(self) -> CellStack:
@@ -183,7 +188,7 @@ class CellCoaddContent:
         inputs: Sequence[CoaddInput] | None = None,
         contributions: npt.NDArray[np.void] | None = None,
     ) -> Self:
-        """Return a coadd of the same patch and band in which some parts are others.
+        """Return a coadd of the same patch, band and unit in which some parts are others.
 
         Raises
         ------
@@ -199,6 +204,7 @@ class CellCoaddContent:
             stack=self._stack if stack is None else stack,
             inputs=self._inputs if inputs is None else inputs,
             contributions=self._contributions if contributions is None else contributions,
+            unit=self._unit,
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -210,6 +216,7 @@ class CellCoaddContent:
         return (
             self._identifiers == other._identifiers
             and self._band == other._band
+            and self._unit == other._unit
             and self._patch == other._patch
             and self._grid == other._grid
             and self._sky_projection == other._sky_projection

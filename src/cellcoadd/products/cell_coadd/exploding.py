@@ -11,7 +11,6 @@ __all__ = ["ExplodedCoadd"]
 import functools
 from collections.abc import Mapping, Sequence
 
-import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask
@@ -82,13 +81,16 @@ class ExplodedCoadd(DescribableMixin):
 
     @functools.cached_property
     def image(self) -> Image:
-        """The image in nJy."""
-        return Image(self._side_by_side(self._coadd.stack.image, empty=np.nan), unit=u.nJy)
+        """The image, in the coadd's unit."""
+        return Image(
+            self._side_by_side(self._coadd.stack.image, empty=np.nan), unit=self._coadd.unit
+        )
 
     @functools.cached_property
     def variance(self) -> Image:
-        """The variance in nJy^2."""
-        return Image(self._side_by_side(self._coadd.stack.variance, empty=np.inf), unit=u.nJy**2)
+        """The variance, in the square of the coadd's unit."""
+        plane = self._side_by_side(self._coadd.stack.variance, empty=np.inf)
+        return Image(plane, unit=self._coadd.unit**2)
 
     @functools.cached_property
     def mask(self) -> Mask:
@@ -107,9 +109,9 @@ class ExplodedCoadd(DescribableMixin):
 
     @functools.cached_property
     def noise_realizations(self) -> Sequence[Image]:
-        """Noise realizations in nJy."""
+        """Noise realizations, in the coadd's unit."""
         return [
-            Image(self._side_by_side(plane, empty=np.nan), unit=u.nJy)
+            Image(self._side_by_side(plane, empty=np.nan), unit=self._coadd.unit)
             for plane in self._coadd.stack.noise
         ]
 

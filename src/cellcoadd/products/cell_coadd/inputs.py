@@ -66,7 +66,8 @@ class CoaddInput:
     footprint
         The part of the tract's pixel plane that it covers near the patch.
     mean_variance_njy2
-        Mean variance of the detector in nJy^2; None where a file does not say.
+        Mean variance of the detector in nJy^2, or in the square of the coadd's own unit; None
+        where a file does not say.
     """
 
     observation: ObservationIdentifiers

@@ -29,7 +29,7 @@ class CellStack:
     indices
         The filled cells, row by row.
     image, variance : float32 (cells, height, width)
-        In nJy and nJy^2.
+        In the coadd's unit, nJy if nobody says otherwise, and its square.
     mask : int32 (cells, height, width)
         Bits of ``schema``.
     schema
@@ -39,14 +39,15 @@ class CellStack:
         `masks.planes.ALL_PLANES` for all. Those of a coadd that was assembled in strips are
         `PackedPlanes`: read-only, and unpacked each time; of a single cell, see `fractions_of`.
     noise : float32 (realizations, cells, height, width)
-        Noise realizations in nJy.
+        Noise realizations in the unit of the image.
     psf : float32 (cells, size, size)
         Point-spread functions.
     noise_covariance : float32 (cells, n, n)
-        Covariance in nJy^2 of the sky noise of two pixels, by their offset in y and x; n is odd and
-        offset 0 in the middle: the mean variance of the inner region's good pixels without sources.
-        How it falls off follows from the resampling kernel; noise of sources and interpolated
-        pixels is not in it. NaN where it is not known.
+        Covariance of the sky noise of two pixels, in the unit of the variance, by their offset in y
+        and x; n is odd and offset 0 in the middle: the mean variance of the inner region's good
+        pixels without sources. How it falls off follows from the resampling kernel and from what is
+        known of the correlation of the images' noise; noise of sources and interpolated pixels is
+        not in it. NaN where it is not known.
     aperture_corrections : float64 (cells,)
         Aperture corrections by the name of the algorithm; those that end in ``Err`` are standard
         errors. NaN where an input of the cell has none.

@@ -32,15 +32,16 @@ def stitch_cells(coadd: CellCoaddContent) -> CellCoadd:
 
     mask = stitch_mask(coadd.grid, stack.indices, stack.mask, bbox, schema=stack.schema)
     return CellCoadd(
-        Image(put_together(stack.image, empty=0.0), bbox=bbox, unit=u.nJy),
+        Image(put_together(stack.image, empty=0.0), bbox=bbox, unit=coadd.unit),
         mask=Mask(mask.array, schema=_dp2_schema(stack.schema), bbox=bbox),
-        variance=Image(put_together(stack.variance, empty=np.inf), bbox=bbox, unit=u.nJy**2),
+        variance=Image(put_together(stack.variance, empty=np.inf), bbox=bbox, unit=coadd.unit**2),
         mask_fractions={
             name: Image(put_together(plane, empty=np.nan), bbox=bbox)
             for name, plane in stack.mask_fractions.items()
         },
         noise_realizations=[
-            Image(put_together(plane, empty=0.0), bbox=bbox, unit=u.nJy) for plane in stack.noise
+            Image(put_together(plane, empty=0.0), bbox=bbox, unit=coadd.unit)
+            for plane in stack.noise
         ],
         sky_projection=coadd.sky_projection,
         band=coadd.band,
@@ -61,6 +62,7 @@ def stitch_image(
     bbox: Box,
     *,
     name: str,
+    unit: u.UnitBase = u.nJy,
 ) -> Image:
     """Put the inner regions of images or variances together.
 
@@ -69,10 +71,12 @@ def stitch_image(
     grid, indices, plane, bbox
         As for `stitch_plane`.
     name
-        ``image``, in nJy and NaN where no filled cell is, or ``variance``, in nJy^2 and +inf there.
+        ``image``, NaN where no filled cell is, or ``variance``, +inf there.
+    unit
+        Of the image; a variance is in its square.
     """
-    empty, unit = {"image": (np.nan, u.nJy), "variance": (np.inf, u.nJy**2)}[name]
-    return Image(stitch_plane(grid, indices, plane, bbox, empty=empty), bbox=bbox, unit=unit)
+    empty, of_plane = {"image": (np.nan, unit), "variance": (np.inf, unit**2)}[name]
+    return Image(stitch_plane(grid, indices, plane, bbox, empty=empty), bbox=bbox, unit=of_plane)
 
 
 def stitch_mask(

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pydantic
+from astropy.io import fits
 from lsst.images import (
     Box,
     Image,
@@ -42,6 +43,7 @@ from ...files.entry_archive import StoredArray, read_entries, read_rows
 from ...files.packed_planes import shapes_of_planes
 from ...masks.planes import PlaneSchema
 from ...psfs.cell_psf import CellPsf
+from ..flux_units import flux_unit_of, stored_unit
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
 from .choice import choose_filled, hull_of_cells
@@ -74,7 +76,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `MultipleCellCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_multiple_cell_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = MultipleCellCoadd
 
@@ -89,13 +91,13 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         description="The filled cells, in the order of the stacks."
     )
     planes: list[MaskPlane] = pydantic.Field(description="Mask planes in the order of their bits.")
-    image: StoredArray = pydantic.Field(description="Images in nJy, one a cell.")
-    variance: StoredArray = pydantic.Field(description="Variances in nJy^2, one a cell.")
+    image: StoredArray = pydantic.Field(description="Images, one a cell.")
+    variance: StoredArray = pydantic.Field(description="Variances, one a cell.")
     mask: StoredArray = pydantic.Field(description="Masks, one a cell.")
     mask_fractions: dict[str, StoredArray] = pydantic.Field(
         description="Masked fractions by plane, one a cell."
     )
-    noise: list[StoredArray] = pydantic.Field(description="Noise realizations in nJy.")
+    noise: list[StoredArray] = pydantic.Field(description="Noise realizations.")
     psf: StoredArray = pydantic.Field(description="Point-spread functions, one a cell.")
     inputs: list[CoaddInputModel] = pydantic.Field(description="Detectors that reach the patch.")
     contributions: TableModel = pydantic.Field(
@@ -104,7 +106,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     # Files of version 1.0 may lack what follows.
     noise_covariance: StoredArray | None = pydantic.Field(
         default=None,
-        description="Covariances in nJy^2 of pixels by their offset, one a cell; None: unknown.",
+        description="Covariances of pixels by their offset, one a cell; None: unknown.",
     )
     aperture_corrections: TableModel | None = pydantic.Field(
         default=None,
@@ -114,6 +116,13 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         default=None,
         description="Rows of contributions (first, one past the last) of each filled cell; None "
         "where they are not in the order of the cells.",
+    )
+    # Files of version 1.1 lack what follows, and so do those in nJy.
+    unit: str | None = pydantic.Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Unit of images and noise, of which variances and covariances have the square; "
+        "None: nJy.",
     )
 
     @property
@@ -199,6 +208,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
             ),
             inputs=[model.deserialize() for model in self.inputs],
             contributions=self._read_contributions(archive, rows),
+            unit=flux_unit_of(self.unit),
         )
 
     def deserialize_component(
@@ -216,6 +226,8 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         lsst.images.serialization.InvalidParameterError
             If it is given parameters, other than ``bbox`` for what has pixels.
         """
+        if component == "unit":
+            return flux_unit_of(self.unit)
         if component in ("image", "variance", "mask"):
             return self._read_stitched(component, archive, **kwargs)
         if kwargs:
@@ -254,7 +266,8 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
             return stitch_mask(self.grid, chosen, bits, box, schema=self._mask_schema)
         stored = self.image if component == "image" else self.variance
         plane = read_entries(archive, {component: stored}, rows)[component]
-        return stitch_image(self.grid, chosen, plane, box, name=component)
+        unit = flux_unit_of(self.unit)
+        return stitch_image(self.grid, chosen, plane, box, name=component, unit=unit)
 
     @property
     def _mask_schema(self) -> MaskSchema:
@@ -287,8 +300,16 @@ def serialize_cell_coadd(
         shapes = shapes_of_planes(fractions)
         fractions = {name: np.broadcast_to(np.float32(0.0), s) for name, s in shapes.items()}
 
-    def write(name: str, plane: npt.NDArray[Any]) -> StoredArray:
-        return archive.add_array(plane, name=name, tile_shape=(1, *plane.shape[1:]))
+    said = stored_unit(coadd.unit)
+
+    def write(name: str, plane: npt.NDArray[Any], power: int = 0) -> StoredArray:
+        def say_unit(header: fits.Header) -> None:
+            if said is not None and power:
+                header["BUNIT"] = (coadd.unit**power).to_string(format="fits")
+
+        return archive.add_array(
+            plane, name=name, tile_shape=(1, *plane.shape[1:]), update_header=say_unit
+        )
 
     return CellCoaddModel[Any].model_construct(
         identifiers=coadd.identifiers,
@@ -298,15 +319,15 @@ def serialize_cell_coadd(
         sky_projection=archive.serialize_direct("sky_projection", coadd.sky_projection.serialize),
         cells=list(stack.indices),
         planes=[plane for plane in stack.schema if plane is not None],
-        image=write("image", stack.image),
-        variance=write("variance", stack.variance),
+        image=write("image", stack.image, 1),
+        variance=write("variance", stack.variance, 2),
         mask=write("mask", stack.mask),
         mask_fractions={
             name: write(f"mask_fractions/{name}", plane) for name, plane in fractions.items()
         },
-        noise=[write(f"noise/{number}", plane) for number, plane in enumerate(stack.noise)],
+        noise=[write(f"noise/{number}", plane, 1) for number, plane in enumerate(stack.noise)],
         psf=write("psf", stack.psf),
-        noise_covariance=write("noise_covariance", stack.noise_covariance),
+        noise_covariance=write("noise_covariance", stack.noise_covariance, 2),
         aperture_corrections=write_columns(
             archive, stack.aperture_corrections, name="aperture_corrections"
         ),
@@ -320,6 +341,7 @@ def serialize_cell_coadd(
         ],
         contributions=archive.add_structured_array(coadd.contributions, name="contributions"),
         contribution_ranges=ranges_of_cells(coadd.contributions, stack.indices),
+        unit=said,
     )
 
 

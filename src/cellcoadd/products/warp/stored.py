@@ -75,13 +75,17 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = Warp
 
-    image: ImageSerializationModel[P] = pydantic.Field(description="Image in nJy.")
+    image: ImageSerializationModel[P] = pydantic.Field(
+        description="Image, in nJy if its unit is no other."
+    )
     mask: MaskSerializationModel[P] = pydantic.Field(description="Mask.")
-    variance: ImageSerializationModel[P] = pydantic.Field(description="Variance in nJy^2.")
+    variance: ImageSerializationModel[P] = pydantic.Field(
+        description="Variance, in the square of the unit."
+    )
     sky_projection: SkyProjectionSerializationModel[P] = pydantic.Field(
         description="Tract pixels to sky."
     )
@@ -102,8 +106,8 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     # Files of version 1.0 may lack what follows.
     noise_covariances: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
         default=None,
-        description="Covariances of resampled white noise by offset, in the order of stamps; "
-        "None: unknown.",
+        description="Covariances by offset of resampled noise of variance 1, in the order of "
+        "stamps; None: unknown.",
     )
     aperture_corrections: TableModel | None = pydantic.Field(
         default=None,

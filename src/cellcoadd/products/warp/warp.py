@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import IO, TYPE_CHECKING, Any, Self
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, TractFrame
@@ -29,6 +30,7 @@ from ...files.writing import write_product
 from ...masks.planes import bits_of
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_arrays
+from ..flux_units import flux_unit_of, unit_label
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from .compression import WARP_COMPRESSION
 
@@ -70,7 +72,7 @@ class WarpInput:
     footprint
         The part of the tract's pixel plane that it covers, within the warp's box.
     mean_variance_njy2
-        Mean variance of the detector in nJy^2.
+        Mean variance of the detector in nJy^2, or in the square of the warp's own unit.
     psf
         The detector's point-spread function, in its own pixels. It does not count when inputs are
         compared: not all kinds can be.
@@ -85,7 +87,7 @@ class WarpInput:
 
     @property
     def weight(self) -> float:
-        """Weight in a coadd: 1 / mean variance, nJy^-2."""
+        """Weight in a coadd: 1 / mean variance, nJy^-2 or in the warp's own unit."""
         return 1.0 / self.mean_variance_njy2
 
 
@@ -95,9 +97,10 @@ class Warp(DescribableMixin):
     Parameters
     ----------
     masked_image
-        Image, mask and variance in nJy and nJy^2 with our mask planes and the tract's projection.
-        Where there are no data: NaN, NO_DATA, +inf. The box is the part of the patch (grown by
-        the warping's border) that the visit can have reached; beyond it there are no data.
+        Image, mask and variance in nJy and nJy^2 with our mask planes and the tract's projection;
+        in counts where no zero point is known, which the unit of the image says then. Where there
+        are no data: NaN, NO_DATA, +inf. The box is the part of the patch (grown by the warping's
+        border) that the visit can have reached; beyond it there are no data.
     identifiers
         The patch.
     patch
@@ -113,9 +116,9 @@ class Warp(DescribableMixin):
     stamps : float32 (m, size, size)
         Point-spread functions on the tract's pixels at the centres of cells, of unit sum.
     noise_covariances : float32 (m, n, n)
-        What white noise of unit variance becomes in the same m cells: the mean covariance of two of
-        their pixels by the offset in y and x; n is odd and offset 0 in the middle. None: 1 at
-        offset 0, noise that was not resampled.
+        What the detector's noise of unit variance, white or correlated, becomes in the same m
+        cells: the mean covariance of two of their pixels by the offset in y and x; n is odd and
+        offset 0 in the middle. None: 1 at offset 0, noise that was not resampled.
     aperture_corrections : float64 (m,)
         The detector's aperture corrections at the same m centres, by the name of the algorithm; NaN
         where a detector has none.
@@ -158,6 +161,7 @@ class Warp(DescribableMixin):
             if count != len(stamps):
                 raise ValueError(f"{count} {name} for {len(stamps)} PSF stamps.")
         self._masked_image = masked_image
+        self._unit = flux_unit_of(masked_image.image.unit)
         self._identifiers = identifiers
         self._patch = patch
         self._cell_border = cell_border
@@ -176,8 +180,13 @@ class Warp(DescribableMixin):
 
     @property
     def image(self) -> Image:
-        """The image in nJy."""
+        """The image, in `unit`."""
         return self._masked_image.image
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """Unit of the image: nJy, or counts where no zero point is known."""
+        return self._unit
 
     @property
     def mask(self) -> Mask:
@@ -186,7 +195,7 @@ class Warp(DescribableMixin):
 
     @property
     def variance(self) -> Image:
-        """The variance in nJy^2."""
+        """The variance, in the square of `unit`."""
         return self._masked_image.variance
 
     @property
@@ -253,7 +262,7 @@ class Warp(DescribableMixin):
 
     @property
     def noise_covariances(self) -> npt.NDArray[np.float32]:
-        """Mean covariances of resampled white noise by offset, in the order of `stamps`."""
+        """Mean covariances by offset of resampled noise of variance 1, in the order of `stamps`."""
         return self._noise_covariances
 
     @property
@@ -349,6 +358,7 @@ class Warp(DescribableMixin):
             and self._patch == other._patch
             and self.grid == other.grid
             and self.bbox == other.bbox
+            and self.unit == other.unit
             and self.sky_projection == other.sky_projection
             and self.mask.schema == other.mask.schema
             and self._inputs == other._inputs
@@ -403,6 +413,7 @@ class Warp(DescribableMixin):
             ReportField(label="patch", value=str(self._identifiers), role=FieldRole.DERIVED),
             ReportField(label="detectors", value=detectors, role=FieldRole.DERIVED),
             ReportField(label="bbox", value=str(self.bbox), role=FieldRole.DERIVED),
+            ReportField(label="unit", value=unit_label(self.unit), role=FieldRole.DERIVED),
         ]
         if options.brief:
             return Report(type_name="Warp", summary=summary, fields=fields)

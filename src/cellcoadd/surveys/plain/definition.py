@@ -20,6 +20,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+import astropy.units as u
+
 from .values import Plane, Value
 
 UNITS: Mapping[str, float | None] = {
@@ -129,6 +131,11 @@ class Flux:
         """Whether pixels can be brought to nJy."""
         return UNITS[self.unit] is not None or self.zero_point is not None
 
+    @property
+    def unit_of_products(self) -> u.UnitBase:
+        """Unit of what is made of the images: nJy, or that of their pixels."""
+        return u.nJy if self.is_known else u.Unit(self.unit)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Psf:
@@ -202,6 +209,11 @@ class CameraDefinition:
         What is subtracted from the image, in its unit; None: nothing.
     check_noise
         Whether images that scatter by far more or less than their variance says are refused.
+    noise_correlation : (n, n), optional
+        Correlation of the noise of two pixels by their offset in y and x; None: it is white, or
+        measured.
+    measure_noise_correlation
+        Whether it is measured on each image.
     """
 
     source: str
@@ -214,6 +226,8 @@ class CameraDefinition:
     saturation: Saturation | None = None
     sky: Value | None = None
     check_noise: bool = True
+    noise_correlation: tuple[tuple[float, ...], ...] | None = None
+    measure_noise_correlation: bool = False
 
     def is_companion(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""

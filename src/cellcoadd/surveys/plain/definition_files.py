@@ -16,6 +16,7 @@ import yaml
 
 from ...errors import SkyMapError, UnusableInputError
 from ...masks.planes import STANDARD_PLANES, standard_name
+from ...products.noise_correlation import checked_correlation
 from ...skymap.definition_reader import DefinitionReader
 from .definition import (
     UNITS,
@@ -86,6 +87,7 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         inner.finish()
     identity = _identity(top)
     flux = _flux(top, identity)
+    measured, correlation = _noise_correlation(top)
     definition = CameraDefinition(
         source=source,
         image=image,
@@ -99,6 +101,8 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         else None,
         sky=_optional(top, "sky"),
         check_noise=_yes_or_no(top, "check_noise", default=True),
+        noise_correlation=correlation,
+        measure_noise_correlation=measured,
     )
     top.finish()
     return definition
@@ -176,6 +180,24 @@ def _noise(top: DefinitionReader, flux: Flux, identity: Identity) -> Noise:
     inner.finish()
     noise.finish()
     return made
+
+
+def _noise_correlation(
+    top: DefinitionReader,
+) -> tuple[bool, tuple[tuple[float, ...], ...] | None]:
+    """Whether it is measured, or what it is."""
+    if not top.has("noise_correlation"):
+        return False, None
+    raw = top.anything("noise_correlation")
+    if raw == "measure":
+        return True, None
+    try:
+        checked = checked_correlation(raw)
+    except (TypeError, ValueError) as error:
+        raise SkyMapError(
+            f"noise_correlation must be measure, or rows of numbers by offset in y and x ({error})"
+        ) from error
+    return False, tuple(map(tuple, checked.tolist()))
 
 
 def _mask(inner: DefinitionReader) -> MaskMeaning:

@@ -1,9 +1,13 @@
-"""The variance of an image by the definition of its camera, infinite where there are no data."""
+"""The noise of an image by the definition of its camera: variance and correlation.
+
+Variances are infinite where there are no data.
+"""
 
 from __future__ import annotations
 
-__all__ = ["read_plane_pixels", "read_variance"]
+__all__ = ["read_plane_pixels", "read_variance", "with_noise_correlation"]
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UnusableInputError
+from ...products.calibrated_image import CalibratedImage
 from ..fits_files import open_fits, read_pixels
+from ..noise_correlation import with_measured_noise
 from ..weight_maps import rounding_steps, variance_of_weights
 from .definition import CameraDefinition
 from .values import Headers, Plane
@@ -67,6 +73,17 @@ def read_variance(
         largest=math.inf,  # a deep part of a wide image is believed
     )
     return variance if noise.scale is None else variance * noise.scale.positive_of(headers)
+
+
+def with_noise_correlation(
+    image: CalibratedImage, camera: CameraDefinition, path: Path
+) -> CalibratedImage:
+    """Return an image with the correlation of its noise, as its camera's definition says it."""
+    if camera.measure_noise_correlation:
+        return with_measured_noise(image, source=str(path))
+    if camera.noise_correlation is None:
+        return image
+    return dataclasses.replace(image, noise_correlation=np.array(camera.noise_correlation))
 
 
 def _from_gain(

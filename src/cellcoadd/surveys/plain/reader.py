@@ -26,7 +26,7 @@ from .definition import CameraDefinition
 from .definition_files import load_camera
 from .header import describe_observation, nanojansky_per_unit, read_wcs, saturation_level
 from .masks import read_mask_bits
-from .noise import read_variance
+from .noise import read_variance, with_noise_correlation
 from .psf import read_psf
 from .values import Headers
 
@@ -116,18 +116,23 @@ class PlainFitsReader:
         psf, sigma = read_psf(camera.psf, headers, bounds=box, pixel_scale_arcsec=scale)
         if not header.is_flux_known:
             _LOG.warning("%s: its pixels stay in counts, since it has no zero point.", path)
+        unit = None if header.is_flux_known else header.flux_unit
         calibrated = CalibratedImage(
             observation=header.observation,
             masked_image=MaskedImage(
-                Image(image.astype(np.float32), bbox=box),
+                Image(image.astype(np.float32), bbox=box, unit=unit),
                 mask=Mask(bits[:, :, np.newaxis], schema=mask_schema(), bbox=box),
-                variance=Image(variance.astype(np.float32), bbox=box),
+                variance=Image(
+                    variance.astype(np.float32), bbox=box, unit=None if unit is None else unit**2
+                ),
                 sky_projection=header.sky_projection,
             ),
             psf=psf,
             nanojansky_per_count=nanojansky_per_unit(camera, headers, pixel_scale_arcsec=scale),
             quality=ImageQuality(psf_sigma=sigma, pixel_scale_arcsec=scale),
+            flux_unit=header.flux_unit,
         )
+        calibrated = with_noise_correlation(calibrated, camera, path)
         check_usable(calibrated, str(path))
         if camera.check_noise:
             _check_noise(calibrated, path)
@@ -166,7 +171,7 @@ class PlainFitsReader:
             detector_bbox=box,
             bbox=box,
             sky_projection=projection,
-            is_flux_known=self.camera.flux.is_known,
+            flux_unit=self.camera.flux.unit_of_products,
         )
         return header, headers, extension
 
