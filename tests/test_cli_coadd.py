@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 import pytest
 from lsst.images.cells import CellCoadd
@@ -251,7 +252,18 @@ def test_plain_images_are_coadded_by_a_definition(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "2 coadds in counts" in done.output
-    assert "Warning: the camera's definition has no zero point" in done.output
+    counted = read(tmp_path / "counts" / "r_0.fits")
+    assert counted.unit == u.count
+    flux = sum(float(cell.inner.image.array.sum()) for cell in counted.cells.values())
+    assert flux == pytest.approx(9000.0, abs=150.0)
+    found = run_command("cellcoadd", "info", tmp_path / "counts" / "r_0.fits").output
+    assert ["unit", "counts"] in [line.split() for line in found.splitlines()]
+    done = run_command(
+        *command, "--camera", tmp_path / "counts.yaml", "-o", tmp_path / "rubin", "--format",
+        "lsst-cell-coadds",
+    )  # fmt: skip
+    assert done.exit_code == 2
+    assert "Files of lsst.cell_coadds are in nJy, not in counts" in " ".join(done.output.split())
     (tmp_path / "camera.yaml").write_text(CAMERA.replace("unit: count", "unit: counts"))
     done = run_command(*command, "--camera", tmp_path / "camera.yaml", "-o", tmp_path / "out")
     assert done.exit_code == 2

@@ -10,6 +10,7 @@ __all__ = ["CellMeasurements"]
 
 import functools
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from lsst.images import XY
@@ -19,6 +20,7 @@ from ..masks.planes import bits_of
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.inputs import RefusalReason
 from .cell_positions import CellPositions, locate_cells
+from .depth import depth
 from .mask_fractions import planes_of, weighted_means
 from .psf_shapes import PsfShapes, measure_psf_shapes
 
@@ -96,7 +98,7 @@ class CellMeasurements:
 
     @property
     def weight_sums(self) -> _Floats:
-        """Sum of the weights that were added up, nJy^-2."""
+        """Sum of the weights that were added up, nJy^-2 or in the coadd's own unit."""
         weights = self.accepted["weight"]
         sums: _Floats = np.bincount(self.accepted_cells, weights, minlength=len(self))
         return sums
@@ -112,7 +114,7 @@ class CellMeasurements:
 
     @functools.cached_property
     def inner_variances(self) -> list[_Floats]:
-        """The finite variances of each inner region, nJy^2; NaN where there are none."""
+        """The finite variances of each inner region; NaN where there are none."""
         planes = self._inner(self.coadd.stack.variance)
         finite = (plane[np.isfinite(plane)].astype(np.float64) for plane in planes)
         return [values if values.size else np.array([np.nan]) for values in finite]
@@ -121,6 +123,13 @@ class CellMeasurements:
     def median_variances(self) -> _Floats:
         """Their medians."""
         return np.array([np.median(values) for values in self.inner_variances], np.float64)
+
+    @property
+    def depths(self) -> _Floats:
+        """Depths in AB magnitudes; NaN where no zero point is known."""
+        if self.coadd.unit != u.nJy:
+            return np.full(len(self), np.nan)
+        return depth(self.psf_areas, self.median_variances)
 
     def flagged_fractions(self, plane: str) -> _Floats:
         """Return the part of the pixels of the inner region that a mask plane flags."""

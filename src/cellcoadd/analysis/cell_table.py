@@ -19,7 +19,6 @@ from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.cell import SingleCellCoadd
 from .cell_measurements import CellMeasurements
 from .columns import PLANE, PlaneColumn, TableColumn, make_table
-from .depth import depth
 from .input_thresholds import remaining_fractions
 from .mask_fractions import fraction_column
 from .noise_factor import measured_noise_factor, noise_factor
@@ -126,8 +125,8 @@ CELL_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
         name="depth",
         unit=u.mag,
         meaning="AB magnitude of a star whose PSF-weighted flux is five times its error, from "
-        "psf_area and variance_median.",
-        measure=lambda cells: depth(cells.psf_areas, cells.median_variances),
+        "psf_area and variance_median; NaN where no zero point is known.",
+        measure=lambda cells: cells.depths,
     ),
     TableColumn(
         name="psf_area",

@@ -31,7 +31,8 @@ class TableColumn:
     Parameters
     ----------
     name, unit
-        As in the table; the unit is None for a pure number.
+        As in the table of a coadd in nJy; the unit is None for a pure number. Where a coadd is in
+        counts, these stand for nJy.
     meaning
         What a reader needs to know, in a sentence.
     measure
@@ -87,12 +88,19 @@ def make_table(columns: Sequence[TableColumn | PlaneColumn], cells: CellMeasurem
             Column(
                 column.measure(cells),
                 name=column.name,
-                unit=column.unit,
+                unit=_in_unit_of(cells.coadd.unit, column.unit),
                 description=column.meaning,
             )
             for column in _for_planes(columns, cells.fraction_planes)
         ]
     )
+
+
+def _in_unit_of(of_coadd: u.UnitBase, unit: u.UnitBase | None) -> u.UnitBase | None:
+    """Put the unit of a coadd in the place of nJy."""
+    if unit is None or of_coadd == u.nJy:
+        return unit
+    return next((of_coadd**n for n in (1, 2, -2) if unit == u.nJy**n), unit)
 
 
 def _for_planes(

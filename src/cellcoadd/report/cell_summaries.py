@@ -17,6 +17,7 @@ from astropy.table import Table
 from ..files.column_values import column_values, known_values
 from .by_inputs import group_by_inputs
 from .page_parts import PageColumn, PageTable, Value
+from .units import variance_label, variance_unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,12 +29,12 @@ class _Statistic:
     value: Callable[[npt.NDArray[np.float64]], float] = np.median
 
 
+_VARIANCE = "variance, median"  # its unit is the table's
+
 _STATISTICS = (
     _Statistic(of="visit_count", column=PageColumn(name="visits, mean", digits=2), value=np.mean),
     _Statistic(of="visit_count", column=PageColumn(name="most visits", digits=0), value=np.max),
-    _Statistic(
-        of="variance_median", column=PageColumn(name="variance, median", unit="nJy²", digits=1)
-    ),
+    _Statistic(of="variance_median", column=PageColumn(name=_VARIANCE, digits=1)),
     _Statistic(of="depth", column=PageColumn(name="depth, median", unit="AB mag", digits=3)),
     _Statistic(of="psf_fwhm", column=PageColumn(name="PSF FWHM, median", unit="arcsec", digits=3)),
     _Statistic(of="psf_ellipticity", column=PageColumn(name="PSF ellipticity, median", digits=4)),
@@ -77,7 +78,7 @@ def summary_by_patch(cells: Table, *, cells_in_patch: int) -> PageTable:
             PageColumn(name="patch", grouped=False),
             PageColumn(name="filled cells"),
             PageColumn(name="filled", unit="%", digits=1),
-            *(entry.column for entry in statistics),
+            *(_with_unit(entry.column, cells) for entry in statistics),
         ],
         rows=rows,
     )
@@ -98,7 +99,8 @@ def summary_by_inputs(cells: Table) -> PageTable:
         [int(entry) for entry in inputs],
         [int((counts == entry).sum()) for entry in inputs],
     ]
-    for of, unit, digits in (("variance_mean", "nJy²", 1), ("depth", "AB mag", 3)):
+    squared = variance_label(variance_unit(cells))
+    for of, unit, digits in (("variance_mean", squared, 1), ("depth", "AB mag", 3)):
         if of not in cells.colnames:
             continue
         groups = group_by_inputs(counts, column_values(cells, of))
@@ -108,7 +110,7 @@ def summary_by_inputs(cells: Table) -> PageTable:
             heads.append(PageColumn(name=f"{name}, {statistic}", unit=unit, digits=digits))
             columns.append([known.get(int(entry)) for entry in inputs])
         if name == "variance":
-            heads.append(PageColumn(name="N · variance, median", unit="nJy²", digits=1))
+            heads.append(PageColumn(name="N · variance, median", unit=squared, digits=1))
             columns.append([_times(entry, known.get(int(entry))) for entry in inputs])
     return PageTable(
         name="by-inputs",
@@ -117,6 +119,12 @@ def summary_by_inputs(cells: Table) -> PageTable:
         columns=heads,
         rows=list(zip(*columns, strict=True)),
     )
+
+
+def _with_unit(column: PageColumn, cells: Table) -> PageColumn:
+    if column.name != _VARIANCE:
+        return column
+    return dataclasses.replace(column, unit=variance_label(variance_unit(cells)))
 
 
 def _values(cells: Table, statistics: Sequence[_Statistic]) -> list[Value]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BLANKED_PLANES", "draw_cell_variance"]
 
+import astropy.units as u
 import numpy as np
 from lsst.images import Image
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from ..products.cell_coadd.cell import SingleCellCoadd
 from .panels import draw_plane
 from .style import new_figure, styled
+from .units import variance_label
 
 BLANKED_PLANES = ("CR", "SAT", "STREAK", "INTRP")
 """Mask planes whose pixels are left white."""
@@ -37,10 +39,11 @@ def draw_cell_variance(cell: SingleCellCoadd, *, warp_variance: Image | None = N
     variance = Image(
         np.where(blank, np.nan, planes.variance.array), bbox=planes.bbox, unit=planes.variance.unit
     )
+    unit = variance_label(planes.variance.unit or u.nJy**2, mathtext=True)
     n_panels = 1 if warp_variance is None else 2
     figure = new_figure(width=6.0 * n_panels, height=4.8)
     panels = figure.subplots(1, n_panels, squeeze=False)[0]
-    draw_plane(panels[0], variance, label="variance (nJy$^2$)")
+    draw_plane(panels[0], variance, label=f"variance ({unit})")
     panels[0].set_title(f"Cell ({cell.index.x}, {cell.index.y}), {', '.join(_known(cell))} blank")
     if warp_variance is not None:
         draw_plane(panels[1], warp_variance, label="weighted variance of the warps (pure number)")

@@ -16,6 +16,7 @@ from .depth_figures import draw_depth_against_inputs
 from .page_parts import PageColumn, PageFigure, PageLink, PageSection, PageTable, ReportPage, Value
 from .style import png_of
 from .threshold_figures import Curve, draw_threshold_grid
+from .units import variance_label, variance_unit
 from .variance_figures import draw_variance_against_inputs
 
 
@@ -80,6 +81,7 @@ def _tract_table(tracts: Sequence[TractSummary]) -> PageTable:
         for column in ("visit_count", "variance_median", "depth", "psf_fwhm"):
             row.append(_median(entry.cells, column))
         rows.append(row)
+    units = {variance_label(variance_unit(entry.cells)) for entry in tracts} or {"nJy²"}
     return PageTable(
         name="tract-table",
         caption="Reports. Values are medians over the filled cells, each once.",
@@ -89,7 +91,7 @@ def _tract_table(tracts: Sequence[TractSummary]) -> PageTable:
             PageColumn(name="patches"),
             PageColumn(name="filled cells"),
             PageColumn(name="visits", digits=1),
-            PageColumn(name="variance", unit="nJy²", digits=1),
+            PageColumn(name="variance", unit=" or ".join(sorted(units)), digits=1),
             PageColumn(name="depth", unit="AB mag"),
             PageColumn(name="PSF FWHM", unit="arcsec"),
         ],
@@ -108,7 +110,9 @@ def _comparison(skymap: str, band: str, tracts: Sequence[TractSummary]) -> PageS
         cells = {
             entry.tract: entry.cells
             for entry in tracts
-            if entry.cells is not None and {column, "visit_count"} <= set(entry.cells.colnames)
+            if entry.cells is not None
+            and {column, "visit_count"} <= set(entry.cells.colnames)
+            and known_values(entry.cells, column).size
         }
         if len(cells) > 1:
             figures.append(

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import astropy.units as u
 import numpy as np
 from astropy.table import Table
 from lsst.images import Image
@@ -20,6 +21,7 @@ from lsst.sphgeom import ConvexPolygon
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
 from .threshold_figures import Curve
+from .units import variance_label, variance_unit
 
 if TYPE_CHECKING:
     from healsparse import HealSparseMap
@@ -199,6 +201,16 @@ class TractData:
         return (
             f"The rows of patch {self.example_patch} in {self.coadd_name}_table are not those of "
             f"its {self.coadd_name}: make the table anew."
+        )
+
+    def lacks_zero_point(self) -> str:
+        """Return a sentence that says so if the coadds are not in nJy, else nothing."""
+        unit = variance_unit(self.cells)
+        if unit == u.nJy**2:
+            return ""
+        return (
+            "No zero point is known: the coadds are in counts, their variances in "
+            f"{variance_label(unit)}."
         )
 
     def lacks_example(self) -> str:

@@ -15,6 +15,7 @@ from .input_summaries import refusals_by_detector, refusals_by_reason, summary_b
 from .page_parts import PageColumn, PageSection, PageTable, ReportPage
 from .tract_data import Provenance, TractData
 from .tract_sections import draw_sections
+from .units import variance_label, variance_unit
 
 _NO_RECORD = "Left out: settings and versions. The collections hold no record of them."
 
@@ -48,7 +49,7 @@ def _key_numbers(data: TractData) -> list[tuple[str, str]]:
             ("Visits in a cell", f"{counts.min()} to {counts.max()}, mean {counts.mean():.1f}"),
         ]
         for column, name, unit, digits in (
-            ("variance_median", "Median variance", "nJy²", 1),
+            ("variance_median", "Median variance", variance_label(variance_unit(cells)), 1),
             ("depth", "Median depth, 5 sigma", "AB mag", 2),
             ("psf_fwhm", "Median PSF FWHM", "arcsec", 2),
         ):

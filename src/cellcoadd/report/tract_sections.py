@@ -8,6 +8,8 @@ from __future__ import annotations
 
 __all__ = ["draw_sections"]
 
+import dataclasses
+
 from ..products.cell_coadd import MultipleCellCoadd
 from .cell_variance_figure import BLANKED_PLANES, draw_cell_variance
 from .coadd_figures import draw_coadd_and_inputs
@@ -18,6 +20,7 @@ from .mask_fraction_figures import draw_mask_fractions
 from .page_parts import PageSection
 from .threshold_figures import draw_threshold_function, draw_threshold_patches
 from .tract_data import TractData
+from .units import variance_label, variance_unit
 from .variance_figures import draw_variance_against_inputs, draw_variance_map
 
 _COLUMNS = (
@@ -120,7 +123,12 @@ def _variance_drawings(data: TractData) -> list[Drawing]:
             draw=lambda: draw_variance_against_inputs({data.tract: data.cells_once}),
             missing=data.lacks_columns("visit_count", "variance_mean"),
         ),
-        sky_drawing(data, "variance", "median variance (nJy$^2$)", "Variance of the cells"),
+        sky_drawing(
+            data,
+            "variance",
+            f"median variance ({variance_label(variance_unit(data.cells), mathtext=True)})",
+            "Variance of the cells",
+        ),
     ]
 
 
@@ -130,6 +138,7 @@ def _depth_drawings(data: TractData) -> list[Drawing]:
         "31.4 - 2.5 log10(5 sqrt(A v)), with the effective area A = (sum P)^2 / sum P^2 of the PSF "
         "and the median variance v of the inner region in nJy^2."
     )
+    on_sky = sky_drawing(data, "depth", "depth, 5 sigma PSF (AB mag)", "Depth of the cells")
     return [
         Drawing(
             name="depth-map",
@@ -138,7 +147,7 @@ def _depth_drawings(data: TractData) -> list[Drawing]:
             draw=lambda: draw_depth_map(
                 data.example_cells, data.grid_shape, title=capital(data.example_title)
             ),
-            missing=data.lacks_patch("depth"),
+            missing=data.lacks_zero_point() or data.lacks_patch("depth"),
         ),
         Drawing(
             name="depth-inputs",
@@ -146,9 +155,9 @@ def _depth_drawings(data: TractData) -> list[Drawing]:
             caption=f"{_COLUMNS} The red line is the depth that equal inputs would give: 1.25 "
             "log10 N more than the median of the cells with the fewest visits.",
             draw=lambda: draw_depth_against_inputs({data.tract: data.cells_once}),
-            missing=data.lacks_columns("visit_count", "depth"),
+            missing=data.lacks_zero_point() or data.lacks_columns("visit_count", "depth"),
         ),
-        sky_drawing(data, "depth", "depth, 5 sigma PSF (AB mag)", "Depth of the cells"),
+        dataclasses.replace(on_sky, missing=data.lacks_zero_point() or on_sky.missing),
     ]
 
 

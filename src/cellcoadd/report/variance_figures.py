@@ -19,6 +19,7 @@ from .bimodality import is_bimodal
 from .by_inputs import JITTER_SEED, InputColumns, draw_columns, group_by_inputs
 from .cell_maps import cells_on_grid, draw_cell_map
 from .style import new_figure, styled
+from .units import variance_label, variance_unit
 
 _PANEL_WIDTH, _HEIGHT = 5.2, 4.2  # inches
 _STEPS = (1.0, 2.0, 5.0)  # of the numbers on a logarithmic scale, in each power of ten
@@ -47,8 +48,9 @@ def draw_variance_map(cells: Table, shape: Index2D, *, title: str = "") -> Figur
     grids = {name: cells_on_grid(cells, f"variance_{name}", shape) for name in ("mean", "median")}
     finite = np.concatenate([grid[np.isfinite(grid)] for grid in grids.values()])
     norm = LogNorm(finite.min(), finite.max()) if finite.size else None
+    unit = variance_label(variance_unit(cells), mathtext=True)
     for axes, (name, on_grid) in zip(panels, grids.items(), strict=True):
-        draw_cell_map(axes, on_grid, label=f"{name} variance (nJy$^2$)", norm=norm)
+        draw_cell_map(axes, on_grid, label=f"{name} variance ({unit})", norm=norm)
         bar = axes.images[0].colorbar
         assert bar is not None, "drawn with the map"
         bar.ax.yaxis.set_major_locator(LogLocator(subs=_STEPS))
@@ -90,7 +92,8 @@ def draw_variance_against_inputs(tracts: Mapping[int, Table], *, seed: int = JIT
             _draw_expectation(axes, columns)
             _name_bimodal(axes, columns)
         axes.legend(loc="upper right")
-    panels[0].set_ylabel("mean variance of a cell (nJy$^2$)")
+    units = {variance_label(variance_unit(cells), mathtext=True) for cells in tracts.values()}
+    panels[0].set_ylabel(f"mean variance of a cell ({' or '.join(sorted(units))})")
     return figure
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 __all__ = ["fullest_first", "gather_tract_data", "stack_tables"]
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import astropy.table
+import astropy.units as u
 import numpy as np
 from astropy.table import Table
 from lsst.images import Image
@@ -93,10 +94,16 @@ def stack_tables(tables: Iterable[Table], tract: Tract) -> Table | None:
         Tables of cells, or of inputs, of patches of one tract.
     tract
         The tract.
+
+    Raises
+    ------
+    ValueError
+        If a column is in one unit in one table and in another in another.
     """
     filled = [table for table in tables if len(table)]
     if not filled:
         return None
+    _check_units(filled)
     table = astropy.table.vstack(filled, metadata_conflicts="silent")
     patch = np.asarray(table["patch"], np.int64)
     places, owned = places_in_tract(
@@ -105,6 +112,22 @@ def stack_tables(tables: Iterable[Table], tract: Tract) -> Table | None:
     if "tract_cell_x" not in table.colnames:
         table["tract_cell_x"], table["tract_cell_y"] = places.x, places.y
     return table[np.lexsort((patch, ~owned))]
+
+
+def _check_units(tables: Sequence[Table]) -> None:
+    """Refuse tables of coadds of which some are in nJy and some in counts."""
+    stated: dict[str, tuple[int, u.UnitBase]] = {}
+    for table in tables:
+        for name in table.colnames:
+            unit, patch = table[name].unit, int(table["patch"][0])
+            if unit is None:
+                continue
+            first, other = stated.setdefault(name, (patch, unit))
+            if unit != other:
+                raise ValueError(
+                    f"{name} is in {other} in the table of patch {first}, in {unit} in that of "
+                    f"patch {patch}: report on coadds of one unit."
+                )
 
 
 def fullest_first(patches: Iterable[int], cells: Table | None) -> list[int]:
