@@ -5,7 +5,8 @@ Pixels
     Arrays are ``[y, x]``; an image whose ``bbox.start`` is ``(y0, x0)`` holds pixel (x, y) at
     ``array[y - y0, x - x0]``. In signatures x and y are keyword-only.
 Fluxes
-    Pixels are in nJy, variances in nJy^2. An AB magnitude is ``31.4 - 2.5 log10(flux)``.
+    Pixels are in nJy, variances in nJy^2. An AB magnitude is ``31.4 - 2.5 log10(flux)``. Where no
+    zero point is known, both are in counts, and a product's ``unit`` says so.
 Angles
     Degrees, ICRS, outside the kernels.
 Order

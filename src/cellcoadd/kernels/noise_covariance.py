@@ -10,8 +10,6 @@ from __future__ import annotations
 
 __all__ = ["REACH", "resampled_noise_covariance"]
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +22,6 @@ _STEPS = 128  # table entries a pixel; between them the table is linear, and exa
 _HARMONICS = 2  # the third one is below 1e-4
 
 type _Floats = npt.NDArray[np.float64]
-type _Products = Callable[[_Floats, int, int], _Floats]
 
 
 def resampled_noise_covariance(
@@ -79,14 +76,15 @@ def resampled_noise_covariance(
     offset_x, offset_y = offset_x[half], offset_y[half]
     along_x = jacobians[:, 0, 0, np.newaxis] * offset_x + jacobians[:, 0, 1, np.newaxis] * offset_y
     along_y = jacobians[:, 1, 0, np.newaxis] * offset_x + jacobians[:, 1, 1, np.newaxis] * offset_y
-    products = (
-        _white_products(along_x, along_y)
-        if correlation is None
-        else _correlated_products(along_x, along_y, correlation)
-    )
+    # Of distances d in x and in y; of correlated noise, of d - e for each offset e.
+    half_width = 0 if correlation is None else correlation.shape[0] // 2
+    steps = range(-half_width, half_width + 1)
+    harmonics_x = [_harmonics_at(along_x - step) for step in steps]
+    harmonics_y = [_harmonics_at(along_y - step) for step in steps]
     pairs_x = np.maximum(width - np.abs(offset_x), 1)
     pairs_y = np.maximum(height - np.abs(offset_y), 1)
     total = np.zeros_like(along_x)
+    sums: dict[tuple[int, int], _Floats] = {}  # those of -m are those of m
     for m in range(-_HARMONICS, _HARMONICS + 1):
         for n in range(_HARMONICS + 1):
             if n == 0 and m < 0:
@@ -96,39 +94,39 @@ def resampled_noise_covariance(
             step_y = m * jacobians[:, 0, 1] + n * jacobians[:, 1, 1]
             mean = _dirichlet(step_x, pairs_x) * _dirichlet(step_y, pairs_y)
             twice = 1.0 if m == n == 0 else 2.0
-            total += products(twice * phase[:, np.newaxis] * mean, abs(m), n)
+            factor = twice * phase[:, np.newaxis] * mean
+            if correlation is None:
+                total += factor * harmonics_x[0][abs(m)] * harmonics_y[0][n]
+            else:
+                key = abs(m), n
+                if key not in sums:
+                    sums[key] = _correlated(harmonics_x, harmonics_y, correlation, *key)
+                total += factor * sums[key]
     total *= np.linalg.det(jacobians)[:, np.newaxis] ** 2
     size = 2 * radius + 1
     result = np.concatenate([total[:, :0:-1], total], axis=1)
     return result.reshape(-1, size, size).astype(np.float32)
 
 
-def _white_products(along_x: _Floats, along_y: _Floats) -> _Products:
-    """R_m(d) in x times R_n(d) in y times a factor."""
-    harmonics_x, harmonics_y = _harmonics_at(along_x), _harmonics_at(along_y)
-    return lambda factor, m, n: factor * harmonics_x[m] * harmonics_y[n]
-
-
-def _correlated_products(along_x: _Floats, along_y: _Floats, correlation: _Floats) -> _Products:
-    """The sum of r(e) (-1)^(m e_x + n e_y) R_m(d_x - e_x) R_n(d_y - e_y), times a factor."""
+def _correlated(
+    harmonics_x: list[list[_Floats]],
+    harmonics_y: list[list[_Floats]],
+    correlation: _Floats,
+    m: int,
+    n: int,
+) -> _Floats:
+    """The sum over e of r(e) (-1)^(m e_x + n e_y) R_m(d_x - e_x) R_n(d_y - e_y)."""
     half = correlation.shape[0] // 2
-    steps = range(-half, half + 1)
-    harmonics_x = [_harmonics_at(along_x - step) for step in steps]
-    harmonics_y = [_harmonics_at(along_y - step) for step in steps]
-
+    total = np.zeros_like(harmonics_x[0][0])
     # Sums in a fixed order, not a product of matrices, whose bits depend on their sizes.
-    def products(factor: _Floats, m: int, n: int) -> _Floats:
-        total = np.zeros_like(along_x)
-        for row, step_y in enumerate(steps):
-            in_row = np.zeros_like(along_x)
-            for column, step_x in enumerate(steps):
-                value = correlation[row, column]
-                if value != 0.0:
-                    in_row += ((-1.0) ** (m * step_x) * value) * harmonics_x[column][m]
-            total += ((-1.0) ** (n * step_y) * in_row) * harmonics_y[row][n]
-        return factor * total
-
-    return products
+    for row, of_row in enumerate(harmonics_y):
+        in_row = np.zeros_like(total)
+        for column, of_column in enumerate(harmonics_x):
+            value = float(correlation[row, column])
+            if value != 0.0:
+                in_row += ((-1.0) ** (m * (column - half)) * value) * of_column[m]
+        total += ((-1.0) ** (n * (row - half)) * in_row) * of_row[n]
+    return total
 
 
 def _harmonics_at(distance: _Floats) -> list[_Floats]:
