@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -14,6 +16,7 @@ from cellcoadd.report.page import render_page
 from cellcoadd.report.page_parts import PageLink, PageSection, ReportPage
 from cellcoadd.report.tract_data import Provenance, TractData
 from cellcoadd.report.tract_page import make_tract_page
+from cellcoadd.report.variance_figures import draw_variance_map
 
 FIGURES = {
     "coadd": ["coadd", "cell-variance"],
@@ -44,6 +47,11 @@ def figures_of(page: ReportPage) -> dict[str, list[str]]:
         for section in page.sections
         if section.figures
     }
+
+
+def text_of(page: ReportPage) -> str:
+    """The HTML without its pictures, whose letters mean nothing."""
+    return re.sub(r"data:image/png;base64,[^\"]*", "", render_page(page))
 
 
 def left_out(page: ReportPage) -> list[str]:
@@ -254,3 +262,36 @@ def test_the_index_takes_tracts_without_tables(tract_data: TractData) -> None:
     (table,) = section_of(index, "tracts").tables
     assert list(table.rows[1][3:]) == [None] * 5
     assert figures_of(index) == {}
+
+
+def test_a_report_on_counts_says_counts(tract_data: TractData, cells: Table) -> None:
+    """No nJy is on the page, and instead of depths a sentence says why there are none."""
+    counted = cells.copy()
+    for name, power in (("variance_mean", 2), ("variance_median", 2), ("weight_sum", -2)):
+        counted[name].unit = u.count**power
+    counted["depth"] = np.full(len(counted), np.nan)
+    data = dataclasses.replace(
+        tract_data,
+        cells=counted,
+        example=None,
+        maps={name: made for name, made in tract_data.maps.items() if name != "depth"},
+    )
+    page = make_tract_page(data)
+    assert "depth" not in figures_of(page)
+    reasons = [text for text in left_out(page) if "epth" in text]
+    assert len(reasons) == 3
+    for text in reasons:
+        assert text.endswith("the coadds are in counts, their variances in counts².")
+    html = text_of(page)
+    assert "nJy" not in html
+    assert "counts²" in html
+    assert dict(page.key_numbers)["Median variance"].endswith(" counts²")
+    entry = TractSummary(
+        skymap="small", tract=0, band="i", page="a.html", cells=counted, patches=4, thresholds={},
+        outer_width=32,
+    )  # fmt: skip
+    index = text_of(make_index_page([entry, dataclasses.replace(entry, tract=1)]))
+    assert "counts²" in index
+    assert "nJy" not in index
+    figure = draw_variance_map(data.example_cells, data.grid_shape)
+    assert "counts$^2$" in " ".join(axes.get_ylabel() for axes in figure.axes)

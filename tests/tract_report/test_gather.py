@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -92,3 +93,11 @@ def test_the_fullest_patch_comes_first() -> None:
     cells = Table({"patch": [5, 7, 7, 6, 7, 6]})
     assert fullest_first([4, 5, 6, 7, 3], cells) == [7, 6, 5, 4, 3]
     assert fullest_first([6, 5], None) == [6, 5]
+
+
+def test_tables_of_two_units_are_not_stacked(cells: Table) -> None:
+    """A column of nJy^2 and counts^2 would be of neither."""
+    first, second = (cells[cells["patch"] == number] for number in (16, 17))
+    second["variance_median"].unit = u.count**2
+    with pytest.raises(ValueError, match=r"variance_median is in nJy2 in the table of patch 16"):
+        stack_tables([first, second], small_tract())
