@@ -6,12 +6,20 @@ Whoever registers visits in a repository needs the first, whoever makes warps th
 
 from __future__ import annotations
 
-__all__ = ["Reader", "SurveyHeader", "SurveyImage", "pixel_scale_arcsec"]
+__all__ = [
+    "MosaicReader",
+    "Reader",
+    "SurveyHeader",
+    "SurveyImage",
+    "images_in",
+    "pixel_scale_arcsec",
+]
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lsst.images import Box, SkyProjection
 
@@ -29,7 +37,7 @@ class SurveyHeader:
     Parameters
     ----------
     source
-        The file, as the user named it.
+        The file, as the user named it; of a file of many detectors, the address of one.
     details
         Identifiers, times, pointing, program.
     detector_name
@@ -121,6 +129,19 @@ class Reader(Protocol):
         UnusableInputError
             If the file or one that belongs to it is missing, broken, or lacks what is needed.
         """
+
+
+@runtime_checkable
+class MosaicReader(Reader, Protocol):
+    """Reads files of which one may hold many detectors."""
+
+    def images_in(self, path: Path) -> Sequence[Path]:
+        """Return the addresses of a file's images, which `Reader.read` takes; never raises."""
+
+
+def images_in(reader: Reader, path: Path) -> Sequence[Path]:
+    """Return what a reader is to be given to read all of a file: its path, if it is one image."""
+    return reader.images_in(path) if isinstance(reader, MosaicReader) else [path]
 
 
 def pixel_scale_arcsec(projection: SkyProjection[Any], bbox: Box) -> float:

@@ -8,19 +8,22 @@ from __future__ import annotations
 __all__ = [
     "UNITS",
     "CameraDefinition",
+    "EarlierMask",
     "Flux",
     "Identity",
     "MaskMeaning",
     "Noise",
+    "PlainMask",
     "Psf",
     "Saturation",
 ]
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from .values import Plane, Value
+from .values import Companion, Plane, Value
 
 UNITS: Mapping[str, float | None] = {
     "count": None,
@@ -68,8 +71,6 @@ class MaskMeaning:
 
     Parameters
     ----------
-    plane
-        Where the mask is.
     are_bits
         Whether the values are bits that add up, or codes of which a pixel has one.
     planes
@@ -78,10 +79,47 @@ class MaskMeaning:
         Bits or codes that say nothing against a pixel.
     """
 
-    plane: Plane
     are_bits: bool
     planes: Mapping[int, tuple[str, ...]]
     harmless: frozenset[int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EarlierMask:
+    """What masks meant before a version of the pipeline that makes them.
+
+    Parameters
+    ----------
+    keyword
+        Where a header states the version.
+    version
+        The first one whose masks are as they are today.
+    meaning
+        Of those before.
+    """
+
+    keyword: str
+    version: tuple[int, int, int]
+    meaning: MaskMeaning
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlainMask:
+    """The mask of an image.
+
+    Parameters
+    ----------
+    plane
+        Where it is.
+    meaning
+        Of its values.
+    earlier
+        That of older files, if it was another one.
+    """
+
+    plane: Plane
+    meaning: MaskMeaning
+    earlier: EarlierMask | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,6 +232,10 @@ class CameraDefinition:
         File or name of the definition.
     image
         Where the image is.
+    detectors
+        Names of extensions that are an image each; None: a file is one image.
+    files
+        Names of files that are this camera's, whoever gives them; None: one has to say so.
     identity, noise, flux, psf
         As their classes say.
     mask, saturation
@@ -202,6 +244,11 @@ class CameraDefinition:
         What is subtracted from the image, in its unit; None: nothing.
     check_noise
         Whether images that scatter by far more or less than their variance says are refused.
+    same
+        Keywords in which the files that belong to an image must agree with it.
+    require
+        What headers must say: of each, the first keyword that an image has must have one of its
+        values.
     """
 
     source: str
@@ -210,15 +257,25 @@ class CameraDefinition:
     noise: Noise
     flux: Flux
     psf: Psf
-    mask: MaskMeaning | None = None
+    detectors: re.Pattern[str] | None = None
+    files: re.Pattern[str] | None = None
+    mask: PlainMask | None = None
     saturation: Saturation | None = None
     sky: Value | None = None
     check_noise: bool = True
+    same: tuple[str, ...] = ()
+    require: tuple[Mapping[str, tuple[str, ...]], ...] = ()
 
     def is_companion(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""
+        return any(companion.is_of(path) for companion in self._companions)
+
+    def is_companion_of(self, path: Path, images: re.Pattern[str]) -> bool:
+        """Return whether a file is named like one that belongs to an image of some name."""
+        named = (companion.image_of(path) for companion in self._companions)
+        return any(images.search(name) is not None for name in named if name is not None)
+
+    @property
+    def _companions(self) -> list[Companion]:
         planes = [self.noise.plane, self.psf.plane, self.mask.plane if self.mask else None]
-        return any(
-            plane is not None and plane.companion is not None and plane.companion.is_of(path)
-            for plane in planes
-        )
+        return [p.companion for p in planes if p is not None and p.companion is not None]

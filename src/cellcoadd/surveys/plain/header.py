@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_observation", "nanojansky_per_unit", "read_wcs", "saturation_level"]
+__all__ = [
+    "check_requirements",
+    "describe_observation",
+    "nanojansky_per_unit",
+    "read_wcs",
+    "saturation_level",
+]
 
 import math
+from collections.abc import Mapping, Sequence
 
 from astropy.io import fits
 from astropy.time import Time, TimeDelta
@@ -23,6 +30,41 @@ _FRAME_KEYWORDS = ("RADESYS", "RADECSYS", "EQUINOX")
 _STERADIANS_PER_ARCSEC2 = (math.pi / 180.0 / 3600.0) ** 2
 _NO_MAGNITUDES = (0.0, 99.0)  # what is written where a zero point could not be measured
 _LARGEST_VISIT = (1 << 63) - 1
+
+
+def check_requirements(require: Sequence[Mapping[str, Sequence[str]]], headers: Headers) -> None:
+    """Refuse an image whose header says that something is wrong with it.
+
+    Parameters
+    ----------
+    require
+        Of each, the first keyword that the image has must have one of the values; one that starts
+        with it will do for a text.
+    headers
+        Those of the image.
+
+    Raises
+    ------
+    UnusableInputError
+        If one of them has another value.
+    """
+    for rule in require:
+        for keyword, values in rule.items():
+            stated = headers.get(keyword)
+            if stated is None or not str(stated).strip():
+                continue
+            text = str(stated).strip().lower()
+            if not any(text == value.lower() or _starts(text, value) for value in values):
+                raise UnusableInputError(
+                    str(headers.path),
+                    f"its {keyword} is {stated!r}, it must be {' or '.join(values)}: the camera's "
+                    "definition says so in `require`.",
+                )
+            break
+
+
+def _starts(text: str, value: str) -> bool:
+    return value.isalpha() and text.startswith(value.lower())
 
 
 def describe_observation(identity: Identity, headers: Headers) -> ObservationDetails:
