@@ -31,7 +31,7 @@ from .recipes import coadd_files
 from .skymap import Patch, SkyMap, overlapping_patches
 from .skymap.fields import cell_sizes_for, field_sky_map
 from .skymap.tangent_plane import directions_from_sky
-from .surveys import PlainFitsReader
+from .surveys import Reader
 from .surveys._base import pixel_scale_arcsec
 from .warping.settings import WarpSettings
 
@@ -79,7 +79,7 @@ class Job:
     overwrite: bool
     warp_settings: WarpSettings | None = None
     coadd_settings: CoaddSettings | None = None
-    camera: PlainFitsReader | None = None
+    camera: Reader | None = None
 
     @property
     def patch(self) -> Patch:

@@ -23,7 +23,7 @@ from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
-from .surveys import PlainFitsReader, camera_reader
+from .surveys import Reader, named_reader
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
 from .warping.variances import DetectorVariances
@@ -114,7 +114,7 @@ def coadd_files(
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
     cells: Collection[Index2D] | None = None,
-    camera: PlainFitsReader | Path | str | None = None,
+    camera: Reader | Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilesCoadd:
     """Make the cell-based coadd of a patch from files of calibrated images of one band.
@@ -149,7 +149,7 @@ def coadd_files(
     warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
     refused: list[UnusableInputError] = []
     if isinstance(camera, str | Path):
-        camera = camera_reader(camera)
+        camera = named_reader(camera)
     files = _by_visit(paths, camera, refused)
     _check_bands(file.header.observation for group in files.values() for file in group)
     strips = strips_of(
@@ -222,7 +222,7 @@ class _SpoiltLater(Exception):  # noqa: N818
 
 def _by_visit(
     paths: Iterable[Path | str],
-    camera: PlainFitsReader | None,
+    camera: Reader | None,
     refused: list[UnusableInputError],
 ) -> dict[tuple[str, int], list[ImageFile]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""

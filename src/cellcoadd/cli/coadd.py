@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..field_coadds import FieldCoadd, Job
     from ..image_files import ImageFile
     from ..skymap import SkyMap
-    from ..surveys import PlainFitsReader
+    from ..surveys import Reader
 
 _STEPS = 1000  # of the bar of one coadd
 
@@ -117,9 +117,9 @@ def coadd(
         from .._jit import compiling_note
         from ..field_coadds import CoaddFormat, field_target, jobs_of
         from ..image_files import expand
-        from ..surveys import camera_reader
+        from ..surveys import named_reader
 
-        reader = None if camera is None else camera_reader(camera)
+        reader = None if camera is None else named_reader(camera)
         found, refused = _headers(expand(images, camera=reader), reader)
         if not found:
             _tell_refused(refused)
@@ -155,7 +155,7 @@ def coadd(
 
 
 def _headers(
-    paths: Sequence[Path], camera: PlainFitsReader | None
+    paths: Sequence[Path], camera: Reader | None
 ) -> tuple[list[ImageFile], list[UnusableInputError]]:
     from ..image_files import read_headers
 

@@ -125,6 +125,12 @@ def named_reader(camera: str | Path) -> Reader:
     reader = READERS.get(str(camera))
     if reader is not None and not isinstance(reader, PlainFitsReader):
         return reader
+    if not Path(camera).is_file() and str(camera) not in ready_cameras():
+        raise UnusableInputError(
+            str(camera),
+            "there is no such camera: name a definition in YAML, or one of "
+            f"{', '.join(sorted({*READERS, *ready_cameras()}))}.",
+        )
     return camera_reader(camera)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UnusableInputError
 
-_ASK = "read_decam_image(..., accept_cut=True), or the survey name decam-with-cuts, takes it."
+_ASK = "read_decam_image(..., accept_cut=True), or --camera decam-with-cuts, takes it."
 
 
 def check_cuts(row: Mapping[str, Any], image: Path, table: Path) -> None:

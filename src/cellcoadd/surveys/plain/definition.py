@@ -200,7 +200,8 @@ class Identity:
     visit
         Its number; None: made of the time, as in 20160311103249.
     bands
-        Bands by filter; a filter that is not listed is a band of its own.
+        Bands by filter, of which one that is not listed is a band of its own; or where the band is
+        found.
     time
         When it was taken, in UTC.
     time_is_mjd
@@ -215,7 +216,7 @@ class Identity:
     visit: Value | None
     detector: Value
     physical_filter: Value
-    bands: Mapping[str, str]
+    bands: Mapping[str, str] | Value
     time: Value
     time_is_mjd: bool
     exposure_time: Value | None

@@ -189,10 +189,12 @@ def _identity(top: DefinitionReader) -> Identity:
     return identity
 
 
-def _bands(top: DefinitionReader) -> dict[str, str]:
+def _bands(top: DefinitionReader) -> Mapping[str, str] | Value:
     if not top.has("band"):
         return {}
     raw = top.anything("band")
+    if isinstance(raw, Mapping) and "keyword" in raw:
+        return read_value(DefinitionReader({"band": raw}), "band")
     if not isinstance(raw, Mapping) or not all(
         isinstance(part, str) and part for item in raw.items() for part in item
     ):

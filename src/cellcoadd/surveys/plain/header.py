@@ -24,7 +24,7 @@ from ...files.fits_wcs import icrs_wcs
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
 from .definition import UNITS, CameraDefinition, Identity
-from .values import Headers
+from .values import Headers, Value
 
 _FRAME_KEYWORDS = ("RADESYS", "RADECSYS", "EQUINOX")
 _STERADIANS_PER_ARCSEC2 = (math.pi / 180.0 / 3600.0) ** 2
@@ -63,6 +63,12 @@ def check_requirements(require: Sequence[Mapping[str, Sequence[str]]], headers: 
             break
 
 
+def _band(identity: Identity, headers: Headers, filter_name: str) -> str:
+    if isinstance(identity.bands, Value):
+        return str(identity.bands.of(headers))
+    return identity.bands.get(filter_name, filter_name)
+
+
 def _starts(text: str, value: str) -> bool:
     return value.isalpha() and text.startswith(value.lower())
 
@@ -92,7 +98,7 @@ def describe_observation(identity: Identity, headers: Headers) -> ObservationDet
             visit=visit,
             detector=identity.detector.integer_of(headers),
             physical_filter=filter_name,
-            band=identity.bands.get(filter_name, filter_name),
+            band=_band(identity, headers, filter_name),
             day_obs=int(begin.utc.strftime("%Y%m%d")),
         ),
         begin=begin,
