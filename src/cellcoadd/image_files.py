@@ -56,8 +56,8 @@ def expand(names: Iterable[str], *, camera: Reader | None = None) -> list[Path]:
     ----------
     names
         Files, folders (all images at any depth), patterns such as ``night1/*.fits``, single
-        detectors of mosaics such as ``visit.fits.fz[N4]``, and ``@list``: a file with one of these a
-        line, from its own folder; blank lines and ``#`` are passed over.
+        detectors of mosaics such as ``visit.fits.fz[N4]``, and ``@list``: a file with one of these
+        a line, from its own folder; blank lines and ``#`` are passed over.
     camera
         The reader of all of them; None: each file has the one that recognizes it.
 

@@ -24,7 +24,6 @@ import functools
 import io
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,7 +132,11 @@ def companion_address(image: Path, file: Path, *, keyword: str = DETECTOR_KEYWOR
     name, version = unit.name
     detector = unit.header.get(keyword)
     if name:
-        found = [n for n, other in enumerate(others) if other.name == (name, version)]
+        found = [
+            n
+            for n, other in enumerate(others)
+            if _same(other.name[0], name) and other.name[1] == version
+        ]
     elif detector is None:
         raise UnusableInputError(
             str(image),
@@ -143,7 +146,7 @@ def companion_address(image: Path, file: Path, *, keyword: str = DETECTOR_KEYWOR
     else:
         found = []
     if not found and detector is not None:
-        found = [n for n, other in enumerate(others) if other.header.get(keyword) == detector]
+        found = _of_detector(others, keyword, str(detector))
     if len(found) != 1:
         said = " or ".join(
             [f"EXTNAME {name!r}"] * bool(name) + [f"{keyword} {detector}"] * (detector is not None)
@@ -184,7 +187,7 @@ def versioned_address(image: Path, file: Path, name: str) -> Path:
         return file
     units, others = _units_or_refusal(own), _units_or_refusal(file)
     version = units[_number_of(units, extension, image)].name[1]
-    found = [n for n, unit in enumerate(others) if unit.name == (name, version)]
+    found = [n for n, u in enumerate(others) if _same(u.name[0], name) and u.name[1] == version]
     if len(found) != 1:
         raise UnusableInputError(
             str(image),
@@ -271,40 +274,49 @@ def _is_image(unit: FitsUnit) -> bool:
 
 def _label(units: Sequence[FitsUnit], number: int, keyword: str) -> str:
     """Return how an extension is named in an address: so that it is the only one."""
-    unit = units[number]
-    name, version = (str(part) for part in unit.name)
-    names = Counter(str(other.name[0]) for other in units)
-    if name and names[name] == 1:
-        return name
-    if name and Counter(other.name for other in units)[unit.name] == 1:
+    name, version = units[number].name
+    named = [n for n, other in enumerate(units) if _same(other.name[0], name)]
+    if name and len(named) == 1:
+        return str(name)
+    if name and len([n for n in named if units[n].name[1] == version]) == 1:
         return f"{name},{version}"
-    detector = unit.header.get(keyword)
-    if detector is not None and [u.header.get(keyword) for u in units].count(detector) == 1:
+    detector = units[number].header.get(keyword)
+    if detector is not None and len(_of_detector(units, keyword, str(detector))) == 1:
         return f"{keyword}={detector}"
     return str(number)
 
 
 def _number_of(units: Sequence[FitsUnit], extension: str, path: Path) -> int:
     """Return the place of the extension that an address names."""
-    names = [str(unit.name[0]) for unit in units]
-    found = [n for n, name in enumerate(names) if name == extension]
+    found = [n for n, unit in enumerate(units) if _same(unit.name[0], extension)]
     if not found and "," in extension:
         name, _, version = extension.rpartition(",")
         found = [
-            n for n, unit in enumerate(units) if (names[n], str(unit.name[1])) == (name, version)
-        ]
-    if not found and (card := _CARD.match(extension)) is not None:
-        found = [
             n
             for n, unit in enumerate(units)
-            if str(unit.header.get(card["keyword"], "")) == card["value"]
+            if _same(unit.name[0], name) and str(unit.name[1]) == version
         ]
+    if not found and (card := _CARD.match(extension)) is not None:
+        found = _of_detector(units, card["keyword"], card["value"])
     if not found and extension.isdecimal() and int(extension) < len(units):
         found = [int(extension)]
     if len(found) != 1:
+        there = ", ".join(f"{n} {unit.name[0]}".rstrip() for n, unit in enumerate(units))
         raise UnusableInputError(
-            str(path),
-            f"it has {len(found) or 'no'} extensions {extension!r}; there are "
-            f"{', '.join(f'{n} {name}'.rstrip() for n, name in enumerate(names))}.",
+            str(path), f"it has {len(found) or 'no'} extensions {extension!r}; there are {there}."
         )
     return found[0]
+
+
+def _same(name: object, other: object) -> bool:
+    """Compare names of extensions, which are the same in capitals."""
+    return str(name).lower() == str(other).lower()
+
+
+def _of_detector(units: Sequence[FitsUnit], keyword: str, value: str) -> list[int]:
+    """Return the images that a keyword says are of a detector."""
+    return [
+        n
+        for n, unit in enumerate(units)
+        if _is_image(unit) and str(unit.header.get(keyword, "")) == value
+    ]

@@ -63,6 +63,14 @@ def check_requirements(require: Sequence[Mapping[str, Sequence[str]]], headers: 
             break
 
 
+def _airmass(identity: Identity, headers: Headers) -> float | None:
+    """Return the airmass where the header has one: it is recorded, and nothing is made of it."""
+    value = identity.airmass
+    if value is None or (value.keyword is not None and headers.get(value.keyword) is None):
+        return None
+    return value.number_of(headers)
+
+
 def _band(identity: Identity, headers: Headers, filter_name: str) -> str:
     if isinstance(identity.bands, Value):
         return str(identity.bands.of(headers))
@@ -104,7 +112,7 @@ def describe_observation(identity: Identity, headers: Headers) -> ObservationDet
         begin=begin,
         end=begin + TimeDelta(exposure_time or 0.0, format="sec"),
         exposure_time_s=exposure_time,
-        airmass=None if identity.airmass is None else identity.airmass.number_of(headers),
+        airmass=_airmass(identity, headers),
     )
 
 
