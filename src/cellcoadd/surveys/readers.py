@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["READERS", "is_companion", "named_reader", "reader_for"]
+__all__ = ["READERS", "camera_names", "is_companion", "named_reader", "reader_for"]
 
 import functools
 import importlib.metadata
@@ -109,6 +109,11 @@ def is_companion(path: Path) -> bool:
     return any(reader.is_companion(path) for reader in ready)
 
 
+def camera_names() -> list[str]:
+    """Return the names of `READERS` and of definitions that come with the package, sorted."""
+    return sorted({*READERS, *ready_cameras()})
+
+
 def named_reader(camera: str | Path) -> Reader:
     """Return the reader of a camera that somebody names.
 
@@ -129,7 +134,7 @@ def named_reader(camera: str | Path) -> Reader:
         raise UnusableInputError(
             str(camera),
             "there is no such camera: name a definition in YAML, or one of "
-            f"{', '.join(sorted({*READERS, *ready_cameras()}))}.",
+            f"{', '.join(camera_names())}.",
         )
     return camera_reader(camera)
 
