@@ -51,7 +51,8 @@ class Noise:
     scale
         Of ``weight``: the variance where the weight is 1.
     rms
-        Of ``constant``: the standard deviation of a pixel.
+        Of ``constant``: the standard deviation of a pixel; of ``weight`` without a scale: that of a
+        pixel of the median weight.
     gain, sky, read_noise
         Of ``from_gain``: electrons a count, what was subtracted from the image before, electrons.
     """
@@ -152,6 +153,9 @@ class Flux:
         Whether the zero point is that of one count a second, or that of one in the exposure.
     ab_offset
         What is added to it to make it an AB magnitude, by filter or for all under ``""``.
+    extinction
+        Magnitudes for each airmass beyond 1, whatever their sign; None: the zero point is that of
+        the image as it is.
     pixel_area
         Steradians, for a surface brightness; None: that of the WCS.
     """
@@ -160,6 +164,7 @@ class Flux:
     zero_point: Value | None = None
     per_second: bool = False
     ab_offset: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    extinction: Value | None = None
     pixel_area: Value | None = None
 
     @property
@@ -243,6 +248,8 @@ class CameraDefinition:
         None: there is none.
     sky
         What is subtracted from the image, in its unit; None: nothing.
+    no_data
+        Values of pixels of the image that stand for no data.
     check_noise
         Whether images that scatter by far more or less than their variance says are refused.
     same
@@ -263,6 +270,7 @@ class CameraDefinition:
     mask: PlainMask | None = None
     saturation: Saturation | None = None
     sky: Value | None = None
+    no_data: tuple[float, ...] = ()
     check_noise: bool = True
     same: tuple[str, ...] = ()
     require: tuple[Mapping[str, tuple[str, ...]], ...] = ()

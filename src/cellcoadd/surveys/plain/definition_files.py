@@ -95,6 +95,7 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         if top.has("saturation")
         else None,
         sky=_optional(top, "sky"),
+        no_data=_numbers(top, "no_data"),
         check_noise=_yes_or_no(top, "check_noise", default=True),
         same=_same(top),
         require=_require(top),
@@ -129,6 +130,14 @@ def _pattern(reader: DefinitionReader, key: str, *, everything: str = "") -> re.
         raise SkyMapError(
             f"{reader.place(key)} must be a regular expression, got {text!r} ({error})."
         ) from error
+
+
+def _numbers(top: DefinitionReader, key: str) -> tuple[float, ...]:
+    raw = top.anything(key) if top.has(key) else []
+    listed = raw if isinstance(raw, list) else [raw]
+    if any(isinstance(n, bool) or not isinstance(n, int | float) for n in listed):
+        raise SkyMapError(f"{top.place(key)} must be a number or a list of them, got {raw!r}.")
+    return tuple(map(float, listed))
 
 
 def _same(top: DefinitionReader) -> tuple[str, ...]:
@@ -211,11 +220,12 @@ def _noise(top: DefinitionReader, flux: Flux, identity: Identity) -> Noise:
     inner = noise.inner(kind)
     where = f"noise.{kind}"
     if kind in _PLANE_NOISES:
-        made = Noise(
-            kind=kind,
-            plane=read_plane(inner, where),
-            scale=read_value(inner, "scale") if kind == "weight" else None,
-        )
+        plane = read_plane(inner, where)
+        given = {}
+        if kind == "weight":
+            known = inner.one_of("scale", "rms")
+            given[known] = read_value(inner, known)
+        made = Noise(kind=kind, plane=plane, **given)
     elif kind == "constant":
         made = Noise(kind=kind, rms=read_value(inner, "rms"))
     else:
@@ -264,9 +274,17 @@ def _flux(top: DefinitionReader, identity: Identity) -> Flux:
     offset: Mapping[str, float] = {}
     if system == "Vega":
         offset = _ab_offset(inner)
-    value = read_value(inner, "magnitude")
+    value, extinction = read_value(inner, "magnitude"), _optional(inner, "extinction")
+    if extinction is not None and identity.airmass is None:
+        raise SkyMapError(f"airmass is missing: {inner.place('extinction')} needs it.")
     inner.finish()
-    return Flux(unit=unit, zero_point=value, per_second=per_second, ab_offset=offset)
+    return Flux(
+        unit=unit,
+        zero_point=value,
+        per_second=per_second,
+        ab_offset=offset,
+        extinction=extinction,
+    )
 
 
 def _ab_offset(inner: DefinitionReader) -> Mapping[str, float]:

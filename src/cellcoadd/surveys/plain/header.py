@@ -208,6 +208,10 @@ def nanojansky_per_unit(
                 f"{filter_name!r}, but of {', '.join(flux.ab_offset)}.",
             )
         magnitude += flux.ab_offset.get(filter_name, flux.ab_offset.get("", 0.0))
+    if flux.extinction is not None:
+        assert camera.identity.airmass is not None, "checked when read"
+        airmass = camera.identity.airmass.number_of(headers)
+        magnitude -= abs(flux.extinction.number_of(headers)) * (airmass - 1.0)
     factor = nanojansky_per_count(magnitude)
     if flux.per_second == (flux.unit == "count/s"):
         return factor

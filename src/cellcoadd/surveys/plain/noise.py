@@ -65,6 +65,8 @@ def read_variance(
         source=str(file),
         largest=math.inf,  # a deep part of a wide image is believed
     )
+    if noise.rms is not None:
+        variance *= noise.rms.positive_of(headers) ** 2 / np.median(variance[np.isfinite(variance)])
     return variance if noise.scale is None else variance * noise.scale.positive_of(headers)
 
 

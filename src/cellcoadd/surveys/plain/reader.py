@@ -119,7 +119,7 @@ class PlainFitsReader:
             image = read_pixels(hdus, extension, path).astype(np.float64)
         variance = read_variance(camera, headers, image)
         bits = read_mask_bits(camera.mask, headers, image.shape)
-        finite = np.isfinite(image)
+        finite = np.isfinite(image) & ~np.isin(image, camera.no_data)
         bits[finite & (image >= saturation_level(camera, headers))] |= _bit("SAT")
         missing = ~finite | ~np.isfinite(variance)
         bits[missing] |= _bit("NO_DATA")
