@@ -12,7 +12,7 @@ import pytest
 from lsst.images.cells import CellCoadd
 
 from cellcoadd import MultipleCellCoadd, coadd_files, named_sky_map, read, verify_file
-from cellcoadd.field_coadds import field_target
+from cellcoadd.field_targets import field_target
 from cellcoadd.image_files import expand, read_headers
 from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import run_command

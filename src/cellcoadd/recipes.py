@@ -101,10 +101,13 @@ class FilesCoadd:
     refused
         A file and the reason for each file that was left out as a whole. Detectors that fail the
         cuts of the selection are in the log.
+    why_empty
+        Where there is no coadd, why no cell is filled and what would help; else empty.
     """
 
     coadd: MultipleCellCoadd | None
     refused: Sequence[UnusableInputError]
+    why_empty: str = ""
 
 
 def coadd_files(
@@ -162,10 +165,15 @@ def coadd_files(
     )
     total = sum(len(group) for group in files.values()) * len(strips) + len(refused)
     done = len(refused)
+    why: list[str] = []
     useless: set[ObservationIdentifiers] = set()
     used: set[ObservationIdentifiers] = set()
     measured = DetectorVariances(warp_settings.interpolation.bad_mask_planes)
     opened: dict[ObservationIdentifiers, CalibratedImage] = {}
+
+    def tell(reason: str) -> None:
+        _LOG.warning(reason)
+        why.append(reason)
 
     def leave_out(observation: ObservationIdentifiers, error: UnusableInputError) -> None:
         refused.append(error)
@@ -206,14 +214,14 @@ def coadd_files(
 
     while True:
         try:
-            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings)
+            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings, tell=tell)
         except _SpoiltLater:
             # A file that can be read in part only takes no part at all: once more without it.
             done = 0
             used.clear()
             continue
         break
-    return FilesCoadd(coadd=coadd, refused=refused)
+    return FilesCoadd(coadd=coadd, refused=refused, why_empty="".join(why[-1:]))
 
 
 class _SpoiltLater(Exception):  # noqa: N818
