@@ -28,6 +28,7 @@ from cellcoadd.coaddition.rebuild import rebuild_cells
 from cellcoadd.coaddition.strips import Strip, assemble_in_strips
 from cellcoadd.exchange.dp2_cells import inner_cells
 from cellcoadd.exchange.lsst_cell_coadds import write_lsst_cell_coadds
+from cellcoadd.exchange.plain_fits import write_plain_fits
 from cellcoadd.files.parquet_tables import read_parquet_table
 from cellcoadd.products.flux_units import FLUX_UNITS, common_flux_unit, flux_unit_of, stored_unit
 from cellcoadd.testing.images import make_detector, small_patch
@@ -114,6 +115,11 @@ def test_the_headers_of_planes_say_counts(tmp_path: Path) -> None:
     with fits.open(tmp_path / "coadd.fits") as hdus:
         assert hdus["NOISE/0"].header["BUNIT"] == "count"
         assert hdus["NOISE_COVARIANCE"].header["BUNIT"] == "count2"
+    write_plain_fits(coadd, tmp_path / "plain.fits")
+    header = fits.getheader(tmp_path / "plain.fits")
+    assert header["BUNIT"] == "count"
+    assert "MAGZERO" not in header
+    assert fits.getheader(tmp_path / "plain.weight.fits")["BUNIT"] == "count-2"
     stitched = CellCoadd.read(str(tmp_path / "stitched.fits"))
     assert stitched.unit == u.count
 

@@ -26,10 +26,10 @@ def info(paths: tuple[Path, ...], camera: str | None) -> None:
     """
     from ..errors import CellCoaddError
     from ..file_info import describe_file
-    from ..surveys import camera_reader
+    from ..surveys import named_reader
 
     try:
-        reader = None if camera is None else camera_reader(camera)
+        reader = None if camera is None else named_reader(camera)
     except CellCoaddError as error:
         raise click.UsageError(str(error)) from error
     failed = False

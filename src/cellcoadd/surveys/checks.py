@@ -19,6 +19,7 @@ from lsst.images import Box, MaskedImage, SkyProjection
 from ..errors import UnusableInputError
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
+from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ._base import pixel_scale_arcsec
 from .plausibility import NoiseRatio, block_factor, noise_ratio
 
@@ -108,7 +109,10 @@ def _check_correlation(image: CalibratedImage, source: str, sample: MaskedImage 
     few = image.masked_image[middle_rows(image.bbox)] if sample is None else sample
     factor = block_factor(few)
     if factor is None or factor > _LARGEST_BLOCK_FACTOR:
-        factor = block_factor(image.masked_image[...])
+        pixels = image.masked_image
+        # Pixels of a file are read for this alone, and not kept.
+        whole = pixels.read(image.bbox) if isinstance(pixels, DeferredPixels) else pixels
+        factor = block_factor(whole)
     if factor is not None and factor > _LARGEST_BLOCK_FACTOR:
         _log.warning(
             "%s: means of 4 x 4 pixels of its sky have %.2g times the variance that independent "
