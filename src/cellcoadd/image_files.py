@@ -141,7 +141,7 @@ def _read_header(
     header = reader.read_header(address)
     if (twin := known.get(header.observation)) is not None:
         raise UnusableInputError(
-            str(address), f"it is {header.observation}, which {twin} is already."
+            str(address), f"it is {header.observation}, which {twin} is already: give one."
         )
     known[header.observation] = address
     return ImageFile(path=address, reader=reader, header=header)

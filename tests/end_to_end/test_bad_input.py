@@ -179,8 +179,8 @@ def test_images_that_cannot_be_warped_are_left_out_by_name(repo: Path, where: st
     assert outcome.exit_code == 0, outcome.output
     assert not outcome.has_traceback
     no_variance, no_wcs, no_psf = refusals(outcome)
-    assert no_variance == (
-        "ourcalexp HSC visit 1228 detector 0: no pixel has a variance that is positive and finite."
+    assert no_variance.startswith(
+        "ourcalexp HSC visit 1228 detector 0: no pixel has a variance that is positive and finite:"
     )
     assert no_wcs.startswith("ourcalexp HSC visit 1228 detector 1: its WCS ")
     assert no_psf.startswith("ourcalexp HSC visit 1228 detector 2: its PSF cannot be drawn (")

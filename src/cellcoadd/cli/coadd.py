@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["coadd"]
 
 import concurrent.futures
+import logging
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -152,6 +153,7 @@ def coadd(
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
+    _log_less()
     _tell_plan(found, jobs, target)
     if (note := compiling_note()) is not None:
         click.echo(note, err=True)
@@ -239,11 +241,18 @@ def _make(jobs: Sequence[Job], processes: int) -> list[FieldCoadd]:
             return made
         # Threads and locks of this process are not to be copied into the others.
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with concurrent.futures.ProcessPoolExecutor(
+            processes, mp_context=context, initializer=_log_less
+        ) as pool:
             futures = [pool.submit(coadd_job, job) for job in jobs]
             for _ in concurrent.futures.as_completed(futures):
                 bar.update(_STEPS)
             return [future.result() for future in futures]
+
+
+def _log_less() -> None:
+    """Keep out of the log what the summary says in the end: images left out, empty patches."""
+    logging.getLogger("cellcoadd.recipes").setLevel(logging.ERROR)
 
 
 class _Advance:
@@ -279,6 +288,7 @@ def _tell_made(made: Sequence[FieldCoadd]) -> None:
                 f"{one.job.target}: not written, no cell is covered by any of "
                 f"{_count(len(one.job.paths), 'image')}"
             )
+            click.echo(f"Warning: {one.empty}", err=True)
 
 
 def _tell_refused(refused: Sequence[UnusableInputError]) -> None:

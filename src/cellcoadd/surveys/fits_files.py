@@ -87,7 +87,9 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
         ValueError,
     ) as error:
         raise UnusableInputError(
-            str(path), f"it cannot be read as FITS or lacks what is needed ({error})."
+            str(path),
+            f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave it "
+            "out.",
         ) from error
 
 
@@ -121,6 +123,6 @@ def read_pixels(
         raise UnusableInputError(
             str(path),
             f"its image has {pixels.shape[0]} rows and {pixels.shape[1]} columns, "
-            f"the image that it belongs to has {shape[0]} and {shape[1]}.",
+            f"the image that it belongs to has {shape[0]} and {shape[1]}: they must be the same.",
         )
     return pixels.astype(pixels.dtype.newbyteorder("="))

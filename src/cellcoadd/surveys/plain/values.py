@@ -323,7 +323,10 @@ class Plane:
             return found[0]
         images = [i for i, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2]
         if not images:
-            raise UnusableInputError(str(path), "none of its extensions is an image of two axes.")
+            raise UnusableInputError(
+                str(path),
+                "none of its extensions is an image of two axes; of a cube, write one plane.",
+            )
         if len(images) > 1:
             there = ", ".join(names[i] for i in images)
             raise UnusableInputError(
