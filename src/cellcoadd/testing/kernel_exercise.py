@@ -26,6 +26,7 @@ from ..kernels.accumulate import (
     finish_sums,
 )
 from ..kernels.cell_pixels import count_owners, count_pixels, find_rejected, mean_of_pixels
+from ..kernels.correlated_variance import multiply_variances, variance_ratios
 from ..kernels.fill import fill_no_data
 from ..kernels.holes import fill_holes
 from ..kernels.median import median_of_positive
@@ -93,8 +94,13 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
             y_start, 10, 16, 256, *outputs.values(),
         )  # fmt: skip
         result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
+        correlated = outputs["variances"].copy()
+        multiply_variances(x, y, x_start, y_start, 10, variance_ratios(_CORRELATION), correlated)
+        result[f"correlated_{name}"] = correlated
     return result
 
+
+_CORRELATION = np.array([[0.1, 0.3, 0.2], [0.4, 1.0, 0.4], [0.2, 0.3, 0.1]])
 
 _RULES = StackRules(
     kept_bits=-1,

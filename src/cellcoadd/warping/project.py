@@ -159,7 +159,7 @@ class DetectorProjector:
     settings
         All choices.
     noise_correlation : float64 (n, n), optional
-        As in `CalibratedImage`; variances are then those of resampled noise that has it.
+        As in `CalibratedImage`: variances are then those of resampled noise that has it.
     """
 
     def __init__(

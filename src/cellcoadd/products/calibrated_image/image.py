@@ -82,7 +82,7 @@ class CalibratedImage:
         be brought to counts.
     flux_unit
         Unit of what is made of the image: nJy or, where no zero point is known, ``u.count`` or
-        ``u.count / u.s``, that of the pixels themselves; one count is 1 then.
+        ``u.count / u.s``, that of the pixels themselves; ``nanojansky_per_count`` is 1 then.
     noise_correlation : float64 (n, n)
         Correlation of the noise of two pixels by their offset in y and x, as
         `noise_correlation.checked_correlation` wants it; None: noise of each pixel is its own.
