@@ -21,6 +21,9 @@ from .positions import row_positions
 _STEPS = 64
 """Intervals of the table in a pixel; bilinear between them, to 1e-3 of the factor's change."""
 
+_LEAST = 0.01
+"""Of a factor: a correlation that was rounded or measured must not make a pixel free of noise."""
+
 
 def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the variance of a resampled pixel over that of independent source pixels.
@@ -34,7 +37,7 @@ def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     Returns
     -------
     float64 (65, 65)
-        By the fraction of a pixel in y and x, 0 to 1 in steps of 1/64.
+        By the fraction of a pixel in y and x, 0 to 1 in steps of 1/64; at least 0.01.
 
     Notes
     -----
@@ -56,7 +59,7 @@ def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     )  # fmt: skip
     relative = shared / shared[half]
     total: npt.NDArray[np.float64] = np.einsum("yx,yu,xv->uv", inner, relative, relative)
-    return np.ascontiguousarray(total)
+    return np.ascontiguousarray(np.maximum(total, _LEAST))
 
 
 @kernel

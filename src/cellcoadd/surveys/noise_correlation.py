@@ -136,7 +136,7 @@ def measure_noise_correlation(planes: MaskedImage) -> MeasuredCorrelation | None
         return None
     correlation = covariance / covariance[_RADIUS, _RADIUS]
     n_pixels = int(pairs[:, _RADIUS, _RADIUS].sum())
-    error = math.sqrt(float((correlation**2).sum()) / n_pixels)  # Bartlett 1946, eq. 7
+    error = math.sqrt(float((correlation**2).sum()) / n_pixels)  # Bartlett (1946), at far offsets
     weights = _block_weights()
     factor = float((correlation * weights).sum())
     # That of the variance of as many independent means as there are blocks.
