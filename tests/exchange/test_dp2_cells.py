@@ -203,7 +203,9 @@ def test_a_coadd_that_says_too_little_is_refused(cell_coadd: MultipleCellCoadd) 
         "no provenance": changed(stitched, provenance=None),
         "no patch": changed(stitched, provenance=None, patch=None),
         "not say its band": changed(stitched, band=None),
-        "must be in nJy, not mJy": changed(stitched, image=unit, variance=variance, **bare),
+        "must be in nJy, counts or counts/s, not mJy": changed(
+            stitched, image=unit, variance=variance, **bare
+        ),
         "no cell that is whole": stitched[
             Box.factory[box.y.start : box.y.start + 3, box.x.start : box.x.stop]
         ],

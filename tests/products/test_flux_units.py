@@ -201,5 +201,5 @@ def test_other_units_are_refused() -> None:
         dataclasses.replace(detector(u.count), nanojansky_per_count=2.0)
     stitched = coadd_of(u.nJy).stitch()
     stitched.image._unit = u.adu
-    with pytest.raises(UnusableInputError, match="must be in nJy, or in counts"):
+    with pytest.raises(UnusableInputError, match="must be in nJy, counts or counts/s, not adu"):
         inner_cells(stitched)

@@ -295,3 +295,12 @@ def test_a_report_on_counts_says_counts(tract_data: TractData, cells: Table) -> 
     assert "nJy" not in index
     figure = draw_variance_map(data.example_cells, data.grid_shape)
     assert "counts$^2$" in " ".join(axes.get_ylabel() for axes in figure.axes)
+
+
+def test_patches_without_a_cell_come_first(tract_data: TractData, page: ReportPage) -> None:
+    """With the reason; a tract without any has no such section."""
+    why = "No cell of tract 0, patch 3 of small is filled: no image touches one."
+    told = make_tract_page(dataclasses.replace(tract_data, empty_patches=[why]))
+    assert told.sections[0].heading == "Patches without a cell"
+    assert list(told.sections[0].texts) == [why]
+    assert all(section.name != "empty" for section in page.sections)

@@ -34,13 +34,13 @@ from ..products.flux_units import common_flux_unit
 from ..products.identifiers import PatchIdentifiers
 from ..products.warp import Warp
 from ..skymap import Patch
+from .cell_inputs import inputs_in_cells
 from .cell_room import CellRoom
 from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
 from .empty_patch import explain_empty_patch
-from .noise_covariance import input_noise_covariance, sky_variances_of
 from .settings import CoaddSettings
-from .stack import CellStackBuilder, InputInCell, StackLayout, warn_of_psf_sums
+from .stack import CellStackBuilder, StackLayout, warn_of_psf_sums
 from .weights import compute_weight
 
 _LOG = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class CellAssembly:
         for number, chosen in self._taken(choices, first_row).items():
             self._builder.add(
                 planes,
-                _inputs_in_cells(warp, chosen, rejected=rejected, layout=layout),
+                inputs_in_cells(warp, chosen, rejected=rejected, layout=layout),
                 start=YX(y=warp.bbox.y.start, x=warp.bbox.x.start),
                 kept_bits=kept_bits,
                 number=number,
@@ -416,43 +416,3 @@ def _stacked(
     if len(planes) > 1 and (first.base is None or not in_order):
         return np.stack(planes)
     return as_strided(first, (len(planes), *shape), (first.nbytes, *first.strides))
-
-
-def _inputs_in_cells(
-    warp: Warp,
-    choices: Sequence[CellChoice],
-    *,
-    rejected: npt.NDArray[np.bool_],
-    layout: StackLayout,
-) -> dict[Index2D, InputInCell]:
-    """What a detector has for the cells that take it in."""
-    size = layout.settings.psf_dimensions
-    skies = sky_variances_of(
-        warp, [(choice.index, choice.input_row) for choice in choices], rejected
-    )
-    return {
-        choice.index: InputInCell(
-            psf=_fitted(warp.stamps[choice.stamp], size),
-            noise_covariance=_fitted(
-                input_noise_covariance(
-                    warp.noise_covariances[choice.stamp],
-                    sky_variance=sky,
-                    stated_variance=warp.inputs[choice.input_row].mean_variance_njy2,
-                ),
-                size,
-            ),
-            aperture_corrections={
-                name: float(values[choice.stamp])
-                for name, values in warp.aperture_corrections.items()
-            },
-        )
-        for choice, sky in zip(choices, skies, strict=True)
-    }
-
-
-def _fitted(stamp: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
-    """A stamp cut or padded with zeros to another size, about its middle pixel."""
-    margin = (size - stamp.shape[0]) // 2
-    if margin >= 0:
-        return np.pad(stamp, margin)
-    return stamp[-margin:margin, -margin:margin]

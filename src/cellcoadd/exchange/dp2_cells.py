@@ -204,7 +204,7 @@ def _check(coadd: CellCoadd, source: str) -> str:
         raise UnusableInputError(source, "it does not say its band.")
     if coadd.unit is None or coadd.unit not in FLUX_UNITS:
         raise UnusableInputError(
-            source, f"its pixels must be in nJy, or in counts as ours may be, not {coadd.unit}."
+            source, f"its pixels must be in nJy, counts or counts/s, not {coadd.unit}."
         )
     return coadd.band
 

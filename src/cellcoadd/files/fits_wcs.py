@@ -88,7 +88,7 @@ def icrs_wcs(header: fits.Header, *, bbox: Box, source: str) -> WCS:
     if not wcs.has_celestial:
         raise UnusableInputError(
             source,
-            "its header has no WCS: solve its astrometry first (CTYPE1, CRVAL1, CRPIX1, CD1_1, ...).",
+            "its header has no WCS: solve its astrometry first (CTYPE1, CRVAL1, CRPIX1, CD1_1).",
         )
     if wcs.naxis != 2:
         raise UnusableInputError(source, f"its WCS must have 2 axes, it has {wcs.naxis}.")

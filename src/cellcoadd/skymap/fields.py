@@ -6,7 +6,6 @@ __all__ = ["cell_sizes_for", "field_sky_map", "sky_map_like"]
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from astropy.wcs import WCS
 
 from .discrete import Circle, DiscreteSkyMap
 from .tangent_plane import directions_from_sky, sky_from_directions
-from .tract import Tract
 from .tract_settings import TractSettings
 
 _CELL, _BORDER = 150, 50  # of the Rubin sky maps
@@ -137,11 +135,11 @@ def sky_map_like(
     radius = math.degrees(math.atan(distance * scale))
     circle = Circle(ra=ra % 360.0, dec=dec, radius=radius * _MARGIN)
     whole = [float(np.round(position)) for position in middle]
-    made = _ShiftedSkyMap(
+    made = DiscreteSkyMap(
         name=name,
         tracts=[circle],
         settings=settings,
-        shift=(float(middle[0]) - whole[0], float(middle[1]) - whole[1]),
+        pixel_shift=(float(middle[0]) - whole[0], float(middle[1]) - whole[1]),
     )
     x, y = (np.array(part) for part in zip(*corners, strict=True))
     found = made[0].plane.sky_to_pixel(
@@ -164,27 +162,6 @@ def _seen_from(ra: float, dec: float, to_ra: float, to_dec: float) -> tuple[floa
     up = math.sin(there) * math.cos(north) - math.cos(there) * math.sin(north) * math.cos(away)
     ahead = math.sin(there) * math.sin(north) + math.cos(there) * math.cos(north) * math.cos(away)
     return math.atan2(east, up), math.hypot(east, up) / ahead / _FAR
-
-
-class _ShiftedSkyMap(DiscreteSkyMap):
-    """A sky map whose tangent point lies beside the centre of a pixel."""
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        tracts: Sequence[Circle],
-        settings: TractSettings,
-        shift: tuple[float, float],
-    ) -> None:
-        super().__init__(name=name, tracts=tracts, settings=settings)
-        self._shift = shift
-
-    def _make_tract(self, tract_id: int) -> Tract:
-        tract = super()._make_tract(tract_id)
-        x, y = self._shift
-        plane = dataclasses.replace(tract.plane, x=tract.plane.x + x, y=tract.plane.y + y)
-        return dataclasses.replace(tract, plane=plane)
 
 
 def _settings(pixel_scale_arcsec: float, inner: int, border: int) -> TractSettings:

@@ -88,8 +88,8 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
     ) as error:
         raise UnusableInputError(
             str(path),
-            f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave it "
-            "out.",
+            f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave "
+            "it out.",
         ) from error
 
 
