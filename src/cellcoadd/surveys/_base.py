@@ -18,6 +18,8 @@ from lsst.images import Box, SkyProjection
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
+from .measured_psf import PsfQuality
+from .measured_sky import SkyQuality
 
 _CORNER = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))  # of a pixel: an edge in x and one in y
 
@@ -68,10 +70,14 @@ class SurveyImage:
         Pixels, mask, variance, WCS, PSF, photometric calibration.
     header
         The same that `Reader.read_header` returns.
+    psf_quality, sky_quality
+        What was measured of the image itself, if it was; None: the files say it.
     """
 
     calibrated_image: CalibratedImage
     header: SurveyHeader
+    psf_quality: PsfQuality | None = None
+    sky_quality: SkyQuality | None = None
 
     @property
     def source(self) -> Path:

@@ -20,6 +20,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..measured_psf import PsfMeasurement
+from ..measured_sky import SkyMesh
 from .values import Plane, Value
 
 UNITS: Mapping[str, float | None] = {
@@ -137,11 +139,13 @@ class Psf:
     Parameters
     ----------
     kind
-        ``gaussian``, ``moffat``, ``image`` or ``psfex``.
+        ``gaussian``, ``moffat``, ``image``, ``psfex`` or ``measured``.
     fwhm, in_arcsec, beta
         Of the first two; in arcsec or in pixels.
     plane
-        Of the last two.
+        Of the next two.
+    measurement
+        Of the last.
     """
 
     kind: str
@@ -149,6 +153,7 @@ class Psf:
     in_arcsec: bool = True
     beta: float | None = None
     plane: Plane | None = None
+    measurement: PsfMeasurement | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -199,7 +204,8 @@ class CameraDefinition:
     mask, saturation
         None: there is none.
     sky
-        What is subtracted from the image, in its unit; None: nothing.
+        What is subtracted from the image, in its unit, or on which mesh it is measured; None:
+        nothing.
     check_noise
         Whether images that scatter by far more or less than their variance says are refused.
     """
@@ -212,7 +218,7 @@ class CameraDefinition:
     psf: Psf
     mask: MaskMeaning | None = None
     saturation: Saturation | None = None
-    sky: Value | None = None
+    sky: Value | SkyMesh | None = None
     check_noise: bool = True
 
     def is_companion(self, path: Path) -> bool:
