@@ -28,7 +28,9 @@ _SMALLEST_PX, _WIDEST_FILTER = 16, 15
 _LEAST_OF_CELL = 0.2  # of its pixels: a cell with fewer takes the value of the nearest
 _LEAST_OF_CELLS = 0.3  # of all: a sky of fewer is no longer measured
 _CLIP_SIGMAS, _MOST_CLIPS = 3.0, 30
+_MOST_FITTED = 200_000  # pixels, that the trend over the image is fitted to
 _CLIPPED = 0.98658  # standard deviation of normal deviates that are clipped at three
+_MOST_TRENDS = 6
 _MAD_TO_SIGMA = 1.4826
 _CROWDED = 0.3  # of a standard deviation between mean and median: SExtractor takes the median then
 
@@ -135,8 +137,9 @@ def measure_sky(image: _Floats, good: _Bools, *, mesh: SkyMesh, source: str) -> 
     standard deviations; the sky is 2.5 median - 1.5 mean, and the median where the two are far
     apart; a median over neighbouring cells; a bicubic spline through their middles, natural,
     so that it goes on straight to the edge of the image. At the edge of the mesh the median is that
-    of as many cells on both sides, which leaves a slope as it is. What the first sky leaves over is
-    measured by the second: where half of a cell is masked, a slope in it would be a bias.
+    of as many cells on both sides, which leaves a slope as it is. A trend over the
+    whole image is taken out before, and what the first sky leaves over is measured by the second:
+    in a cell of which half is masked, a slope would be a bias, and in all it would be noise.
     """
     if min(image.shape) < mesh.size:
         raise UnusableInputError(
@@ -146,11 +149,13 @@ def measure_sky(image: _Floats, good: _Bools, *, mesh: SkyMesh, source: str) -> 
             "keyword.",
         )
     edges = [np.linspace(0, n, round(n / mesh.size) + 1).round().astype(int) for n in image.shape]
-    first, noise = _measured(image, good, edges, mesh, source)
-    rest = image - first
+    model = _trend(image, good)
+    first, noise = _measured(image - model, good, edges, mesh, source)
+    model += first
+    rest = image - model
     blank = good & ~mask_sources(rest, noise, good)
     second, noise = _measured(rest, blank, edges, mesh, source)
-    model = first + second
+    model += second
     quality = SkyQuality(
         lowest=float(model.min()),
         highest=float(model.max()),
@@ -160,6 +165,31 @@ def measure_sky(image: _Floats, good: _Bools, *, mesh: SkyMesh, source: str) -> 
     )
     _LOG.info("%s: its sky was %s.", source, quality)
     return MeasuredSky(model=model, noise=noise, quality=quality)
+
+
+def _trend(image: _Floats, good: _Bools) -> _Floats:
+    """Return a polynomial of the second degree in x and y, without what sticks out of it."""
+    rows, columns = image.shape
+    places = np.flatnonzero(good)
+    places = places[:: max(1, places.size // _MOST_FITTED)]
+    values = image.ravel()[places]
+    y, x = np.divmod(places, columns)
+    v, u = y / rows - 0.5, x / columns - 0.5
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1)
+    found = np.zeros(6)
+    kept = np.ones(places.size, np.bool_)
+    for _ in range(_MOST_TRENDS if places.size > 6 else 0):
+        found = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        off = values - terms @ found
+        middle = float(np.median(off[kept]))
+        spread = _MAD_TO_SIGMA * float(np.median(np.abs(off[kept] - middle)))
+        kept = np.abs(off - middle) <= _CLIP_SIGMAS * spread
+        if np.count_nonzero(kept) <= 6:
+            break
+    v, u = np.arange(rows)[:, np.newaxis] / rows - 0.5, np.arange(columns) / columns - 0.5
+    a, b, c, d, e, f = found
+    trend: _Floats = a + b * u + c * v + d * u * u + e * u * v + f * v * v
+    return trend
 
 
 def _measured(

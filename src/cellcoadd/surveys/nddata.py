@@ -61,7 +61,8 @@ def calibrated_image_from_nddata(
         Of one detector, less its sky. Its ``uncertainty`` is a standard deviation, a variance or an
         inverse variance. Its ``wcs`` is an `astropy.wcs.WCS`, in ICRS, FK5, Galactic or ecliptic
         coordinates. Its ``mask``, if there is one, is of booleans, where True is BAD, or of whole
-        numbers, whose bits ``mask_planes`` explains. Its ``unit`` is one of flux (nJy, Jy, ...), of
+        numbers, whose bits ``mask_planes`` explains; `CCDData`, whose mask is of booleans, may have
+        these numbers in its ``flags``. Its ``unit`` is one of flux (nJy, Jy, ...), of
         surface brightness (MJy/sr), or any other, or none, with a ``zero_point``. Pixels are no
         data where the value or the uncertainty is not finite, or there is no noise.
     psf
@@ -105,7 +106,7 @@ def calibrated_image_from_nddata(
     scale = pixel_scale_arcsec(projection, box)
     factor = _nanojansky_per_unit(data.unit, zero_point, scale, source)
     variance = _variance(data, pixels.shape, source)
-    bits = _mask_bits(data.mask, mask_planes, pixels.shape, source)
+    bits = _mask_bits(data, mask_planes, pixels.shape, source)
     missing = ~(np.isfinite(pixels) & np.isfinite(variance) & (variance > 0))
     bits[missing] |= int(bits_of(_SCHEMA, ["NO_DATA"]))
     variance[missing] = np.inf
@@ -288,18 +289,24 @@ def _unit_ratio(uncertainty: Any, unit: u.UnitBase | None, source: str) -> float
 
 
 def _mask_bits(
-    mask: Any,
+    data: NDData,
     planes: Mapping[int, str | Sequence[str]] | None,
     shape: tuple[int, ...],
     source: str,
 ) -> npt.NDArray[np.int32]:
     bits: npt.NDArray[np.int32] = np.zeros(shape, np.int32)
+    mask = data.mask
     values = np.zeros((), np.bool_) if mask is None else np.asarray(mask)
     if values.shape not in ((), shape):
         raise UnusableInputError(
             source, f"its mask must be of the shape of its data, {shape}, it is {values.shape}."
         )
     bad = int(bits_of(_SCHEMA, ["BAD"]))
+    flags = getattr(data, "flags", None)
+    if values.dtype == np.bool_:
+        bits[np.broadcast_to(values, shape)] |= bad
+        if planes is not None and flags is not None:
+            values = np.asarray(flags)
     if values.dtype == np.bool_:
         if planes is not None:
             raise UnusableInputError(
@@ -307,7 +314,6 @@ def _mask_bits(
                 "mask_planes explains the bits of a mask of whole numbers; "
                 + ("there is no mask." if mask is None else "this one is of booleans."),
             )
-        bits[np.broadcast_to(values, shape)] |= bad
         return bits
     if values.dtype.kind not in "iu" or (values.size and int(values.min()) < 0):
         raise UnusableInputError(

@@ -19,14 +19,15 @@ from scipy.optimize import least_squares
 
 from ..conventions import FWHM_PER_SIGMA
 from ..psfs.models import lanczos_matrix
-from .psf_stars import Stars
+from ..psfs.stamp_shift import translate_stamp
+from .psf_stars import Stars, matched_gaussians
 
 type _Floats = npt.NDArray[np.float64]
 
 _ROUNDS = 2  # images, then centres and fluxes, and again
 _STRANGE = 3.0  # standard deviations of what is left over: light of another source
 _ACCURACY = 0.01  # of the profile in a pixel: the brightest star alone is no PSF
-_FREEDOM = 0.3  # of the profile in a pixel: by so much a PSF may differ from it, one sigma
+_FREEDOM = 0.3  # of the profile in a pixel (half of it in half a pixel), one sigma
 _FLOOR = 2e-4  # of the profile's peak, in addition: spikes where the profile has no light
 _FALL, _FALLS = 0.33, (0.01, 0.75)  # 1 / beta of the profile: 0.01 is a Gaussian
 _WING, _WINGS = 0.05, (0.0, 0.5)  # share of the light in wings
@@ -35,6 +36,7 @@ _REACH = 3.5  # FWHM, to which the profile is fitted
 _MOST_STARS = 100  # the brightest, that the profile is fitted to
 _MOST_STEPS, _TOLERANCE = 60, 1e-4  # of conjugate gradients
 _ORDERS = {1.0: 5, 0.5: 4}  # of the kernels that the images are drawn with
+_BLUR = (0.25, 0.5, 0.25)  # nothing of the finest waves of half pixels, half of those of a pixel
 _STEP_PX, _STEP = 0.02, 1e-3  # for derivatives by positions, and by numbers
 _COARSE = 4.0  # px of FWHM
 
@@ -126,6 +128,7 @@ def fit_images(stars: Stars, terms: _Floats, *, sampling: float) -> FittedStars:
         if number + 1 < _ROUNDS:
             models = flux[:, np.newaxis, np.newaxis] * _drawn(stars, terms, images, x, y, sampling)
             stars = _without_strangers(stars, models)
+    images = _about_the_middle(images, stars.sigma / sampling)
     x, y, flux = _centred(stars, terms, images, x, y, flux, sampling)
     models = flux[:, np.newaxis, np.newaxis] * _drawn(stars, terms, images, x, y, sampling)
     return FittedStars(images=images, x=x, y=y, flux=flux, models=models)
@@ -242,6 +245,20 @@ def _squares(x: _Floats, y: _Floats) -> _Floats:
     return np.stack(np.broadcast_arrays(x**2, y**2, 2.0 * x * y))
 
 
+def _about_the_middle(images: _Floats, sigma: float) -> _Floats:
+    """Centre the PSF everywhere: each star's own centre was free, so that the fit cannot say it."""
+    x, y, _, _ = matched_gaussians(images[:1], sigma)
+    dx, dy = (float(np.clip(-np.nan_to_num(part[0]), -0.9, 0.9)) for part in (x, y))
+    moved = np.stack([translate_stamp(image, dx=dx, dy=dy) for image in images])
+    side = np.arange(images.shape[1]) - images.shape[1] // 2
+    weight = np.exp(-0.5 * (side[:, np.newaxis] ** 2 + side**2) / sigma**2)
+    for slope, offset in zip(np.gradient(moved[0]), (side[:, np.newaxis], side), strict=True):
+        lever = weight * offset
+        tilts = (moved[1:] * lever).sum(axis=(1, 2)) / (slope * lever).sum()
+        moved[1:] -= tilts[:, np.newaxis, np.newaxis] * slope
+    return moved
+
+
 def _without_strangers(stars: Stars, models: _Floats) -> Stars:
     """Mask what is brighter than the models, as a faint neighbour is that was no peak by itself."""
     root = np.sqrt(_weights(stars, models))
@@ -338,18 +355,18 @@ def _deviating(
 ) -> _Floats:
     """Return the profile with the deviations that the stars ask for, by conjugate gradients."""
     along_y, along_x = _pair(stars, x, y, profile.shape[1], sampling)
-    room = _FREEDOM * profile[0] + _FLOOR * profile[0].max()
+    room = _FREEDOM * sampling * profile[0] + _FLOOR * profile[0].max()
     factors = terms * flux  # (terms, n)
     models = along_y @ np.tensordot(factors.T, profile, axes=1) @ along_x.transpose(0, 2, 1)
     weights = _weights(stars, models)
 
     def back(stamps: _Floats) -> _Floats:
         on_grid = along_y.transpose(0, 2, 1) @ stamps @ along_x
-        result: _Floats = room * np.tensordot(factors, on_grid, axes=1)
+        result: _Floats = room * _smoothed(np.tensordot(factors, on_grid, axes=1), sampling)
         return result
 
     def forth(deviations: _Floats) -> _Floats:
-        local = np.tensordot(factors.T, room * deviations, axes=1)
+        local = np.tensordot(factors.T, _smoothed(room * deviations, sampling), axes=1)
         result: _Floats = along_y @ local @ along_x.transpose(0, 2, 1)
         return result
 
@@ -371,5 +388,14 @@ def _deviating(
         ready = rest / diagonal
         before, product = product, float((rest * ready).sum())
         direction = ready + product / before * direction
-    images: _Floats = profile + room * found
+    images: _Floats = profile + _smoothed(room * found, sampling)
+    return images
+
+
+def _smoothed(images: _Floats, sampling: float) -> _Floats:
+    """Smooth what is finer than a pixel: each phase of it is known from a quarter of the stars."""
+    if sampling == 1.0:
+        return images
+    for axis in (1, 2):
+        images = ndimage.convolve1d(images, _BLUR, axis=axis, mode="constant")
     return images

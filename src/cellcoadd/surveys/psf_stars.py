@@ -26,6 +26,7 @@ _NARROWEST, _WIDEST = 0.45, 20.0  # px of sigma: a hit of a cosmic ray, and some
 _REACH = 5.0  # in FWHM, of a stamp: at least 0.995 of the light of a Moffat profile of beta 2.5
 _LARGEST_HALF = 60  # px
 _CORE = 1.5  # in FWHM: no pixel may be masked and no neighbour be there
+_WHOLE = 2.0  # in FWHM: no edge may be nearer
 _MOST_SOURCES = 4000  # whose sizes are looked at
 _MOST_STARS = 300
 _MOST_PIXELS = 4_000_000  # of all their stamps
@@ -110,10 +111,11 @@ def choose_stars(
     sources, or in one of smaller sizes that has half as many. In it, three standard deviations
     about a plane over the image are kept.
     """
-    pixels = np.where(np.isfinite(residual) & np.isfinite(variance), residual, 0.0)
+    pixels = np.where(good, residual, 0.0)
+    believed = np.where(good, variance, np.inf)
     sigma, half = _FIRST_SIGMA, 12
     for _ in range(3):
-        peaks = find_peaks(pixels, variance, sigma=min(max(sigma, 1.0), 8.0))
+        peaks = find_peaks(pixels, believed, sigma=min(max(sigma, 1.0), 8.0))
         shapes = _shapes_of(pixels, good, peaks, least_significance, half=half, sigma=sigma)
         members = _of_one_size(shapes)
         if not members.any():
@@ -124,9 +126,9 @@ def choose_stars(
             break
     fwhm = FWHM_PER_SIGMA * sigma
     half = min(_LARGEST_HALF, max(7, math.ceil(_REACH * fwhm)))
-    chosen = _isolated(shapes, members, peaks, good, core=_CORE * fwhm, half=half)
+    chosen = _isolated(shapes, members, peaks, good, fwhm=fwhm, half=half)
     chosen = chosen[: min(_MOST_STARS, max(20, _MOST_PIXELS // (2 * half + 1) ** 2))]
-    return _stamped(pixels, variance, good, shapes, chosen, peaks, sigma=sigma, half=half)
+    return _stamped(pixels, believed, good, shapes, chosen, peaks, sigma=sigma, half=half)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -281,15 +283,16 @@ def _of_one_size(shapes: _Shapes) -> _Bools:
 
 
 def _isolated(
-    shapes: _Shapes, members: _Bools, peaks: Peaks, good: _Bools, *, core: float, half: int
+    shapes: _Shapes, members: _Bools, peaks: Peaks, good: _Bools, *, fwhm: float, half: int
 ) -> npt.NDArray[np.intp]:
-    """Return the stars without neighbours, masked pixels in their core, or a cut stamp."""
+    """Return the stars without neighbours, or masked pixels or an edge in their core."""
     rows, columns = good.shape
     chosen = []
-    inner = math.ceil(core)
+    core = _CORE * fwhm
+    inner, whole = math.ceil(core), math.ceil(_WHOLE * fwhm)
     for index in np.flatnonzero(members):
         column, row = int(peaks.x[shapes.peak[index]]), int(peaks.y[shapes.peak[index]])
-        if not (half <= column < columns - half and half <= row < rows - half):
+        if not (whole <= column < columns - whole and whole <= row < rows - whole):
             continue
         if not good[row - inner : row + inner + 1, column - inner : column + inner + 1].all():
             continue
@@ -318,9 +321,11 @@ def _stamped(
 ) -> Stars:
     """Cut the stamps out, without neighbours: pixels with light that is rather theirs."""
     column, row = peaks.x[shapes.peak[chosen]], peaks.y[shapes.peak[chosen]]
-    stamps, variances = (_stamps(plane, column, row, half) for plane in (pixels, variance))
-    usable = _stamps(good, column, row, half) & np.isfinite(variances)
-    light = _stamps(mask_sources(pixels, np.sqrt(variance), good), column, row, half)
+    light = mask_sources(pixels, np.sqrt(variance), good)
+    stamps, variances, usable, light = (
+        _stamps(np.pad(plane, half), column + half, row + half, half)  # beyond the edge: unusable
+        for plane in (pixels, variance, good, light)
+    )
     side = np.arange(-half, half + 1)
     # There, a Gaussian has fallen to the noise.
     reach = sigma * (1.0 + np.sqrt(2.0 * np.log(peaks.significance)))
