@@ -69,7 +69,7 @@ def test_definitions_ask_for_measured_skies(
     ("changes", "said"),
     [
         ({"psf": None}, "measured from the stars of each image (psf: measured, or --measure-psf)"),
-        ({"psf": "meassured"}, "psf must be a mapping of keys to values, got 'meassured'"),
+        ({"psf": "stars"}, "psf must be a mapping of keys to values, got 'stars'"),
         ({"psf": {"measured": {"degree": 3}}}, "psf.measured: degree must be in 0..2, got 3"),
         ({"psf": {"measured": {"degree": 1.5}}}, "psf.measured.degree must be a whole number"),
         ({"psf": {"measured": {"signal_to_noise": 2}}}, "signal_to_noise must be 10 or more"),
