@@ -23,7 +23,7 @@ from astropy.io import fits
 from lsst.images import Image, Mask, MaskedImage
 
 from cellcoadd import CoaddSettings, MultipleCellCoadd, WarpSettings, coadd_images
-from cellcoadd.field_coadds import field_target
+from cellcoadd.field_targets import field_target
 from cellcoadd.image_files import ImageFile, expand, read_headers
 from cellcoadd.masks.planes import mask_schema
 from cellcoadd.products.calibrated_image import CalibratedImage

@@ -12,7 +12,7 @@ import pytest
 from lsst.images.cells import CellCoadd
 
 from cellcoadd import MultipleCellCoadd, coadd_files, named_sky_map, read, verify_file
-from cellcoadd.field_coadds import field_target
+from cellcoadd.field_targets import field_target
 from cellcoadd.image_files import expand, read_headers
 from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import run_command
@@ -261,7 +261,7 @@ def test_plain_images_are_coadded_by_a_definition(tmp_path: Path) -> None:
     assert "plain FITS of any camera are read with --camera" in done.output
     done = run_command(*command, "-o", tmp_path / "none.fits", "--camera", "nonesuch")
     assert done.exit_code == 2
-    assert "one of nircam-i2d," in done.output
+    assert "one of calibrated, decam, decam-cp," in done.output
 
 
 def test_nothing_of_repositories_is_loaded() -> None:

@@ -48,6 +48,7 @@ class UnusableInputError(CellCoaddError):
     """
 
     def __init__(self, source: str, reason: str) -> None:
+        reason = " ".join(reason.split())  # libraries explain themselves on many lines
         super().__init__(f"{source}: {reason}")
         self.source = source
         self.reason = reason

@@ -6,33 +6,32 @@ coadd on each patch that its images touch.
 
 from __future__ import annotations
 
-__all__ = ["CoaddFormat", "FieldCoadd", "Job", "coadd_job", "field_target", "jobs_of"]
+__all__ = ["CoaddFormat", "FieldCoadd", "Job", "coadd_job", "jobs_of"]
 
 import dataclasses
 import enum
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from lsst.images import Box, SkyProjection
 from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
+from .analysis.cell_table import tabulate_cells
+from .analysis.input_table import tabulate_inputs
 from .coaddition.settings import CoaddSettings
 from .errors import UnusableInputError
 from .exchange.lsst_cell_coadds import write_lsst_cell_coadds
+from .exchange.plain_fits import plain_fits_paths, write_plain_fits
+from .field_targets import corners_of
+from .files.parquet_tables import write_parquet_table
 from .files.sealing import seal_file
 from .files.writing import whole_file
 from .image_files import ImageFile
 from .products.cell_coadd import MultipleCellCoadd
 from .recipes import coadd_files
 from .skymap import Patch, SkyMap, overlapping_patches
-from .skymap.fields import cell_sizes_for, field_sky_map
 from .skymap.tangent_plane import directions_from_sky
-from .surveys import PlainFitsReader
-from .surveys._base import pixel_scale_arcsec
+from .surveys import Reader
 from .warping.settings import WarpSettings
 
 
@@ -45,6 +44,8 @@ class CoaddFormat(enum.StrEnum):
     """The inner regions as one image: `CellCoadd` of lsst.images, Rubin's public type."""
     RUBIN = "lsst-cell-coadds"
     """A file of the Rubin pipelines' ``lsst.cell_coadds``."""
+    PLAIN = "plain"
+    """The inner regions as an image, a weight map and a mask in plain FITS."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class Job:
         In which form.
     overwrite
         Replace a file that is there.
+    tables
+        Whether the tables of cells and inputs are written beside it.
     warp_settings, coadd_settings, camera
         As for `recipes.coadd_files`.
     """
@@ -77,14 +80,31 @@ class Job:
     target: Path
     form: CoaddFormat
     overwrite: bool
+    tables: bool = False
     warp_settings: WarpSettings | None = None
     coadd_settings: CoaddSettings | None = None
-    camera: PlainFitsReader | None = None
+    camera: Reader | None = None
 
     @property
     def patch(self) -> Patch:
         """The target."""
         return self.sky_map[self.tract].patch(self.patch_id)
+
+    @property
+    def table_paths(self) -> dict[str, Path]:
+        """Files of the tables ``cells`` and ``inputs``: ``r_0_cells.parquet``."""
+        return {
+            kind: self.target.with_name(f"{self.target.stem}_{kind}.parquet")
+            for kind in ("cells", "inputs")
+        }
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that are written."""
+        coadds = [self.target]
+        if self.form is CoaddFormat.PLAIN:
+            coadds = list(plain_fits_paths(self.target).values())
+        return coadds + (list(self.table_paths.values()) if self.tables else [])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +119,8 @@ class FieldCoadd:
         Filled cells, and visits and detectors of which any went in; 0 if nothing came out.
     refused
         Files that could not be used.
+    empty
+        If nothing came out, why, and what would help.
     """
 
     job: Job
@@ -106,62 +128,7 @@ class FieldCoadd:
     n_visits: int
     n_inputs: int
     refused: Sequence[UnusableInputError]
-
-
-def field_target(
-    images: Sequence[ImageFile],
-    *,
-    pixel_scale: float | None = None,
-    centre: tuple[float, float] | None = None,
-    size_arcmin: float | None = None,
-    cell_size: int | None = None,
-    cell_border: int | None = None,
-) -> SkyMap:
-    """Return a tangent plane for some images, of one tract.
-
-    Parameters
-    ----------
-    images
-        The images; at least one.
-    pixel_scale
-        Pixels of the target in arcsec; None: the median of the images'.
-    centre
-        Right ascension and declination in degrees; None: the middle of the images.
-    size_arcmin
-        Side of the field; None: all of the images. Both of these or none.
-    cell_size, cell_border
-        Inner size and border of cells in pixels; None: as the images let them be.
-
-    Raises
-    ------
-    ValueError
-        If one of ``centre`` and ``size_arcmin`` is missing, or a value is out of range.
-    """
-    if (centre is None) != (size_arcmin is None):
-        raise ValueError("A centre needs a size, and a size a centre.")
-    scales = [pixel_scale_arcsec(i.header.sky_projection, i.header.bbox) for i in images]
-    scale = statistics.median(scales) if pixel_scale is None else pixel_scale
-    if not scale > 0:
-        raise ValueError(f"The scale of pixels must be positive, got {scale} arcsec.")
-    sides = [
-        own / scale * min(i.header.bbox.x.size, i.header.bbox.y.size)
-        for i, own in zip(images, scales, strict=True)
-    ]
-    inner, border = cell_sizes_for(min(sides))
-    if centre is not None and size_arcmin is not None:
-        half = size_arcmin / 120.0
-        ra: npt.NDArray[np.float64] = np.full(2, centre[0])
-        dec: npt.NDArray[np.float64] = np.array([centre[1] - half, centre[1] + half])
-    else:
-        corners = [corners_of(image) for image in images]
-        ra, dec = (np.concatenate([c[axis] for c in corners]) for axis in (0, 1))
-    return field_sky_map(
-        ra=ra,
-        dec=dec,
-        pixel_scale_arcsec=scale,
-        cell_inner_size=inner if cell_size is None else cell_size,
-        cell_border=border if cell_border is None else cell_border,
-    )
+    empty: str = ""
 
 
 def jobs_of(
@@ -172,6 +139,7 @@ def jobs_of(
     patches: Sequence[tuple[int, int]] | None = None,
     form: CoaddFormat = CoaddFormat.CELLS,
     overwrite: bool = False,
+    tables: bool = False,
     **settings: Any,
 ) -> list[Job]:
     """Return the coadds that images make, by band and patch.
@@ -186,7 +154,7 @@ def jobs_of(
         A file that ends in ``.fits``, for one band and one patch; else a folder.
     patches
         Tracts and patches to make; None: those whose inner region an image touches.
-    form, overwrite
+    form, overwrite, tables
         As for `Job`.
     **settings
         ``warp_settings``, ``coadd_settings`` and ``camera``.
@@ -231,12 +199,13 @@ def jobs_of(
                 target=output if output.suffix == ".fits" else output / name,
                 form=form,
                 overwrite=overwrite,
+                tables=tables,
                 **settings,
             )
         )
     for job in jobs:
-        if job.target.exists() and not overwrite:
-            raise FileExistsError(f"{job.target} exists; --overwrite replaces it.")
+        if not overwrite and (there := [path for path in job.outputs if path.exists()]):
+            raise FileExistsError(f"{there[0]} exists; --overwrite replaces it.")
     return jobs
 
 
@@ -260,9 +229,15 @@ def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -
     )
     coadd = result.coadd
     if coadd is None:
-        return FieldCoadd(job=job, n_cells=0, n_visits=0, n_inputs=0, refused=result.refused)
+        return FieldCoadd(
+            job=job, n_cells=0, n_visits=0, n_inputs=0, refused=result.refused,
+            empty=result.why_empty,
+        )  # fmt: skip
     job.target.parent.mkdir(parents=True, exist_ok=True)
     _write(coadd, job)
+    if job.tables:
+        for kind, table in (("cells", tabulate_cells(coadd)), ("inputs", tabulate_inputs(coadd))):
+            write_parquet_table(table, job.table_paths[kind], overwrite=job.overwrite)
     used = {entry for cell in coadd.cells.values() for entry in cell.inputs}
     return FieldCoadd(
         job=job,
@@ -283,22 +258,8 @@ def _write(coadd: MultipleCellCoadd, job: Job) -> None:
                 seal_file(unfinished)
         case CoaddFormat.RUBIN:
             write_lsst_cell_coadds(coadd, job.target, overwrite=job.overwrite)
-
-
-def corners_of(image: ImageFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return right ascensions and declinations (4,) in degrees of the corners of an image."""
-    return _corners(image.header.sky_projection, image.header.bbox)
-
-
-def _corners(
-    projection: SkyProjection[Any], bbox: Box
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    left, right = bbox.x.min - 0.5, bbox.x.max + 0.5
-    low, high = bbox.y.min - 0.5, bbox.y.max + 0.5
-    sky = projection.pixel_to_sky(
-        x=np.array([left, right, right, left]), y=np.array([low, low, high, high])
-    )
-    return sky.icrs.ra.deg, sky.icrs.dec.deg
+        case CoaddFormat.PLAIN:
+            write_plain_fits(coadd, job.target, overwrite=job.overwrite)
 
 
 def _footprint(image: ImageFile) -> ConvexPolygon:

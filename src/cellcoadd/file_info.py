@@ -18,8 +18,9 @@ from .conventions import AB_ZERO_POINT_NJY
 from .errors import UnusableInputError
 from .files.checksums import verify_file
 from .products.calibrated_image import CalibratedImage
-from .surveys import Reader, is_companion, reader_for
+from .surveys import Reader, images_in, is_companion, reader_for
 from .surveys._base import SurveyImage, pixel_scale_arcsec
+from .surveys.mosaic_files import split_address
 from .surveys.plausibility import noise_ratio
 
 type _Lines = Iterator[tuple[str, str]]
@@ -31,7 +32,7 @@ def describe_file(path: Path, *, camera: Reader | None = None) -> list[tuple[str
     Parameters
     ----------
     path
-        Any file.
+        Any file, or the address of one detector in it.
     camera
         The reader of plain FITS that it is to be read with.
 
@@ -50,12 +51,13 @@ def describe_file(path: Path, *, camera: Reader | None = None) -> list[tuple[str
         If there is no such file, or it may not be read.
     """
     path = Path(path)
+    file, _ = split_address(path)
     if camera is not None:
         chosen = reader_for(path, camera=camera)
-        return [("kind", "plain FITS"), *_checksums_of(path), *_survey_lines(path, chosen)]
+        return [("kind", "plain FITS"), *_checksums_of(file), *_survey_lines(path, chosen)]
     if is_companion(path):
         return [("kind", "belongs to an image of a survey, which finds it by itself")]
-    lines = [("kind", kind_of(path)), *_checksums_of(path)]
+    lines = [("kind", kind_of(file)), *_checksums_of(file)]
     reader = _survey_reader(path)
     lines += _product_lines(read(path)) if reader is None else _survey_lines(path, reader)
     return lines
@@ -82,7 +84,11 @@ def _checksums_of(path: Path) -> _Lines:
 
 
 def _survey_lines(path: Path, reader: Reader) -> _Lines:
-    image = reader.read(path)
+    addresses = images_in(reader, path)
+    if len(addresses) > 1:
+        yield "images", f"{len(addresses)}: {', '.join(one.name for one in addresses)}"
+        yield "here", f"{addresses[0].name}, the first of them"
+    image = reader.read(addresses[0])
     header = image.header
     known = header.observation
     box, projection = header.bbox, header.sky_projection

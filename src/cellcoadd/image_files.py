@@ -16,7 +16,16 @@ from pathlib import Path
 
 from .errors import UnusableInputError
 from .products.identifiers import ObservationIdentifiers
-from .surveys import READERS, PlainFitsReader, Reader, SurveyHeader, is_companion, reader_for
+from .surveys import (
+    READERS,
+    PlainFitsReader,
+    Reader,
+    SurveyHeader,
+    images_in,
+    is_companion,
+    reader_for,
+)
+from .surveys.mosaic_files import file_exists
 
 _PATTERN = frozenset("*?[")
 
@@ -28,7 +37,7 @@ class ImageFile:
     Parameters
     ----------
     path
-        The file.
+        The file, or the address of one detector in it.
     reader
         Who reads it.
     header
@@ -40,15 +49,15 @@ class ImageFile:
     header: SurveyHeader
 
 
-def expand(names: Iterable[str], *, camera: PlainFitsReader | None = None) -> list[Path]:
+def expand(names: Iterable[str], *, camera: Reader | None = None) -> list[Path]:
     """Return the files that names stand for, sorted, each once.
 
     Parameters
     ----------
     names
-        Files, folders (all images at any depth), patterns such as ``night1/*.fits``, and
-        ``@list``: a file with one of these a line, from its own folder; blank lines and ``#`` are
-        passed over.
+        Files, folders (all images at any depth), patterns such as ``night1/*.fits``, single
+        detectors of mosaics such as ``visit.fits.fz[N4]``, and ``@list``: a file with one of these
+        a line, from its own folder; blank lines and ``#`` are passed over.
     camera
         The reader of all of them; None: each file has the one that recognizes it.
 
@@ -63,7 +72,7 @@ def expand(names: Iterable[str], *, camera: PlainFitsReader | None = None) -> li
             files = expand(_lines_of(Path(name[1:])), camera=camera)
         elif Path(name).is_dir():
             files = [file for file in sorted(Path(name).rglob("*")) if _is_image(file, camera)]
-        elif _PATTERN.intersection(name) and not Path(name).exists():
+        elif _PATTERN.intersection(name) and not file_exists(Path(name)):
             files = [Path(file) for file in sorted(glob.glob(name, recursive=True))]
             files = [file for file in files if file.is_file() and not _belongs(file, camera)]
         else:
@@ -85,7 +94,7 @@ def expand(names: Iterable[str], *, camera: PlainFitsReader | None = None) -> li
 def read_headers(
     paths: Sequence[Path],
     *,
-    camera: PlainFitsReader | None = None,
+    camera: Reader | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[ImageFile], list[UnusableInputError]]:
     """Read what images say of themselves.
@@ -102,7 +111,7 @@ def read_headers(
     Returns
     -------
     images
-        In the order of the files.
+        In the order of the files; each detector of a mosaic is one.
     refused
         Files that cannot be used, with the reason; the second of two that are the same detector of
         the same visit is among them.
@@ -113,22 +122,32 @@ def read_headers(
     for number, path in enumerate(paths, 1):
         try:
             reader = reader_for(path, camera=camera)
-            header = reader.read_header(path)
-            if (twin := known.get(header.observation)) is not None:
-                raise UnusableInputError(
-                    str(path), f"it is {header.observation}, which {twin} is already."
-                )
         except UnusableInputError as error:
             refused.append(error)
         else:
-            known[header.observation] = path
-            images.append(ImageFile(path=path, reader=reader, header=header))
+            for address in images_in(reader, path):
+                try:
+                    images.append(_read_header(address, reader, known))
+                except UnusableInputError as error:
+                    refused.append(error)
         if progress is not None:
             progress(number, len(paths))
     return images, refused
 
 
-def _is_image(path: Path, camera: PlainFitsReader | None) -> bool:
+def _read_header(
+    address: Path, reader: Reader, known: dict[ObservationIdentifiers, Path]
+) -> ImageFile:
+    header = reader.read_header(address)
+    if (twin := known.get(header.observation)) is not None:
+        raise UnusableInputError(
+            str(address), f"it is {header.observation}, which {twin} is already: give one."
+        )
+    known[header.observation] = address
+    return ImageFile(path=address, reader=reader, header=header)
+
+
+def _is_image(path: Path, camera: Reader | None) -> bool:
     if not path.is_file() or _belongs(path, camera):
         return False
     if camera is not None:
@@ -136,9 +155,11 @@ def _is_image(path: Path, camera: PlainFitsReader | None) -> bool:
     return any(reader.recognizes(path) for reader in READERS.values())
 
 
-def _belongs(path: Path, camera: PlainFitsReader | None) -> bool:
+def _belongs(path: Path, camera: Reader | None) -> bool:
     """Return whether a file is a companion of an image."""
-    return is_companion(path) if camera is None else camera.is_companion(path)
+    if isinstance(camera, PlainFitsReader):
+        return camera.is_companion(path)
+    return is_companion(path)
 
 
 def _lines_of(path: Path) -> list[str]:

@@ -23,7 +23,7 @@ from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
 from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
-from .surveys import PlainFitsReader, camera_reader
+from .surveys import Reader, named_reader
 from .warping.direct import VisitWarper, make_direct_warp
 from .warping.settings import WarpSettings
 from .warping.variances import DetectorVariances
@@ -101,10 +101,13 @@ class FilesCoadd:
     refused
         A file and the reason for each file that was left out as a whole. Detectors that fail the
         cuts of the selection are in the log.
+    why_empty
+        Where there is no coadd, why no cell is filled and what would help; else empty.
     """
 
     coadd: MultipleCellCoadd | None
     refused: Sequence[UnusableInputError]
+    why_empty: str = ""
 
 
 def coadd_files(
@@ -114,7 +117,7 @@ def coadd_files(
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
     cells: Collection[Index2D] | None = None,
-    camera: PlainFitsReader | Path | str | None = None,
+    camera: Reader | Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FilesCoadd:
     """Make the cell-based coadd of a patch from files of calibrated images of one band.
@@ -149,7 +152,7 @@ def coadd_files(
     warp_settings, coadd_settings, wanted = _settings(warp_settings, coadd_settings)
     refused: list[UnusableInputError] = []
     if isinstance(camera, str | Path):
-        camera = camera_reader(camera)
+        camera = named_reader(camera)
     files = _by_visit(paths, camera, refused)
     _check_bands(file.header.observation for group in files.values() for file in group)
     strips = strips_of(
@@ -162,10 +165,15 @@ def coadd_files(
     )
     total = sum(len(group) for group in files.values()) * len(strips) + len(refused)
     done = len(refused)
+    why: list[str] = []
     useless: set[ObservationIdentifiers] = set()
     used: set[ObservationIdentifiers] = set()
     measured = DetectorVariances(warp_settings.interpolation.bad_mask_planes)
     opened: dict[ObservationIdentifiers, CalibratedImage] = {}
+
+    def tell(reason: str) -> None:
+        _LOG.warning(reason)
+        why.append(reason)
 
     def leave_out(observation: ObservationIdentifiers, error: UnusableInputError) -> None:
         refused.append(error)
@@ -206,14 +214,14 @@ def coadd_files(
 
     while True:
         try:
-            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings)
+            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings, tell=tell)
         except _SpoiltLater:
             # A file that can be read in part only takes no part at all: once more without it.
             done = 0
             used.clear()
             continue
         break
-    return FilesCoadd(coadd=coadd, refused=refused)
+    return FilesCoadd(coadd=coadd, refused=refused, why_empty="".join(why[-1:]))
 
 
 class _SpoiltLater(Exception):  # noqa: N818
@@ -222,7 +230,7 @@ class _SpoiltLater(Exception):  # noqa: N818
 
 def _by_visit(
     paths: Iterable[Path | str],
-    camera: PlainFitsReader | None,
+    camera: Reader | None,
     refused: list[UnusableInputError],
 ) -> dict[tuple[str, int], list[ImageFile]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""

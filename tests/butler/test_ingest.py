@@ -21,7 +21,7 @@ from cellcoadd.butler.image_collections import chain_images
 from cellcoadd.butler.ingest import ingest_images
 from cellcoadd.butler.register_skymap import tracts_touched
 from cellcoadd.butler.visit_records import register_visit
-from cellcoadd.errors import RepositoryError
+from cellcoadd.errors import RepositoryError, UnusableInputError
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.simulate import SurveyPlan, VisitPlan, write_survey
 from cellcoadd.skymap import named_sky_map, overlapping_patches
@@ -356,10 +356,10 @@ def test_images_go_into_a_run_only(filled: Butler, images: tuple[Path, ...]) -> 
         ingest_images(filled, images, run="tagged")
 
 
-def test_a_survey_that_does_not_exist_is_refused(filled: Butler) -> None:
+def test_a_camera_that_does_not_exist_is_refused(filled: Butler) -> None:
     """The message lists those that do."""
-    with pytest.raises(ValueError, match=r"'hubble'.*rubin"):
-        ingest_images(filled, [], run="images", survey="hubble")
+    with pytest.raises(UnusableInputError, match=r"hubble: there is no such camera.*rubin"):
+        ingest_images(filled, [], run="images", camera="hubble")
 
 
 def test_folders_are_searched_for_images(images: tuple[Path, ...], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from lsst.daf.butler import Butler
 
 from cellcoadd.butler.candidates import find_images
 from cellcoadd.butler.ingest import ingest_images
-from cellcoadd.surveys import reader_for
+from cellcoadd.surveys import READERS, reader_for
 from cellcoadd.testing.commands import run_program
 from cellcoadd.testing.repositories import files_of, records_of
 from cellcoadd.testing.sdss_frames import MadeFrame, write_sdss_frame
@@ -40,8 +40,8 @@ def test_folders_are_searched_for_frames_alone(archive: Path) -> None:
         "fpC-004192-r5-0300.fit.gz",
         "fpC-006377-r4-0399.fit.gz",
     ]
-    assert find_images([archive], survey="sdss") == found
-    assert find_images([archive], survey="decam") == []
+    assert find_images([archive], camera=READERS["sdss"]) == found
+    assert find_images([archive], camera=READERS["decam"]) == []
 
 
 def test_frames_come_back_as_they_were(butler: Butler, root: Path, archive: Path) -> None:

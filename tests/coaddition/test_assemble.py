@@ -208,7 +208,7 @@ def test_a_psf_that_does_not_sum_to_one_is_warned_of(caplog: pytest.LogCaptureFi
         make_coadd(make_warp(PATCH, psf_sigma=2.0), psf_dimensions=7)
         (message,) = (record.getMessage() for record in caplog.records if record.name == stack)
         assert "psf_dimensions (now 7)" in message
-        assert message.endswith("-c assembleCellCoadd:psf_dimensions=35")
+        assert "-c assembleCellCoadd:psf_dimensions=35, or --psf-size 35" in message
         assert "25 of 25 cells" in message
         caplog.clear()
         make_coadd(make_warp(PATCH))

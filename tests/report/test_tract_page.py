@@ -254,3 +254,12 @@ def test_the_index_takes_tracts_without_tables(tract_data: TractData) -> None:
     (table,) = section_of(index, "tracts").tables
     assert list(table.rows[1][3:]) == [None] * 5
     assert figures_of(index) == {}
+
+
+def test_patches_without_a_cell_come_first(tract_data: TractData, page: ReportPage) -> None:
+    """With the reason; a tract without any has no such section."""
+    why = "No cell of tract 0, patch 3 of small is filled: no image touches one."
+    told = make_tract_page(dataclasses.replace(tract_data, empty_patches=[why]))
+    assert told.sections[0].heading == "Patches without a cell"
+    assert list(told.sections[0].texts) == [why]
+    assert all(section.name != "empty" for section in page.sections)

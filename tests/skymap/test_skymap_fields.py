@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellcoadd.errors import SkyMapError
+from cellcoadd.skymap import load_sky_map
+from cellcoadd.skymap.discrete import Circle, DiscreteSkyMap
 from cellcoadd.skymap.fields import cell_sizes_for, field_sky_map
+from cellcoadd.skymap.tract_settings import TractSettings
 
 
 @given(
@@ -49,3 +56,29 @@ def test_what_is_no_field_is_refused() -> None:
         field_sky_map(ra=[0, 180], dec=[0, 0], pixel_scale_arcsec=0.2)
     with pytest.raises(ValueError, match=r"45 degrees at most from its middle, got 50\.0"):
         field_sky_map(ra=[0, 100], dec=[0, 0], pixel_scale_arcsec=10.0)
+
+
+def test_pixels_beside_the_centre_of_a_tract(tmp_path: Path) -> None:
+    """A part of a pixel is in the definition: in files, in other processes, and in the digest."""
+    circle = Circle(ra=150.0, dec=2.0, radius=0.01)
+    settings = TractSettings(pixel_scale_arcsec=0.2, cell_inner_size=10, cell_border=2)
+    plain, shifted = (
+        DiscreteSkyMap(name="field", tracts=[circle], settings=settings, pixel_shift=shift)
+        for shift in ((0.0, 0.0), (0.5, -0.25))
+    )
+    again = pickle.loads(pickle.dumps(shifted))
+    x, y = again[0].plane.sky_to_pixel(ra=150.0, dec=2.0)
+    there = plain[0].plane.sky_to_pixel(ra=150.0, dec=2.0)
+    assert (x - there[0], y - there[1]) == pytest.approx((0.5, -0.25), abs=1e-6)
+    assert again == shifted != plain
+    assert "pixel_shift" not in plain.to_definition()
+    assert again.to_definition()["pixel_shift"] == [0.5, -0.25]
+    with pytest.raises(ValueError, match="pixel_shift must be less than a pixel"):
+        DiscreteSkyMap(name="field", tracts=[circle], settings=settings, pixel_shift=(1.5, 0.0))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "kind: discrete\npixel_scale_arcsec: 0.2\npixel_shift: 3\n"
+        "tracts: [{ra: 1, dec: 1, radius: 1}]\n"
+    )
+    with pytest.raises(SkyMapError, match="pixel_shift must be two numbers"):
+        load_sky_map(bad)

@@ -6,7 +6,7 @@ will have, and refusals with their reasons. `ingest` takes the candidates from h
 
 from __future__ import annotations
 
-__all__ = ["Candidate", "DataKey", "Refusal", "examine", "find_images", "reader_of"]
+__all__ = ["Candidate", "DataKey", "Refusal", "examine", "find_images"]
 
 import dataclasses
 import logging
@@ -18,7 +18,7 @@ from lsst.daf.butler.progress import Progress
 from lsst.sphgeom import ConvexPolygon
 
 from ..errors import UnusableInputError
-from ..surveys import READERS, Reader, SurveyHeader, reader_for
+from ..surveys import READERS, Reader, SurveyHeader, images_in, reader_for
 from .regions import detector_region
 from .visit_records import ObservationChecker
 
@@ -70,7 +70,7 @@ class Candidate:
 
     @property
     def source(self) -> Path:
-        """The file."""
+        """The file, or the address of one detector in it."""
         return self.header.source
 
     @property
@@ -80,22 +80,17 @@ class Candidate:
         return observation.instrument, observation.visit, observation.detector
 
 
-def find_images(paths: Iterable[Path], *, survey: str | None = None) -> list[Path]:
+def find_images(paths: Iterable[Path], *, camera: Reader | None = None) -> list[Path]:
     """Replace folders by the image files in them, at any depth.
 
     Parameters
     ----------
     paths
         Files, which are kept whatever they are, and folders.
-    survey
-        Take only files that this survey's reader recognizes; None: that any does.
-
-    Raises
-    ------
-    ValueError
-        If there is no such survey.
+    camera
+        Take only files that this reader recognizes; None: that any does.
     """
-    readers = list(READERS.values()) if survey is None else [reader_of(survey)]
+    readers = list(READERS.values()) if camera is None else [camera]
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -104,19 +99,6 @@ def find_images(paths: Iterable[Path], *, survey: str | None = None) -> list[Pat
         else:
             found.append(path)
     return found
-
-
-def reader_of(survey: str) -> Reader:
-    """Return the reader of a survey.
-
-    Raises
-    ------
-    ValueError
-        If there is no such survey.
-    """
-    if survey not in READERS:
-        raise ValueError(f"No survey is called {survey!r}; there are {', '.join(READERS)}.")
-    return READERS[survey]
 
 
 def examine(
@@ -154,7 +136,8 @@ def examine(
     first_of_visit: dict[tuple[str, int], Candidate] = {}
     files = sorted(set(paths))
     checker = ObservationChecker(butler)
-    for path in _progress.wrap(files, desc="Looking at files", total=len(files)):
+
+    def look_at(path: Path, reader: Reader) -> None:
         try:
             candidate = _candidate(checker, path, reader, registered)
             instrument, visit, _ = candidate.key
@@ -172,15 +155,21 @@ def examine(
         else:
             candidates[candidate.key] = candidate
             first_of_visit.setdefault((instrument, visit), candidate)
+
+    for path in _progress.wrap(files, desc="Looking at files", total=len(files)):
+        try:
+            chosen = reader_for(path, camera=reader)
+        except UnusableInputError as error:
+            refused.append(Refusal.of(path, error))
+            continue
+        for address in images_in(chosen, path):
+            look_at(address, chosen)
     return [candidates[key] for key in sorted(candidates)], refused
 
 
 def _candidate(
-    checker: ObservationChecker, path: Path, reader: Reader | None, registered: DatasetType | None
+    checker: ObservationChecker, path: Path, reader: Reader, registered: DatasetType | None
 ) -> Candidate:
-    if not path.is_file():
-        raise UnusableInputError(str(path), "there is no such file.")
-    reader = reader or reader_for(path)
     header = reader.read_header(path)
     if conflict := checker.conflict(header):
         raise UnusableInputError(str(path), conflict)

@@ -19,7 +19,8 @@ from lsst.daf.butler import Butler, CollectionType, DatasetRef, DatasetType, Fil
 from lsst.daf.butler.progress import Progress
 
 from ..errors import RepositoryError, UnusableInputError
-from .candidates import Candidate, DataKey, Refusal, examine, reader_of
+from ..surveys import Reader, named_reader
+from .candidates import Candidate, DataKey, Refusal, examine
 from .formatters import VisitImageFileFormatter
 from .image_collections import check_collection
 from .visit_records import register_cameras, register_visit
@@ -62,7 +63,7 @@ def ingest_images(
     paths: Iterable[Path],
     *,
     run: str,
-    survey: str | None = None,
+    camera: Reader | Path | str | None = None,
     dataset_type: str = "calexp",
     transfer: Transfer = "auto",
     check: bool = True,
@@ -75,11 +76,12 @@ def ingest_images(
         Writeable.
     paths
         The files. Files that belong to an image (variance, mask, point-spread function) are found
-        by the survey's reader.
+        by the camera's reader.
     run
         Collection to put the images into; made if it does not exist.
-    survey
-        Reader of the files, a key of `cellcoadd.surveys.READERS`; None: each file's is recognized.
+    camera
+        Reader of the files: a key of `cellcoadd.surveys.READERS`, a definition of a camera in YAML
+        or the name of one that is ready, or a reader; None: each file's is recognized.
     dataset_type
         Name of the dataset type.
     transfer
@@ -96,12 +98,12 @@ def ingest_images(
 
     Raises
     ------
-    ValueError
-        If there is no such survey.
+    UnusableInputError
+        If there is no such camera, or its definition is wrong.
     RepositoryError
         If the run is a collection of another type, or the dataset type has other dimensions.
     """
-    reader = None if survey is None else reader_of(survey)
+    reader = named_reader(camera) if isinstance(camera, str | Path) else camera
     run_exists = check_collection(butler, run, CollectionType.RUN)
     registered = _registered_type(butler, dataset_type)
     present = _present(butler, run, dataset_type) if registered and run_exists else set()

@@ -5,11 +5,19 @@ Datasets that are not there, or whose files cannot be read, become None; the rep
 
 from __future__ import annotations
 
-__all__ = ["TractName", "find_datasets", "find_tracts", "read_dataset", "read_tract"]
+__all__ = [
+    "TractName",
+    "empty_patches_of",
+    "find_datasets",
+    "find_tracts",
+    "read_dataset",
+    "read_tract",
+]
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
@@ -29,6 +37,9 @@ if TYPE_CHECKING:
     from ..report.tract_data import Provenance
 
 _COADD = "deepCoaddCell"
+_WARP = "deepCoadd_directWarp"
+_LOG_OF_ASSEMBLY = "assembleCellCoadd_log"
+_NO_CELL = "No cell of "  # how `coaddition.empty_patch` begins
 _LOG = logging.getLogger(__name__)
 
 
@@ -117,7 +128,49 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
             example.identifiers,
         ),
         coadd_name=_COADD,
+        empty_patches=_why_empty(butler, name, coadds),
     )
+
+
+def empty_patches_of(butler: Butler) -> list[str]:
+    """Return what logs of the assembly say of patches that have no filled cell."""
+    logs = find_datasets(butler, _LOG_OF_ASSEMBLY)
+    return [text for ref in logs if (text := _empty_by_log(butler, ref))]
+
+
+def _why_empty(butler: Butler, name: TractName, coadded: Collection[int]) -> list[str]:
+    """Return why patches of a tract have no coadd although there are warps of them."""
+    warps = Counter(int(ref.dataId["patch"]) for ref in _warps_of(butler, name))
+    logs: dict[int, str] = {}
+    for ref in find_datasets(butler, _LOG_OF_ASSEMBLY, name.data_id):
+        patch = int(ref.dataId["patch"])
+        if patch in warps and patch not in coadded:
+            logs[patch] = _empty_by_log(butler, ref)
+    return [
+        logs.get(patch)
+        or f"Patch {patch} has warps of {number} visits and no coadd: it was not made, or no cell "
+        "is filled. The log of assembleCellCoadd says which."
+        for patch, number in sorted(warps.items())
+        if patch not in coadded
+    ]
+
+
+def _empty_by_log(butler: Butler, ref: DatasetRef) -> str:
+    said = (record.message for record in read_dataset(butler, ref) or ())
+    return next((text for text in said if text.startswith(_NO_CELL)), "")
+
+
+def _warps_of(butler: Butler, name: TractName) -> list[DatasetRef]:
+    where = {"skymap": name.skymap, "tract": name.tract}
+    try:
+        return list(
+            butler.query_datasets(
+                _WARP, data_id=where, where="band = :band", bind={"band": name.band}, limit=None,
+                explain=False,
+            )
+        )  # fmt: skip
+    except MissingDatasetTypeError:
+        return []
 
 
 def read_dataset(butler: Butler, ref: DatasetRef) -> Any:

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["WrittenReport", "write_reports"]
+__all__ = ["write_reports"]
 
-import dataclasses
-import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from lsst.daf.butler import MissingCollectionError
 
 from ..errors import RepositoryError
 from ..report.index_page import TractSummary, make_index_page
-from ..report.page import render_page
-from ..report.page_parts import ReportPage
-from ..report.tract_data import TractData
 from ..report.tract_page import make_tract_page
+from ..tract_report.written import WrittenReport, summarize, write_page
 from .coadd_provenance import read_provenance
 from .repository import open_repository
-from .tract_datasets import TractName, find_tracts, read_tract
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WrittenReport:
-    """A page that was written.
-
-    Parameters
-    ----------
-    page
-        The file.
-    figures
-        Files of its figures.
-    left_out
-        Sentences on what it does not show, and why.
-    """
-
-    page: Path
-    figures: Sequence[Path]
-    left_out: Sequence[str]
+from .tract_datasets import empty_patches_of, find_tracts, read_tract
 
 
 def write_reports(
@@ -95,6 +71,7 @@ def write_reports(
                 f"No deepCoaddCell or deepCoaddCell_table{_asked(tracts, bands)} in "
                 f"{', '.join(collections)} of {repository}; "
                 f"'butler query-collections {repository}' lists the collections."
+                + "".join(f"\n{reason}" for reason in empty_patches_of(butler))
             )
         missing = sorted({*map(str, tracts)} - {str(name.tract) for name in names}) + sorted(
             set(bands) - {name.band for name in names}
@@ -112,49 +89,12 @@ def write_reports(
             data = read_tract(butler, name, provenance)
             # Names of sky maps may hold what names of files and addresses cannot.
             stem = re.sub(r"[^\w.-]", "-", f"{name.skymap}_{name.tract}_{name.band}")
-            yield _write(make_tract_page(data), folder, stem)
-            summaries.append(_summary(name, data, f"{stem}.html"))
+            yield write_page(make_tract_page(data), folder, stem)
+            summaries.append(summarize(data, f"{stem}.html"))
         if len(summaries) > 1:
-            yield _write(make_index_page(summaries), folder, "index")
+            yield write_page(make_index_page(summaries), folder, "index")
 
 
 def _asked(tracts: Collection[int], bands: Collection[str]) -> str:
     parts = [f"tract {number}" for number in tracts] + [f"{band} band" for band in bands]
     return f" of {', '.join(parts)}" if parts else ""
-
-
-def _summary(name: TractName, data: TractData, page: str) -> TractSummary:
-    known = data.cells is not None
-    return TractSummary(
-        skymap=name.skymap,
-        tract=name.tract,
-        band=name.band,
-        page=page,
-        cells=data.cells_once if known else None,
-        patches=len(np.unique(data.cells["patch"])) if data.cells is not None else 0,
-        thresholds=data.thresholds,
-        outer_width=data.outer_width,
-    )
-
-
-def _write(page: ReportPage, folder: Path, stem: str) -> WrittenReport:
-    """Write the figures, then the page: when it is there, all is."""
-    figures = [
-        _write_whole(folder / f"{stem}_{figure.name}.png", figure.png)
-        for section in page.sections
-        for figure in section.figures
-    ]
-    path = _write_whole(folder / f"{stem}.html", render_page(page).encode())
-    left_out = [text for section in page.sections for text in section.left_out]
-    return WrittenReport(page=path, figures=figures, left_out=left_out)
-
-
-def _write_whole(path: Path, content: bytes) -> Path:
-    """Write a file; one that was begun and not finished does not stay."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

@@ -16,10 +16,10 @@ def camera() -> None:
 
 @camera.command("list")
 def list_cameras() -> None:
-    """List the definitions that come with the package."""
-    from ..surveys.plain.definition_files import ready_cameras
+    """List the names that --camera takes: definitions that are ready, and readers of surveys."""
+    from ..surveys.readers import camera_names
 
-    for name in ready_cameras():
+    for name in camera_names():
         click.echo(name)
 
 

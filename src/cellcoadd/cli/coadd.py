@@ -5,11 +5,12 @@ from __future__ import annotations
 __all__ = ["coadd"]
 
 import concurrent.futures
+import logging
 import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..field_coadds import FieldCoadd, Job
     from ..image_files import ImageFile
     from ..skymap import SkyMap
-    from ..surveys import PlainFitsReader
+    from ..surveys import Reader
 
 _STEPS = 1000  # of the bar of one coadd
 
@@ -50,11 +51,11 @@ _STEPS = 1000  # of the bar of one coadd
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["cells", "stitched", "lsst-cell-coadds"]),
+    type=click.Choice(["cells", "stitched", "lsst-cell-coadds", "plain"]),
     default="cells",
     show_default=True,
     help="All cells with borders, PSFs and inputs; the inner regions as one CellCoadd of "
-    "lsst.images; or a file of Rubin's lsst.cell_coadds.",
+    "lsst.images; a file of Rubin's lsst.cell_coadds; or image, weight and mask in plain FITS.",
 )
 @click.option("--scale", type=float, metavar="ARCSEC", help="Pixels [default: the images' own].")
 @click.option(
@@ -62,6 +63,10 @@ _STEPS = 1000  # of the bar of one coadd
     help="Middle of the field in degrees; with --size [default: the images'].",
 )  # fmt: skip
 @click.option("--size", type=float, metavar="ARCMIN", help="Side of the field; with --center.")
+@click.option(
+    "--like", type=click.Path(path_type=Path), metavar="FITS",
+    help="Take the pixels of this image, a tangent plane at any angle; all of it is coadded.",
+)  # fmt: skip
 @click.option(
     "--cell-size", type=click.IntRange(min=1), metavar="PX",
     help="Inner size of a cell [default: 150, less for small images].",
@@ -80,6 +85,8 @@ _STEPS = 1000  # of the bar of one coadd
 @click.option(
     "--noise", type=click.IntRange(0, 3), default=0, help="Noise realizations to add up along."
 )
+@click.option("--tables", is_flag=True, help="Write tables of cells and inputs beside each coadd.")
+@click.option("--report", is_flag=True, help="Write pages with figures, into the folder `report`.")
 @click.option("-j", "--processes", type=click.IntRange(min=1), default=1, show_default=True,
               help="Coadds that are made at the same time.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
@@ -93,6 +100,7 @@ def coadd(
     scale: float | None,
     centre: tuple[float, float] | None,
     size: float | None,
+    like: Path | None,
     cell_size: int | None,
     cell_border: int | None,
     skymap: str | None,
@@ -100,6 +108,8 @@ def coadd(
     patches: tuple[int, ...],
     psf_size: int | None,
     noise: int,
+    tables: bool,
+    report: bool,
     processes: int,
     overwrite: bool,
 ) -> None:
@@ -121,26 +131,31 @@ def coadd(
 
     if skymap is None and (tract is not None or patches):
         raise click.UsageError("--tract and --patch need --skymap.")
-    if skymap is not None and (scale, centre, size, cell_size, cell_border) != (None,) * 5:
+    if skymap is not None and (scale, centre, size, like, cell_size, cell_border) != (None,) * 6:
         raise click.UsageError("A sky map has its own pixels, cells and fields.")
+    if like is not None and (scale, centre, size) != (None,) * 3:
+        raise click.UsageError("--like says what --scale, --center and --size do.")
     if patches and tract is None:
         raise click.UsageError("--patch needs --tract.")
     if camera is None and (measure_psf or subtract_sky is not None):
         raise click.UsageError("--measure-psf and --subtract-sky need --camera.")
     try:
         from .._jit import compiling_note
-        from ..field_coadds import CoaddFormat, field_target, jobs_of
+        from ..field_coadds import CoaddFormat, jobs_of
+        from ..field_targets import field_target, target_like
         from ..image_files import expand
-        from ..surveys import camera_reader
+        from ..surveys import named_reader
 
         reader = None
         if camera is not None:
-            reader = camera_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
+            reader = named_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
         found, refused = _headers(expand(images, camera=reader), reader)
         if not found:
             _tell_refused(refused)
             raise click.ClickException("There is no image that can be used.")
-        if skymap is None:
+        if like is not None:
+            target = target_like(like, found, cell_size=cell_size, cell_border=cell_border)
+        elif skymap is None:
             target = field_target(
                 found, pixel_scale=scale, centre=centre, size_arcmin=size, cell_size=cell_size,
                 cell_border=cell_border,
@@ -150,10 +165,11 @@ def coadd(
         chosen = None if tract is None else _chosen(target, tract, patches)
         jobs = jobs_of(
             found, target, output, patches=chosen, form=CoaddFormat(form), overwrite=overwrite,
-            camera=reader, **_settings(noise, psf_size),
+            tables=tables or report, camera=reader, **_settings(noise, psf_size),
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
+    _log_less()
     _tell_plan(found, jobs, target)
     if (note := compiling_note()) is not None:
         click.echo(note, err=True)
@@ -166,12 +182,14 @@ def coadd(
     _tell_refused(refused)
     if not any(one.n_cells for one in made):
         raise click.ClickException("No coadd was made: no cell of the target is covered.")
+    if report:
+        _write_reports(made, output)
     if refused:
         raise click.exceptions.Exit(3)
 
 
 def _headers(
-    paths: Sequence[Path], camera: PlainFitsReader | None
+    paths: Sequence[Path], camera: Reader | None
 ) -> tuple[list[ImageFile], list[UnusableInputError]]:
     from ..image_files import read_headers
 
@@ -195,7 +213,7 @@ def _chosen(target: SkyMap, tract: int, patches: Sequence[int]) -> list[tuple[in
     return [(tract, target[tract].patch(number).id) for number in numbers]
 
 
-def _settings(noise: int, psf_size: int | None) -> dict[str, object]:
+def _settings(noise: int, psf_size: int | None) -> dict[str, Any]:
     from ..coaddition.settings import CoaddSettings
     from ..warping.settings import WarpSettings
 
@@ -243,11 +261,18 @@ def _make(jobs: Sequence[Job], processes: int) -> list[FieldCoadd]:
             return made
         # Threads and locks of this process are not to be copied into the others.
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with concurrent.futures.ProcessPoolExecutor(
+            processes, mp_context=context, initializer=_log_less
+        ) as pool:
             futures = [pool.submit(coadd_job, job) for job in jobs]
             for _ in concurrent.futures.as_completed(futures):
                 bar.update(_STEPS)
             return [future.result() for future in futures]
+
+
+def _log_less() -> None:
+    """Keep out of the log what the summary says in the end: images left out, empty patches."""
+    logging.getLogger("cellcoadd.recipes").setLevel(logging.ERROR)
 
 
 class _Advance:
@@ -260,6 +285,14 @@ class _Advance:
     def __call__(self, done: int, total: int) -> None:
         place = self._start + _STEPS * done // max(total, 1)
         self._bar.update(max(place - self._bar.pos, 0))  # type: ignore[attr-defined]
+
+
+def _write_reports(made: Sequence[FieldCoadd], output: Path) -> None:
+    from ..field_report import write_field_reports
+
+    folder = output.parent if output.suffix == ".fits" else output
+    for written in write_field_reports(made, folder / "report"):
+        click.echo(f"{written.page}: {len(written.figures)} figures")
 
 
 def _tell_made(made: Sequence[FieldCoadd]) -> None:
@@ -275,6 +308,7 @@ def _tell_made(made: Sequence[FieldCoadd]) -> None:
                 f"{one.job.target}: not written, no cell is covered by any of "
                 f"{_count(len(one.job.paths), 'image')}"
             )
+            click.echo(f"Warning: {one.empty}", err=True)
 
 
 def _tell_refused(refused: Sequence[UnusableInputError]) -> None:

@@ -39,14 +39,14 @@ def info(
     """
     from ..errors import CellCoaddError
     from ..file_info import describe_file
-    from ..surveys import camera_reader
+    from ..surveys import named_reader
 
     if camera is None and (measure_psf or subtract_sky is not None):
         raise click.UsageError("--measure-psf and --subtract-sky need --camera.")
     try:
         reader = None
         if camera is not None:
-            reader = camera_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
+            reader = named_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
     except CellCoaddError as error:
         raise click.UsageError(str(error)) from error
     failed = False

@@ -7,7 +7,7 @@ __all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd", "make_coadd", 
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +70,7 @@ def assemble_cell_coadd(
     *,
     settings: CoaddSettings,
     cells: Collection[Index2D | CellIJ] | None = None,
+    tell: Callable[[str], None] = _LOG.warning,
 ) -> MultipleCellCoadd | None:
     """Add up the warps of a patch cell by cell; None if no cell has an input.
 
@@ -84,6 +85,8 @@ def assemble_cell_coadd(
         All choices.
     cells
         The cells to build, each as it is with all the others; None: all of the patch.
+    tell
+        Is told why, if no cell has an input.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def assemble_cell_coadd(
     for visit in visits:
         assembly.add(visit)
         del visit  # before the next one comes, and before the coadd is made
-    return assembly.finish()
+    return assembly.finish(tell)
 
 
 class CellAssembly:
@@ -210,11 +213,17 @@ class CellAssembly:
                 weight=chosen[0].weight,
             )
 
-    def finish(self) -> MultipleCellCoadd | None:
-        """Return the coadd, None if no cell has an input. Nothing can be added after it."""
+    def finish(self, tell: Callable[[str], None] = _LOG.warning) -> MultipleCellCoadd | None:
+        """Return the coadd, None if no cell has an input. Nothing can be added after it.
+
+        Parameters
+        ----------
+        tell
+            Is told why, if no cell has an input.
+        """
         stack = self.finish_stack()
         if stack is None or self._band is None:
-            _LOG.warning(explain_empty_patch(self._patch, self.contributions(), self._settings))
+            tell(explain_empty_patch(self._patch, self.contributions(), self._settings))
             return None
         return make_coadd(
             self._patch,

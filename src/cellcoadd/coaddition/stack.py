@@ -337,7 +337,7 @@ def _help_below(size: int) -> str:
     larger = size + 28  # 63 for the default of 35: twice the reach, nearly
     return (
         f"A larger psf_dimensions (now {size}) holds more of their wings: "
-        f"-c assembleCellCoadd:psf_dimensions={larger}"
+        f"-c assembleCellCoadd:psf_dimensions={larger}, or --psf-size {larger} of cellcoadd coadd"
     )
 
 

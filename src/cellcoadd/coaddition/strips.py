@@ -169,6 +169,7 @@ def assemble_in_strips(
     strips: Iterable[Strip],
     *,
     settings: CoaddSettings,
+    tell: Callable[[str], None] = _LOG.warning,
 ) -> MultipleCellCoadd | None:
     """Add up the warps of a patch cell by cell; None if no cell has an input.
 
@@ -177,7 +178,7 @@ def assemble_in_strips(
     visits_in
         Returns the warps, sorted, with at least their pixels in a box, or whole ones. It is called
         once a strip.
-    patch, settings
+    patch, settings, tell
         As for `assemble_cell_coadd`.
     strips
         See `strips_of`.
@@ -190,7 +191,7 @@ def assemble_in_strips(
     first, *others = strips
     if not others:
         visits = visits_in(first.bbox)
-        return assemble_cell_coadd(visits, patch, settings=settings, cells=first.cells)
+        return assemble_cell_coadd(visits, patch, settings=settings, cells=first.cells, tell=tell)
     assemblies: list[CellAssembly] = []
     stacks: list[CellStack] = []
     room: CellRoom | None = None
@@ -209,7 +210,7 @@ def assemble_in_strips(
     if not stacks or room is None:
         touching = [assembly.contributions() for assembly in assemblies if assembly.inputs]
         table = np.concatenate(touching) if touching else np.empty(0, contribution_dtype())
-        _LOG.warning(explain_empty_patch(patch, table, settings))
+        tell(explain_empty_patch(patch, table, settings))
         return None
     inputs, numbers = union_of_inputs([assembly.inputs for assembly in assemblies])
     rows = [

@@ -82,9 +82,14 @@ def icrs_wcs(header: fits.Header, *, bbox: Box, source: str) -> WCS:
             wcs = WCS(header)
             wcs.wcs.set()
     except Exception as error:  # wcslib has a tree of errors of its own; any of them means the same
-        raise UnusableInputError(source, f"its WCS cannot be read ({error}).") from error
+        raise UnusableInputError(
+            source, f"its WCS cannot be read ({error}); look at CTYPE, CRVAL and CD of its header."
+        ) from error
     if not wcs.has_celestial:
-        raise UnusableInputError(source, "its header has no WCS.")
+        raise UnusableInputError(
+            source,
+            "its header has no WCS: solve its astrometry first (CTYPE1, CRVAL1, CRPIX1, CD1_1).",
+        )
     if wcs.naxis != 2:
         raise UnusableInputError(source, f"its WCS must have 2 axes, it has {wcs.naxis}.")
     _check_projection(header, source)
@@ -135,7 +140,7 @@ def projection_of_wcs(wcs: WCS, frame: Any, *, bbox: Box, source: str) -> SkyPro
         raise UnusableInputError(
             source,
             f"its WCS is read in two ways, by astropy and by Starlink AST, which differ by "
-            f"{miss:.3g} arcsec; {_AGREE_ARCSEC} are allowed.",
+            f"{miss:.3g} arcsec; {_AGREE_ARCSEC} are allowed: are CRVAL, CD and PV in range?",
         )
     return projection
 

@@ -6,7 +6,12 @@ reader needs pandas.
 
 from __future__ import annotations
 
-__all__ = ["check_parquet_pages", "read_parquet_table", "with_page_checksums"]
+__all__ = [
+    "check_parquet_pages",
+    "read_parquet_table",
+    "with_page_checksums",
+    "write_parquet_table",
+]
 
 import contextlib
 import os
@@ -21,6 +26,7 @@ from astropy.table import MaskedColumn, Table
 from astropy.table.meta import get_header_from_yaml
 
 from ..errors import UnusableInputError
+from .writing import whole_file
 
 
 def read_parquet_table(
@@ -57,6 +63,30 @@ def read_parquet_table(
             if attribute in about[name]:
                 setattr(table[name], attribute, about[name][attribute])
     return table
+
+
+def write_parquet_table(
+    table: Table, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write a table with its units and meanings, and a checksum a page.
+
+    Parameters
+    ----------
+    table
+        Columns of numbers, truth values and texts.
+    path
+        The file; it appears when it is complete.
+    overwrite
+        Replace a file that is there.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file and it is not to be replaced.
+    """
+    with whole_file(os.fspath(path), overwrite=overwrite) as unfinished:
+        table.write(unfinished, format="parquet")
+        with_page_checksums(unfinished)
 
 
 def with_page_checksums(path: str | os.PathLike[str]) -> None:

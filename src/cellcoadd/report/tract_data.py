@@ -106,6 +106,8 @@ class TractData:
         Threshold function of each patch, all planes together.
     coadd_name
         Dataset type of the coadd; the names of the others begin with it.
+    empty_patches
+        Of patches that images touch and no cell of which is filled: why, and what would help.
     """
 
     skymap: str
@@ -124,6 +126,7 @@ class TractData:
     thresholds: Mapping[str, Curve] = dataclasses.field(default_factory=dict)
     patch_thresholds: Mapping[int, Curve] = dataclasses.field(default_factory=dict)
     coadd_name: str = "deepCoaddCell"
+    empty_patches: Sequence[str] = ()
 
     @property
     def title(self) -> str:

@@ -27,6 +27,7 @@ def make_tract_page(data: TractData) -> ReportPage:
         "masks cost.",
         key_numbers=_key_numbers(data),
         sections=[
+            *_empty_patches(data),
             *draw_sections(data),
             _numbers(data),
             _refusals(data),
@@ -59,6 +60,13 @@ def _key_numbers(data: TractData) -> list[tuple[str, str]]:
         used = data.inputs[np.asarray(data.inputs["accepted"], np.bool_)]
         numbers.append(("Visits used", f"{len(np.unique(used['visit'])):,}"))
     return numbers
+
+
+def _empty_patches(data: TractData) -> list[PageSection]:
+    """Say first what somebody expected to see and will not find."""
+    if not data.empty_patches:
+        return []
+    return [PageSection(name="empty", heading="Patches without a cell", texts=data.empty_patches)]
 
 
 def _numbers(data: TractData) -> PageSection:

@@ -62,6 +62,9 @@ class DiscreteSkyMap(SkyMap):
         The circle of each tract.
     settings
         How the tracts are divided.
+    pixel_shift
+        By which part of a pixel in x and y the centre of each tract lies beside that of a pixel,
+        for pixels that are to coincide with those of an image.
 
     Notes
     -----
@@ -73,10 +76,20 @@ class DiscreteSkyMap(SkyMap):
     kind = "discrete"
     _sha1_label = "DiscreteSkyMap"
 
-    def __init__(self, *, name: str, tracts: Sequence[Circle], settings: TractSettings) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        tracts: Sequence[Circle],
+        settings: TractSettings,
+        pixel_shift: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         super().__init__(name=name, settings=settings)
         if not tracts:
             raise ValueError("tracts must not be empty.")
+        if not all(-1.0 < part < 1.0 for part in pixel_shift):
+            raise ValueError(f"pixel_shift must be less than a pixel, got {list(pixel_shift)}.")
+        self._pixel_shift = pixel_shift
         self._circles = tuple(tracts)
         self._centres = directions_from_sky(
             ra=[circle.ra for circle in tracts], dec=[circle.dec for circle in tracts]
@@ -124,12 +137,24 @@ class DiscreteSkyMap(SkyMap):
 
     def _make_tract(self, tract_id: int) -> Tract:
         circle = self._circles[tract_id]
-        return self._place_tract(
+        tract = self._place_tract(
             tract_id, ra=circle.ra % 360.0, dec=circle.dec, radius=circle.radius, inner=None
         )
+        if not any(self._pixel_shift):
+            return tract
+        x, y = self._pixel_shift
+        plane = dataclasses.replace(tract.plane, x=tract.plane.x + x, y=tract.plane.y + y)
+        return dataclasses.replace(tract, plane=plane)
 
     @classmethod
     def _from_reader(cls, reader: DefinitionReader, *, name: str, settings: TractSettings) -> Self:
+        shift = reader.anything("pixel_shift") if reader.has("pixel_shift") else [0.0, 0.0]
+        if (
+            not isinstance(shift, list)
+            or len(shift) != 2
+            or any(isinstance(part, bool) or not isinstance(part, int | float) for part in shift)
+        ):
+            raise ValueError(f"pixel_shift must be two numbers, in x and y, got {shift!r}.")
         circles = []
         for i, item in enumerate(reader.readers("tracts")):
             values = {key: item.number(key) for key in ("ra", "dec", "radius")}
@@ -138,11 +163,14 @@ class DiscreteSkyMap(SkyMap):
                 circles.append(Circle(**values))
             except ValueError as error:
                 raise ValueError(f"tracts[{i}]: {error}") from error
-        return cls(name=name, tracts=circles, settings=settings)
+        x, y = map(float, shift)
+        return cls(name=name, tracts=circles, settings=settings, pixel_shift=(x, y))
 
     def _placement(self) -> dict[str, Any]:
-        return {"tracts": [dataclasses.asdict(circle) for circle in self._circles]}
+        shift = {"pixel_shift": list(self._pixel_shift)} if any(self._pixel_shift) else {}
+        return shift | {"tracts": [dataclasses.asdict(circle) for circle in self._circles]}
 
     def _placement_bytes(self) -> bytes:
         ras, decs, radii = zip(*map(dataclasses.astuple, self._circles), strict=True)
-        return struct.pack(f"<{3 * len(self)}d", *ras, *decs, *radii)
+        shift = self._pixel_shift if any(self._pixel_shift) else ()
+        return struct.pack(f"<{3 * len(self) + len(shift)}d", *ras, *decs, *radii, *shift)

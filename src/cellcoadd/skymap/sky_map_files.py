@@ -83,6 +83,8 @@ def load_sky_map(path: str | os.PathLike[str], name: str | None = None) -> SkyMa
 
     ``kind``
         ``discrete`` for chosen fields, ``rings`` for the whole sky.
+    ``pixel_shift`` (discrete, default ``[0, 0]``)
+        By which part of a pixel in x and y the centre of a tract lies beside that of a pixel.
     ``tracts`` (discrete)
         A list; each tract has ``ra``, ``dec`` and ``radius``.
     ``num_rings``, ``ra_start`` (rings)

@@ -63,8 +63,8 @@ class TangentPlane:
     dec: float
     pixel_scale: float
     rotation: float
-    x: int = 0
-    y: int = 0
+    x: float = 0
+    y: float = 0
 
     @functools.cached_property
     def _axes(self) -> npt.NDArray[np.float64]:

@@ -6,22 +6,30 @@ Whoever registers visits in a repository needs the first, whoever makes warps th
 
 from __future__ import annotations
 
-__all__ = ["Reader", "SurveyHeader", "SurveyImage", "pixel_scale_arcsec"]
+__all__ = [
+    "MosaicReader",
+    "Reader",
+    "SurveyHeader",
+    "SurveyImage",
+    "images_in",
+    "pixel_scale_arcsec",
+]
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from lsst.images import Box, SkyProjection
 
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
+from ..skymap.tangent_plane import directions_from_sky
 from .measured_psf import PsfQuality
 from .measured_sky import SkyQuality
-
-_CORNER = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))  # of a pixel: an edge in x and one in y
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +39,7 @@ class SurveyHeader:
     Parameters
     ----------
     source
-        The file, as the user named it.
+        The file, as the user named it; of a file of many detectors, the address of one.
     details
         Identifiers, times, pointing, program.
     detector_name
@@ -129,13 +137,24 @@ class Reader(Protocol):
         """
 
 
+@runtime_checkable
+class MosaicReader(Reader, Protocol):
+    """Reads files of which one may hold many detectors."""
+
+    def images_in(self, path: Path) -> Sequence[Path]:
+        """Return the addresses of a file's images, which `Reader.read` takes; never raises."""
+
+
+def images_in(reader: Reader, path: Path) -> Sequence[Path]:
+    """Return what a reader is to be given to read all of a file: its path, if it is one image."""
+    return reader.images_in(path) if isinstance(reader, MosaicReader) else [path]
+
+
 def pixel_scale_arcsec(projection: SkyProjection[Any], bbox: Box) -> float:
     """Return the side of a square of the same area as the pixel in the middle, in arcsec."""
-    x = 0.5 * (bbox.x.min + bbox.x.max)
-    y = 0.5 * (bbox.y.min + bbox.y.max)
-    origin, right, up = (projection.pixel_to_sky(x=x + dx, y=y + dy) for dx, dy in _CORNER)
-    (ax, ay), (bx, by) = (
-        (offset[0].arcsec, offset[1].arcsec)
-        for offset in (origin.spherical_offsets_to(right), origin.spherical_offsets_to(up))
-    )
-    return math.sqrt(abs(ax * by - ay * bx))
+    x = 0.5 * (bbox.x.min + bbox.x.max) + np.array([0.0, 1.0, 0.0])
+    y = 0.5 * (bbox.y.min + bbox.y.max) + np.array([0.0, 0.0, 1.0])
+    sky = projection.pixel_to_sky(x=x, y=y)
+    origin, right, up = directions_from_sky(ra=sky.icrs.ra.deg, dec=sky.icrs.dec.deg)
+    area = float(np.dot(origin, np.cross(right - origin, up - origin)))
+    return math.degrees(math.sqrt(abs(area))) * 3600.0

@@ -169,7 +169,9 @@ def _reason_against(planes: MaskedImage) -> str | None:
     variance = planes.variance.array
     usable = np.isfinite(variance) & (variance > 0)
     if not usable.any():
-        return "no pixel has a variance that is positive and finite."
+        return (
+            "no pixel has a variance that is positive and finite: there is nothing to coadd in it."
+        )
     usable &= np.isfinite(planes.image.array)
     if not usable.any():
         return "no pixel with a positive variance has a finite value."

@@ -8,6 +8,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
+from .mosaic_files import part_of_file, split_address
 
 # What astropy says of a file that ends too early, where it says nothing of a file.
 _CUT_OFF = (
@@ -37,7 +39,7 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
     Parameters
     ----------
     path
-        The file.
+        The file, or the address of one extension, which is seen as a file of its own.
     unpack
         Whether compressed images are to be seen as images; otherwise as the tables that they are.
 
@@ -52,7 +54,8 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
     astropy reports a broken file by many kinds of error, which is why all that a broken file can
     raise is caught here.
     """
-    if not path.is_file():
+    file, extension = split_address(path)
+    if not file.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
     try:
         with warnings.catch_warnings():
@@ -63,7 +66,7 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
             )
             # Opened here, since astropy leaves the file open when the end of it is missing.
             with (
-                path.open("rb") as stream,
+                _opened(file, extension) as stream,
                 fits.open(
                     stream,
                     memmap=False,
@@ -84,8 +87,14 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
         ValueError,
     ) as error:
         raise UnusableInputError(
-            str(path), f"it cannot be read as FITS or lacks what is needed ({error})."
+            str(path),
+            f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave "
+            "it out.",
         ) from error
+
+
+def _opened(file: Path, extension: str | None) -> IO[bytes]:
+    return file.open("rb") if extension is None else part_of_file(file, extension)
 
 
 def read_pixels(
@@ -114,6 +123,6 @@ def read_pixels(
         raise UnusableInputError(
             str(path),
             f"its image has {pixels.shape[0]} rows and {pixels.shape[1]} columns, "
-            f"the image that it belongs to has {shape[0]} and {shape[1]}.",
+            f"the image that it belongs to has {shape[0]} and {shape[1]}: they must be the same.",
         )
     return pixels.astype(pixels.dtype.newbyteorder("="))

@@ -97,7 +97,10 @@ def variance_of_weights(
     finite = np.isfinite(weights)
     positive = finite & (weights > 0)
     if not positive.any():
-        raise UnusableInputError(source, "no pixel has a weight that is positive and finite.")
+        raise UnusableInputError(
+            source,
+            "no pixel has a weight that is positive and finite: is it a map of inverse variances?",
+        )
     median = float(np.median(weights[positive]))
     if steps is not None:
         # Half a step, and what is lost by float32 on the way; a tile without loss keeps its zeros.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["fullest_first", "gather_tract_data", "stack_tables"]
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import astropy.table
@@ -34,6 +34,7 @@ def gather_tract_data(
     example: MultipleCellCoadd | None = None,
     example_warp_variance: Image | None = None,
     coadd_name: str = "deepCoaddCell",
+    empty_patches: Sequence[str] = (),
 ) -> TractData:
     """Return what a report on a tract in a band shows.
 
@@ -55,6 +56,8 @@ def gather_tract_data(
         Of its cell with the most inputs, see `TractData`.
     coadd_name
         Dataset type of the coadd.
+    empty_patches
+        Why patches that images touch have no coadd.
     """
     grid = tract.patch(0).grid
     side = tract.settings.cell_inner_size * tract.settings.pixel_scale_arcsec / 60.0
@@ -77,6 +80,7 @@ def gather_tract_data(
         thresholds=functions.planes,
         patch_thresholds=functions.patches,
         coadd_name=coadd_name,
+        empty_patches=empty_patches,
     )
 
 

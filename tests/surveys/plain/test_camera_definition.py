@@ -67,7 +67,10 @@ MASK = {"hdu": 1, "bits": {1: "BAD"}}
         ({"noise": {"rms": {"hdu": 1}, "variance": {"hdu": 2}}}, "it has variance, rms."),
         ({"noise": {"rms": {"hdu": -1}}}, "noise.rms.hdu must not be negative, got -1."),
         ({"noise": {"rms": {"hdu": 1.5}}}, "noise.rms.hdu must be a number or a name, got 1.5."),
-        ({"noise": {"weight": {"hdu": 1}}}, "noise.weight.scale is missing."),
+        (
+            {"noise": {"weight": {"hdu": 1}}},
+            "noise.weight must have exactly one of the keys scale",
+        ),
         ({"noise": {"rms": {"file": {"replace": ["a"]}}}}, "must be two different parts of names"),
         ({"noise": {"rms": {"file": {"suffix": ".fits"}}}}, "must differ from the image's own"),
         ({"noise": {"rms": {"file": {}}}}, "noise.rms.file.replace must be there."),

@@ -203,6 +203,9 @@ def test_the_commands_measure_and_say_how_well(tmp_path: Path) -> None:
             done = run_command("cellcoadd", *command, *option)
             assert done.exit_code == 2
             assert "--measure-psf and --subtract-sky need --camera" in done.output
+            done = run_command("cellcoadd", *command, *option, "--camera", "decam")
+            assert done.exit_code == 2
+            assert "decam: its files say what PSF and sky are" in done.output
 
 
 def test_recipes_take_a_reader_that_measures(tmp_path: Path) -> None:

@@ -144,7 +144,14 @@ def register_cell_skymap(
     "--run",
     help="Put the images into this run, and make no chain. pipetask -i then needs RUN,skymaps.",
 )
-@click.option("--survey", help="Whose files they are, such as rubin or decam [default: look].")
+@click.option(
+    "--camera",
+    "--survey",
+    "camera",
+    metavar="NAME|FILE",
+    help="Whose files they are: rubin, decam, ..., the name of a camera that is ready, or a "
+    "definition in YAML [default: look].",
+)
 @click.option(
     "--dataset-type", default="calexp", show_default=True, help="What the images are called."
 )
@@ -160,7 +167,7 @@ def ingest_calibrated(
     paths: tuple[Path, ...],
     output: str | None,
     run: str | None,
-    survey: str | None,
+    camera: str | None,
     dataset_type: str,
     check: bool,
     transfer: Any,
@@ -175,6 +182,7 @@ def ingest_calibrated(
     files again changes nothing.
     """
     with _running():
+        from ...surveys import named_reader
         from ..candidates import find_images
         from ..image_collections import IMAGES_RUN, chain_images
         from ..ingest import ingest_images
@@ -185,15 +193,16 @@ def ingest_calibrated(
             raise click.UsageError("--output and --run exclude each other.")
         chain = (output or "calibrated") if run is None else None
         _quieten_butler()
+        reader = None if camera is None else named_reader(camera)
         with open_repository(repo) as butler:
-            images = find_images(paths, survey=survey)
+            images = find_images(paths, camera=reader)
             if not images:
-                raise click.ClickException(_nothing_found(paths, survey))
+                raise click.ClickException(_nothing_found(paths, camera))
             report = ingest_images(
                 butler,
                 images,
                 run=run or f"{chain}/{IMAGES_RUN}",
-                survey=survey,
+                camera=reader,
                 dataset_type=dataset_type,
                 transfer=transfer,
                 check=check,
@@ -229,12 +238,12 @@ def _running() -> Iterator[None]:
             Progress.set_handler(None)
 
 
-def _nothing_found(folders: tuple[Path, ...], survey: str | None) -> str:
+def _nothing_found(folders: tuple[Path, ...], camera: str | None) -> str:
     from ...surveys import READERS
 
     readers = (
-        f"the reader {survey} recognizes"
-        if survey is not None
+        f"the reader {camera} recognizes"
+        if camera is not None
         else f"the readers {', '.join(READERS)} recognize"
     )
     return f"No file in {', '.join(map(str, folders))} is one that {readers}."

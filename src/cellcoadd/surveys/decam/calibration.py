@@ -22,9 +22,9 @@ from scipy.interpolate import RectBivariateSpline, make_interp_spline
 from ...errors import UnusableInputError
 from ...psfs.models import PsfexPointSpreadFunction
 from ..fits_files import open_fits
+from ..processing import Processing
 from ..psf_files import psfex_from_values, table_values, without_padding
 from .files import CcdRow, DecamFiles
-from .processing import Processing
 
 type _Floats = npt.NDArray[np.float64]
 

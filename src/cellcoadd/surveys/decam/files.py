@@ -10,6 +10,7 @@ __all__ = [
     "CcdRow",
     "DecamFiles",
     "find_decam_images",
+    "images_folder",
     "is_decam_companion",
     "looks_like_decam",
 ]
@@ -26,6 +27,7 @@ from astropy.io import fits
 
 from ...errors import UnusableInputError
 from ..fits_files import open_fits
+from ..mosaic_files import as_it_lies, companion_address, split_address
 
 _NAME = re.compile(r"^(c4d_\d{6}_\d{6})_ooi_([A-Za-z0-9]+)(_\w+)?(\.[NS]\d+)?\.fits(\.gz|\.fz)?$")
 _COMPANION = re.compile(
@@ -33,16 +35,22 @@ _COMPANION = re.compile(
     r"\.fits(?:\.gz|\.fz)?$"
 )
 _CAMERA = "decam"
+_ALONE = "--camera decam-cp reads it by what the Community Pipeline says alone."
 
 
 def looks_like_decam(path: Path) -> bool:
     """Return whether a file is named like an image of the DECam Community Pipeline."""
-    return _NAME.match(path.name) is not None
+    return _NAME.match(split_address(path)[0].name) is not None
 
 
 def is_decam_companion(path: Path) -> bool:
     """Return whether a file is named like one that belongs to images: it is not an image itself."""
     return _COMPANION.match(path.name) is not None
+
+
+def images_folder(path: Path) -> Path | None:
+    """Return the folder ``images`` of the Legacy Survey's layout that a file is below."""
+    return next((parent for parent in path.absolute().parents if parent.name == "images"), None)
 
 
 def find_decam_images(folder: Path) -> list[Path]:
@@ -79,7 +87,7 @@ class DecamFiles:
         Parameters
         ----------
         image
-            ``.../images/decam/CP/.../c4d_*_ooi_*.fits``.
+            ``.../images/decam/CP/.../c4d_*_ooi_*.fits``, of one CCD or with ``[N3]`` behind it.
         ccd_name
             The name of the CCD, such as ``N3``.
         root
@@ -90,23 +98,25 @@ class DecamFiles:
         UnusableInputError
             If the name is not that of a DECam image, or no ``images`` folder is above it.
         """
-        match = _NAME.match(image.name)
+        file, _ = split_address(image)
+        match = _NAME.match(file.name)
         if match is None:
             raise UnusableInputError(
                 str(image), "an image of the DECam Community Pipeline is called c4d_*_ooi_*.fits."
             )
-        images = next((parent for parent in image.parents if parent.name == "images"), None)
+        images = images_folder(file)
         if images is None:
             raise UnusableInputError(
-                str(image), "it is not below a folder `images` with `calib` beside it."
+                str(image),
+                f"it is not below a folder `images` with `calib` beside it. {_ALONE}",
             )
         root = images.parent if root is None else root
         stem = f"{match[1]}_ooi_{match[2]}{match[3] or ''}"
-        folder = image.parent.relative_to(images)
+        folder = file.absolute().parent.relative_to(images)
         return cls(
             image=image,
-            weight=image.with_name(image.name.replace("_ooi_", "_oow_", 1)),
-            quality=image.with_name(image.name.replace("_ooi_", "_ood_", 1)),
+            weight=_beside(image, file, "_oow_"),
+            quality=_beside(image, file, "_ood_"),
             psf_candidates=_candidates(root, "psfex", folder, stem, ccd_name, "psfex"),
             sky_candidates=_candidates(root, "sky", folder, stem, ccd_name, "splinesky"),
             root=root,
@@ -128,7 +138,8 @@ class DecamFiles:
         tables = sorted(self.root.glob("survey-ccds*.fits*"))
         if not tables:
             raise UnusableInputError(
-                str(self.image), f"there is no table of CCDs survey-ccds*.fits* in {self.root}."
+                str(self.image),
+                f"there is no table of CCDs survey-ccds*.fits* in {self.root}. {_ALONE}",
             )
         for table in tables:
             stat = table.stat()
@@ -156,6 +167,11 @@ class CcdRow:
 
     values: Mapping[str, Any]
     table: Path
+
+
+def _beside(image: Path, file: Path, part: str) -> Path:
+    """Return the weight or quality of an image, by the name of the CCD if the file has many."""
+    return companion_address(image, as_it_lies(file.with_name(file.name.replace("_ooi_", part, 1))))
 
 
 def _candidates(

@@ -9,7 +9,6 @@ from __future__ import annotations
 __all__ = ["QUALITY_BITS", "QUALITY_CODES", "DecamPlanes", "quality_is_bits", "read_planes"]
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from lsst.images import Box, Mask
 from ...errors import UnusableInputError
 from ...masks.planes import bits_of, mask_schema, plane_array
 from ..fits_files import open_fits, read_pixels
+from ..processing import Processing, pipeline_version
 from ..weight_maps import rounding_steps, variance_of_weights
 from .files import DecamFiles
-from .processing import Processing
 
 QUALITY_CODES: Mapping[int, tuple[str, ...]] = {
     1: ("BAD",),  # bad pixel of the detector
@@ -56,7 +55,6 @@ BAD.
 """
 
 _FIRST_WITH_CODES = (3, 5, 0)
-_VERSION = re.compile(r"^V?(\d+)\.(\d+)(?:\.(\d+))?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,15 +126,14 @@ def quality_is_bits(processing: Processing, path: Path) -> bool:
         If the version is not known.
     """
     stated = processing.values.get("PLVER", "")
-    match = _VERSION.match(stated)
-    if match is None:
+    version = pipeline_version(stated)
+    if version is None:
         raise UnusableInputError(
             str(path),
             f"the version PLVER of its pipeline is {stated!r}: data quality is bits before "
             "V3.5.0 and codes from then on, so PLVER must be a version such as 'V4.8.2'.",
         )
-    major, minor, patch = match.groups(default="0")
-    return (int(major), int(minor), int(patch)) < _FIRST_WITH_CODES
+    return version < _FIRST_WITH_CODES
 
 
 def _read_plane(

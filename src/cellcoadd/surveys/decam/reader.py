@@ -2,7 +2,7 @@
 
 A path of an ``ooi`` image comes in; the image in ADU less its sky, with variance, mask, WCS, PSFEx
 model and zero point goes out. Which files belong to it is found in `files`, whether they
-belong together in `processing`; pixels are read in `planes`, sky, PSF and zero point in
+belong together by `surveys.processing`; pixels are read in `planes`, sky, PSF and zero point in
 `calibration`.
 """
 
@@ -12,7 +12,7 @@ __all__ = ["QUALITY_CODES", "DecamReader", "read_decam_image"]
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from ..bands import band_of_filter
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits
+from ..mosaic_files import image_addresses
 from ..plausibility import flag_impossible
+from ..processing import Processing
 from .calibration import evaluate_sky, number, read_psf, zero_point
-from .files import CcdRow, DecamFiles, looks_like_decam
+from .cuts import check_astrometry, check_cuts
+from .files import CcdRow, DecamFiles, images_folder, looks_like_decam
 from .planes import QUALITY_CODES, read_planes
-from .processing import Processing, check_astrometry, check_cuts
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # noon UTC is in the morning at Cerro Tololo
 
@@ -57,8 +59,12 @@ class DecamReader:
         self._accept_cut = accept_cut
 
     def recognizes(self, path: Path) -> bool:
-        """Return whether a file is named like an image of the DECam Community Pipeline."""
-        return looks_like_decam(path)
+        """Return whether a file is named and lies as images of the Legacy Survey do."""
+        return looks_like_decam(path) and images_folder(path) is not None
+
+    def images_in(self, path: Path) -> Sequence[Path]:
+        """Return the address of each CCD in a file."""
+        return image_addresses(path)
 
     def read_header(self, path: Path) -> SurveyHeader:
         """Read all but the pixels."""
@@ -139,7 +145,9 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         images = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 2]
         if len(images) != 1:
             raise UnusableInputError(
-                str(path), f"it must hold the image of one CCD, it holds {len(images)}."
+                str(path),
+                f"it must hold the image of one CCD, it holds {len(images)}"
+                + (f": name one, as in {path.name}[{images[0].name}]." if images else "."),
             )
         header = hdus[0].header.copy()
         header.update(images[0].header)

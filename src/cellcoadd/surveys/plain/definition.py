@@ -8,21 +8,24 @@ from __future__ import annotations
 __all__ = [
     "UNITS",
     "CameraDefinition",
+    "EarlierMask",
     "Flux",
     "Identity",
     "MaskMeaning",
     "Noise",
+    "PlainMask",
     "Psf",
     "Saturation",
 ]
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..measured_psf import PsfMeasurement
 from ..measured_sky import SkyMesh
-from .values import Plane, Value
+from .values import Companion, Plane, Value
 
 UNITS: Mapping[str, float | None] = {
     "count": None,
@@ -50,7 +53,8 @@ class Noise:
     scale
         Of ``weight``: the variance where the weight is 1.
     rms
-        Of ``constant``: the standard deviation of a pixel.
+        Of ``constant``: the standard deviation of a pixel; of ``weight`` without a scale: that of a
+        pixel of the median weight.
     gain, sky, read_noise
         Of ``from_gain``: electrons a count, what was subtracted from the image before, electrons.
     """
@@ -70,8 +74,6 @@ class MaskMeaning:
 
     Parameters
     ----------
-    plane
-        Where the mask is.
     are_bits
         Whether the values are bits that add up, or codes of which a pixel has one.
     planes
@@ -80,10 +82,47 @@ class MaskMeaning:
         Bits or codes that say nothing against a pixel.
     """
 
-    plane: Plane
     are_bits: bool
     planes: Mapping[int, tuple[str, ...]]
     harmless: frozenset[int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EarlierMask:
+    """What masks meant before a version of the pipeline that makes them.
+
+    Parameters
+    ----------
+    keyword
+        Where a header states the version.
+    version
+        The first one whose masks are as they are today.
+    meaning
+        Of those before.
+    """
+
+    keyword: str
+    version: tuple[int, int, int]
+    meaning: MaskMeaning
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlainMask:
+    """The mask of an image.
+
+    Parameters
+    ----------
+    plane
+        Where it is.
+    meaning
+        Of its values.
+    earlier
+        That of older files, if it was another one.
+    """
+
+    plane: Plane
+    meaning: MaskMeaning
+    earlier: EarlierMask | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +155,9 @@ class Flux:
         Whether the zero point is that of one count a second, or that of one in the exposure.
     ab_offset
         What is added to it to make it an AB magnitude, by filter or for all under ``""``.
+    extinction
+        Magnitudes for each airmass beyond 1, whatever their sign; None: the zero point is that of
+        the image as it is.
     pixel_area
         Steradians, for a surface brightness; None: that of the WCS.
     """
@@ -124,6 +166,7 @@ class Flux:
     zero_point: Value | None = None
     per_second: bool = False
     ab_offset: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    extinction: Value | None = None
     pixel_area: Value | None = None
 
     @property
@@ -167,7 +210,8 @@ class Identity:
     visit
         Its number; None: made of the time, as in 20160311103249.
     bands
-        Bands by filter; a filter that is not listed is a band of its own.
+        Bands by filter, of which one that is not listed is a band of its own; or where the band is
+        found.
     time
         When it was taken, in UTC.
     time_is_mjd
@@ -182,7 +226,7 @@ class Identity:
     visit: Value | None
     detector: Value
     physical_filter: Value
-    bands: Mapping[str, str]
+    bands: Mapping[str, str] | Value
     time: Value
     time_is_mjd: bool
     exposure_time: Value | None
@@ -199,6 +243,10 @@ class CameraDefinition:
         File or name of the definition.
     image
         Where the image is.
+    detectors
+        Names of extensions that are an image each; None: a file is one image.
+    files
+        Names of files that are this camera's, whoever gives them; None: one has to say so.
     identity, noise, flux, psf
         As their classes say.
     mask, saturation
@@ -206,8 +254,15 @@ class CameraDefinition:
     sky
         What is subtracted from the image, in its unit, or on which mesh it is measured; None:
         nothing.
+    no_data
+        Values of pixels of the image that stand for no data.
     check_noise
         Whether images that scatter by far more or less than their variance says are refused.
+    same
+        Keywords in which the files that belong to an image must agree with it.
+    require
+        What headers must say: of each, the first keyword that an image has must have one of its
+        values.
     """
 
     source: str
@@ -216,15 +271,26 @@ class CameraDefinition:
     noise: Noise
     flux: Flux
     psf: Psf
-    mask: MaskMeaning | None = None
+    detectors: re.Pattern[str] | None = None
+    files: re.Pattern[str] | None = None
+    mask: PlainMask | None = None
     saturation: Saturation | None = None
     sky: Value | SkyMesh | None = None
+    no_data: tuple[float, ...] = ()
     check_noise: bool = True
+    same: tuple[str, ...] = ()
+    require: tuple[Mapping[str, tuple[str, ...]], ...] = ()
 
     def is_companion(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""
+        return any(companion.is_of(path) for companion in self._companions)
+
+    def is_companion_of(self, path: Path, images: re.Pattern[str]) -> bool:
+        """Return whether a file is named like one that belongs to an image of some name."""
+        named = (companion.image_of(path) for companion in self._companions)
+        return any(images.search(name) is not None for name in named if name is not None)
+
+    @property
+    def _companions(self) -> list[Companion]:
         planes = [self.noise.plane, self.psf.plane, self.mask.plane if self.mask else None]
-        return any(
-            plane is not None and plane.companion is not None and plane.companion.is_of(path)
-            for plane in planes
-        )
+        return [p.companion for p in planes if p is not None and p.companion is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["load_camera", "ready_cameras"]
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,6 @@ from pathlib import Path
 import yaml
 
 from ...errors import SkyMapError, UnusableInputError
-from ...masks.planes import STANDARD_PLANES, standard_name
 from ...skymap.definition_reader import DefinitionReader
 from ..measured_psf import PsfMeasurement
 from ..measured_sky import SkyMesh
@@ -25,16 +25,15 @@ from .definition import (
     CameraDefinition,
     Flux,
     Identity,
-    MaskMeaning,
     Noise,
     Psf,
     Saturation,
 )
+from .mask_meanings import read_mask
 from .values import Plane, Value, read_companion, read_plane, read_value
 
 _PLANE_NOISES = ("variance", "inverse_variance", "weight", "rms")
 _PSFS = ("gaussian", "moffat", "image", "psfex", "measured")
-_LARGEST_BIT = 1 << 31
 
 
 def ready_cameras() -> list[str]:
@@ -101,11 +100,7 @@ def load_camera(
 
 
 def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
-    image = Plane(key="image")
-    if top.has("image"):
-        inner = top.inner("image")
-        image = read_plane(inner, "image", hdu_only=True)
-        inner.finish()
+    image, detectors = _image(top)
     identity = _identity(top)
     flux = _flux(top, identity)
     definition = CameraDefinition(
@@ -115,15 +110,82 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         noise=_noise(top, flux, identity),
         flux=flux,
         psf=_psf(top),
-        mask=_mask(top.inner("mask")) if top.has("mask") else None,
+        detectors=detectors,
+        files=_pattern(top, "files") if top.has("files") else None,
+        mask=read_mask(top.inner("mask")) if top.has("mask") else None,
         saturation=_saturation(top.inner("saturation"), flux, identity)
         if top.has("saturation")
         else None,
         sky=_sky(top),
+        no_data=_numbers(top, "no_data"),
         check_noise=_yes_or_no(top, "check_noise", default=True),
+        same=_same(top),
+        require=_require(top),
     )
     top.finish()
     return definition
+
+
+def _image(top: DefinitionReader) -> tuple[Plane, re.Pattern[str] | None]:
+    if not top.has("image"):
+        return Plane(key="image"), None
+    inner = top.inner("image")
+    plane = read_plane(inner, "image", hdu_only=True)
+    detectors = None
+    if inner.has("detectors"):
+        detectors = _pattern(inner, "detectors", everything="all")
+        if plane.hdu is not None:
+            raise SkyMapError(
+                "image.hdu is one extension, image.detectors are several: give one of them."
+            )
+    inner.finish()
+    return plane, detectors
+
+
+def _pattern(reader: DefinitionReader, key: str, *, everything: str = "") -> re.Pattern[str]:
+    text = reader.text(key)
+    if everything and text == everything:
+        return re.compile(".*", re.DOTALL)
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise SkyMapError(
+            f"{reader.place(key)} must be a regular expression, got {text!r} ({error})."
+        ) from error
+
+
+def _numbers(top: DefinitionReader, key: str) -> tuple[float, ...]:
+    raw = top.anything(key) if top.has(key) else []
+    listed = raw if isinstance(raw, list) else [raw]
+    if any(isinstance(n, bool) or not isinstance(n, int | float) for n in listed):
+        raise SkyMapError(f"{top.place(key)} must be a number or a list of them, got {raw!r}.")
+    return tuple(map(float, listed))
+
+
+def _same(top: DefinitionReader) -> tuple[str, ...]:
+    raw = top.anything("same") if top.has("same") else []
+    if not isinstance(raw, list) or not all(isinstance(word, str) and word for word in raw):
+        raise SkyMapError(f"same must be a list of keywords, got {raw!r}.")
+    return tuple(raw)
+
+
+def _require(top: DefinitionReader) -> tuple[Mapping[str, tuple[str, ...]], ...]:
+    raw = top.anything("require") if top.has("require") else []
+    rules = raw if isinstance(raw, list) else [raw]
+    found = []
+    for rule in rules:
+        if not isinstance(rule, Mapping) or not rule or not all(isinstance(k, str) for k in rule):
+            raise SkyMapError(
+                "require must be a list of mappings of keywords to the values that they must "
+                f"have, got {raw!r}."
+            )
+        found.append(
+            {
+                keyword: tuple(map(str, values if isinstance(values, list) else [values]))
+                for keyword, values in rule.items()
+            }
+        )
+    return tuple(found)
 
 
 def _optional(reader: DefinitionReader, key: str) -> Value | None:
@@ -158,10 +220,12 @@ def _identity(top: DefinitionReader) -> Identity:
     return identity
 
 
-def _bands(top: DefinitionReader) -> dict[str, str]:
+def _bands(top: DefinitionReader) -> Mapping[str, str] | Value:
     if not top.has("band"):
         return {}
     raw = top.anything("band")
+    if isinstance(raw, Mapping) and "keyword" in raw:
+        return read_value(DefinitionReader({"band": raw}), "band")
     if not isinstance(raw, Mapping) or not all(
         isinstance(part, str) and part for item in raw.items() for part in item
     ):
@@ -178,11 +242,12 @@ def _noise(top: DefinitionReader, flux: Flux, identity: Identity) -> Noise:
     inner = noise.inner(kind)
     where = f"noise.{kind}"
     if kind in _PLANE_NOISES:
-        made = Noise(
-            kind=kind,
-            plane=read_plane(inner, where),
-            scale=read_value(inner, "scale") if kind == "weight" else None,
-        )
+        plane = read_plane(inner, where)
+        given = {}
+        if kind == "weight":
+            known = inner.one_of("scale", "rms")
+            given[known] = read_value(inner, known)
+        made = Noise(kind=kind, plane=plane, **given)
     elif kind == "constant":
         made = Noise(kind=kind, rms=read_value(inner, "rms"))
     else:
@@ -198,47 +263,6 @@ def _noise(top: DefinitionReader, flux: Flux, identity: Identity) -> Noise:
     inner.finish()
     noise.finish()
     return made
-
-
-def _mask(inner: DefinitionReader) -> MaskMeaning:
-    plane = read_plane(inner, "mask")
-    kind = inner.one_of("bits", "codes")
-    raw = inner.anything(kind)
-    if not isinstance(raw, Mapping) or not raw:
-        raise SkyMapError(f"mask.{kind} must be a mapping of numbers to planes, got {raw!r}.")
-    planes = {}
-    for number, names in raw.items():
-        listed = [names] if isinstance(names, str) else names
-        where = f"mask.{kind}.{number}"
-        _check_number(number, where, bits=kind == "bits")
-        if not isinstance(listed, list) or not listed:
-            raise SkyMapError(f"{where} must be a plane or a list of planes, got {names!r}.")
-        for name in listed:
-            if not isinstance(name, str) or standard_name(name) not in STANDARD_PLANES:
-                raise SkyMapError(
-                    f"{where} must be of the planes {', '.join(STANDARD_PLANES)}; got {name!r}."
-                )
-        planes[number] = tuple(map(standard_name, listed))
-    harmless = inner.anything("harmless") if inner.has("harmless") else []
-    if not isinstance(harmless, list):
-        raise SkyMapError(f"mask.harmless must be a list of {kind}, got {harmless!r}.")
-    for number in harmless:
-        _check_number(number, "mask.harmless", bits=kind == "bits")
-        if number in planes:
-            raise SkyMapError(f"mask.harmless has {number}, for which mask.{kind} has planes.")
-    inner.finish()
-    return MaskMeaning(
-        plane=plane, are_bits=kind == "bits", planes=planes, harmless=frozenset(harmless)
-    )
-
-
-def _check_number(number: object, where: str, *, bits: bool) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise SkyMapError(f"{where} must be for a whole number above 0, got {number!r}.")
-    if bits and (number & (number - 1) or number >= _LARGEST_BIT):
-        raise SkyMapError(
-            f"{where} must be for the value of one bit (1, 2, 4, 8, ... below 2^31), got {number}."
-        )
 
 
 def _saturation(inner: DefinitionReader, flux: Flux, identity: Identity) -> Saturation:
@@ -272,9 +296,17 @@ def _flux(top: DefinitionReader, identity: Identity) -> Flux:
     offset: Mapping[str, float] = {}
     if system == "Vega":
         offset = _ab_offset(inner)
-    value = read_value(inner, "magnitude")
+    value, extinction = read_value(inner, "magnitude"), _optional(inner, "extinction")
+    if extinction is not None and identity.airmass is None:
+        raise SkyMapError(f"airmass is missing: {inner.place('extinction')} needs it.")
     inner.finish()
-    return Flux(unit=unit, zero_point=value, per_second=per_second, ab_offset=offset)
+    return Flux(
+        unit=unit,
+        zero_point=value,
+        per_second=per_second,
+        ab_offset=offset,
+        extinction=extinction,
+    )
 
 
 def _ab_offset(inner: DefinitionReader) -> Mapping[str, float]:

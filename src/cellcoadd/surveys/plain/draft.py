@@ -30,6 +30,8 @@ _ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "FPA.ZP", "ZEROPT", "PHOTZP", "MAG
 _SKIES = ("SKYLEVEL", "AVSKY", "SKYADU", "SKYMEAN", "BACKGND")
 _WIDTHS = ("SEEING", "FWHM", "PSF_FWHM", "IQ")
 _SATURATIONS = ("SATURATE", "SATURAT", "CELL.SATURATION", "SATURVAL")
+_PLANES = {"ERR", "DQ", "VAR", "WHT", "WEIGHT", "MASK", "VARIANCE", "BPM", "SCI"}
+"""Names of extensions that are planes of one image."""
 _TIMES = (("mjd", ("MJD-OBS", "MJD")), ("date_obs", ("DATE-OBS", "DATE-BEG")))
 
 
@@ -59,8 +61,13 @@ def _lines(headers: Headers, images: list[int], names: list[str]) -> Iterator[st
     yield f"# Drafted from {headers.path.name}. Answer the lines marked '{_QUESTION}'; all keys are"
     yield "# explained in docs/how-to/any-camera.md. Comments show what the header says."
     yield _looked_up("name", headers, ("INSTRUME", "FPA.INSTRUMENT"), "what is it called")
-    if len(images) > 1:
+    if len(images) > 1 and _PLANES.intersection(name.upper() for name in names):
         yield f"image: {{hdu: {images[0]}}}  {_QUESTION} which of {', '.join(names)}"
+    elif len(images) > 1:
+        yield (
+            f"image: {{detectors: all}}  {_QUESTION} is each of {', '.join(names)} a detector; "
+            "else name one with hdu"
+        )
     yield from _flux(headers)
     yield "noise:"
     yield from _noise(headers)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_observation", "nanojansky_per_unit", "read_wcs", "saturation_level"]
+__all__ = [
+    "check_requirements",
+    "describe_observation",
+    "nanojansky_per_unit",
+    "read_wcs",
+    "saturation_level",
+]
 
 import math
+from collections.abc import Mapping, Sequence
 
 from astropy.io import fits
 from astropy.time import Time, TimeDelta
@@ -17,12 +24,61 @@ from ...files.fits_wcs import icrs_wcs
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
 from .definition import UNITS, CameraDefinition, Identity
-from .values import Headers
+from .values import Headers, Value
 
 _FRAME_KEYWORDS = ("RADESYS", "RADECSYS", "EQUINOX")
 _STERADIANS_PER_ARCSEC2 = (math.pi / 180.0 / 3600.0) ** 2
 _NO_MAGNITUDES = (0.0, 99.0)  # what is written where a zero point could not be measured
 _LARGEST_VISIT = (1 << 63) - 1
+
+
+def check_requirements(require: Sequence[Mapping[str, Sequence[str]]], headers: Headers) -> None:
+    """Refuse an image whose header says that something is wrong with it.
+
+    Parameters
+    ----------
+    require
+        Of each, the first keyword that the image has must have one of the values; one that starts
+        with it will do for a text.
+    headers
+        Those of the image.
+
+    Raises
+    ------
+    UnusableInputError
+        If one of them has another value.
+    """
+    for rule in require:
+        for keyword, values in rule.items():
+            stated = headers.get(keyword)
+            if stated is None or not str(stated).strip():
+                continue
+            text = str(stated).strip().lower()
+            if not any(text == value.lower() or _starts(text, value) for value in values):
+                raise UnusableInputError(
+                    str(headers.path),
+                    f"its {keyword} is {stated!r}, it must be {' or '.join(values)}: the camera's "
+                    "definition says so in `require`.",
+                )
+            break
+
+
+def _airmass(identity: Identity, headers: Headers) -> float | None:
+    """Return the airmass where the header has one: it is recorded, and nothing is made of it."""
+    value = identity.airmass
+    if value is None or (value.keyword is not None and headers.get(value.keyword) is None):
+        return None
+    return value.number_of(headers)
+
+
+def _band(identity: Identity, headers: Headers, filter_name: str) -> str:
+    if isinstance(identity.bands, Value):
+        return str(identity.bands.of(headers))
+    return identity.bands.get(filter_name, filter_name)
+
+
+def _starts(text: str, value: str) -> bool:
+    return value.isalpha() and text.startswith(value.lower())
 
 
 def describe_observation(identity: Identity, headers: Headers) -> ObservationDetails:
@@ -50,13 +106,13 @@ def describe_observation(identity: Identity, headers: Headers) -> ObservationDet
             visit=visit,
             detector=identity.detector.integer_of(headers),
             physical_filter=filter_name,
-            band=identity.bands.get(filter_name, filter_name),
+            band=_band(identity, headers, filter_name),
             day_obs=int(begin.utc.strftime("%Y%m%d")),
         ),
         begin=begin,
         end=begin + TimeDelta(exposure_time or 0.0, format="sec"),
         exposure_time_s=exposure_time,
-        airmass=None if identity.airmass is None else identity.airmass.number_of(headers),
+        airmass=_airmass(identity, headers),
     )
 
 
@@ -152,6 +208,10 @@ def nanojansky_per_unit(
                 f"{filter_name!r}, but of {', '.join(flux.ab_offset)}.",
             )
         magnitude += flux.ab_offset.get(filter_name, flux.ab_offset.get("", 0.0))
+    if flux.extinction is not None:
+        assert camera.identity.airmass is not None, "checked when read"
+        airmass = camera.identity.airmass.number_of(headers)
+        magnitude -= abs(flux.extinction.number_of(headers)) * (airmass - 1.0)
     factor = nanojansky_per_count(magnitude)
     if flux.per_second == (flux.unit == "count/s"):
         return factor

@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["read_plane_pixels", "read_variance"]
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def read_variance(
     if noise.kind == "from_gain":
         return _from_gain(camera, headers, image)
     assert noise.plane is not None, "checked when read"
-    stated = read_plane_pixels(noise.plane, headers.path, shape=image.shape).astype(np.float64)
+    stated = read_plane_pixels(noise.plane, headers, shape=image.shape).astype(np.float64)
     variance = np.full(image.shape, np.inf)
     if noise.kind in ("variance", "rms"):
         good = np.isfinite(stated) & (stated > 0)
@@ -66,6 +65,8 @@ def read_variance(
         source=str(file),
         largest=math.inf,  # a deep part of a wide image is believed
     )
+    if noise.rms is not None:
+        variance *= noise.rms.positive_of(headers) ** 2 / np.median(variance[np.isfinite(variance)])
     return variance if noise.scale is None else variance * noise.scale.positive_of(headers)
 
 
@@ -90,7 +91,7 @@ def _from_gain(
 
 
 def read_plane_pixels(
-    plane: Plane, path: Path, *, shape: tuple[int, ...] | None = None
+    plane: Plane, headers: Headers, *, shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[Any]:
     """Return the pixels of a plane that belongs to an image.
 
@@ -98,19 +99,23 @@ def read_plane_pixels(
     ----------
     plane
         Where they are.
-    path
-        The image's file.
+    headers
+        Those of the image.
     shape
         Which they must have.
 
     Raises
     ------
     UnusableInputError
-        If the file or its extension is missing or broken.
+        If the file or its extension is missing or broken, or of another processing.
     """
-    file = plane.file_of(path)
+    file = plane.file_of(headers.path)
     with open_fits(file) as hdus:
-        pixels = read_pixels(hdus, plane.extension_of(hdus, file), file, shape=shape)
+        extension = plane.extension_of(hdus, file)
+        if headers.same:
+            headers.processing.check(hdus[0].header, file)
+            headers.processing.check(hdus[extension].header, file)
+        pixels = read_pixels(hdus, extension, file, shape=shape)
     if pixels.dtype.kind not in "iuf":
         raise UnusableInputError(str(file), f"its pixels are no numbers, but {pixels.dtype}.")
     return pixels

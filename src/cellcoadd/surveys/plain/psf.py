@@ -93,7 +93,7 @@ def profile_image(*, fwhm: float, beta: float | None) -> npt.NDArray[np.float64]
 def _from_image(psf: Psf, headers: Headers, bounds: Box) -> ImagePointSpreadFunction:
     assert psf.plane is not None, "checked when read"
     source = str(psf.plane.file_of(headers.path))
-    pixels = read_plane_pixels(psf.plane, headers.path).astype(np.float64)
+    pixels = read_plane_pixels(psf.plane, headers).astype(np.float64)
     return centred_image(pixels, bounds=bounds, source=source)
 
 

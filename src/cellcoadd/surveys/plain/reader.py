@@ -10,6 +10,7 @@ __all__ = ["PlainFitsReader", "camera_reader"]
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,17 @@ from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits, read_pixels
 from ..measured_psf import measure_psf
 from ..measured_sky import SkyMesh, measure_sky
+from ..mosaic_files import image_addresses, split_address
 from ..sources import believed_pixels
 from .definition import CameraDefinition
 from .definition_files import load_camera
-from .header import describe_observation, nanojansky_per_unit, read_wcs, saturation_level
+from .header import (
+    check_requirements,
+    describe_observation,
+    nanojansky_per_unit,
+    read_wcs,
+    saturation_level,
+)
 from .masks import read_mask_bits
 from .noise import read_variance
 from .psf import read_psf
@@ -82,11 +90,17 @@ class PlainFitsReader:
 
     def recognizes(self, path: Path) -> bool:
         """Return whether a file is named like FITS, and not like a companion of an image."""
-        return path.name.lower().endswith(_ENDINGS) and not self.is_companion(path)
+        name = split_address(path)[0].name
+        return name.lower().endswith(_ENDINGS) and not self.is_companion(path)
 
     def is_companion(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""
         return self.camera.is_companion(path)
+
+    def images_in(self, path: Path) -> Sequence[Path]:
+        """Return the address of each detector in a file that has many by the definition."""
+        detectors = self.camera.detectors
+        return [path] if detectors is None else image_addresses(path, pattern=detectors)
 
     def read_header(self, path: Path) -> SurveyHeader:
         """Read all but the pixels."""
@@ -119,7 +133,7 @@ class PlainFitsReader:
             image = read_pixels(hdus, extension, path).astype(np.float64)
         variance = read_variance(camera, headers, image)
         bits = read_mask_bits(camera.mask, headers, image.shape)
-        finite = np.isfinite(image)
+        finite = np.isfinite(image) & ~np.isin(image, camera.no_data)
         bits[finite & (image >= saturation_level(camera, headers))] |= _bit("SAT")
         missing = ~finite | ~np.isfinite(variance)
         bits[missing] |= _bit("NO_DATA")
@@ -167,6 +181,7 @@ class PlainFitsReader:
 
     def _describe(self, path: Path) -> tuple[SurveyHeader, Headers, int]:
         """Return what can be said without pixels, the headers and the extension of the image."""
+        _check_single(self.images_in(path), path)
         with open_fits(path) as hdus:
             extension = self.camera.image.extension_of(hdus, path)
             hdu = hdus[extension]
@@ -175,8 +190,13 @@ class PlainFitsReader:
                     str(path),
                     f"extension {extension} must be an image of two axes, it has {hdu.shape}.",
                 )
-            headers = Headers(path=path, headers=(hdu.header.copy(), hdus[0].header.copy()))
+            headers = Headers(
+                path=path,
+                headers=(hdu.header.copy(), hdus[0].header.copy()),
+                same=self.camera.same,
+            )
             name, shape = hdu.name, hdu.shape
+        check_requirements(self.camera.require, headers)
         details = describe_observation(self.camera.identity, headers)
         observation = details.identifiers
         box = Box.factory[0 : shape[0], 0 : shape[1]]
@@ -201,6 +221,13 @@ class PlainFitsReader:
             is_flux_known=self.camera.flux.is_known,
         )
         return header, headers, extension
+
+
+def _check_single(images: Sequence[Path], path: Path) -> None:
+    if len(images) > 1:
+        raise UnusableInputError(
+            str(path), f"it holds {len(images)} detectors: name one, as in {images[0].name}."
+        )
 
 
 def _check_noise(image: CalibratedImage, path: Path) -> None:

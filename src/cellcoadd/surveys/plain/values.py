@@ -27,7 +27,16 @@ from astropy.io import fits
 
 from ...errors import SkyMapError, UnusableInputError
 from ...skymap.definition_reader import DefinitionReader
+from ..mosaic_files import (
+    address_of,
+    as_it_lies,
+    companion_address,
+    split_address,
+    versioned_address,
+)
+from ..processing import Processing
 
+_EXTENSION = "{extension}"
 _FITS_ENDING = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
 
 
@@ -41,10 +50,19 @@ class Headers:
         The file.
     headers
         That of the image's extension, then that of the whole file.
+    same
+        Keywords in which files that belong to the image must agree with it.
     """
 
     path: Path
     headers: Sequence[fits.Header]
+    same: Sequence[str] = ()
+
+    @property
+    def processing(self) -> Processing:
+        """What the image says of how it was made."""
+        stated = {keyword: self.get(keyword) for keyword in self.same}
+        return Processing.of(stated, self.path, self.same)
 
     def get(self, keyword: str) -> Any:
         """Return what the first header that has a keyword says; None if none of them does."""
@@ -87,7 +105,7 @@ class Value:
         if self.given is not None:
             return self.given
         if self.keyword is None:
-            return self._matched(headers.path.name, "its name", headers)
+            return self._matched(split_address(headers.path)[0].name, "its name", headers)
         value = headers.get(self.keyword)
         if value is None or not str(value).strip():
             raise UnusableInputError(
@@ -177,38 +195,65 @@ class Companion:
     ----------
     old, new
         The first is replaced by the second in the image's name; an empty ``old``: the ending
-        ``.fits`` is.
+        ``.fits`` is. What stands for ``{extension}`` in the second is the name of the detector in a
+        file that holds many: these have a companion each.
     """
 
     old: str
     new: str
 
     def of(self, path: Path) -> Path:
-        """Return the file that belongs to an image.
+        """Return the file that belongs to an image, or to one detector of it.
 
         Raises
         ------
         UnusableInputError
-            If the image's name has no part that is to be replaced.
+            If the image's name has no part that is to be replaced, or it is no detector of a file
+            that holds many, and the companion is named after one.
         """
+        file, extension = split_address(path)
+        if _EXTENSION in self.new and extension is None:
+            raise UnusableInputError(
+                str(path),
+                f"it is no mosaic: {self.new!r}, of which the camera's definition makes the name "
+                "of a file that belongs to it, has the name of a detector.",
+            )
+        new = self.new.replace(_EXTENSION, extension or "")
         if not self.old:
-            return path.with_name(_FITS_ENDING.sub("", path.name) + self.new)
-        if self.old not in path.name:
+            return as_it_lies(file.with_name(_FITS_ENDING.sub("", file.name) + new))
+        if self.old not in file.name:
             raise UnusableInputError(
                 str(path),
                 f"its name has no {self.old!r}, which the camera's definition replaces by "
                 f"{self.new!r} to find a file that belongs to it.",
             )
-        return path.with_name(path.name.replace(self.old, self.new, 1))
+        return as_it_lies(file.with_name(file.name.replace(self.old, new, 1)))
+
+    @property
+    def is_of_one_detector(self) -> bool:
+        """Whether each detector of a mosaic has a file of its own."""
+        return _EXTENSION in self.new
 
     def is_of(self, path: Path) -> bool:
         """Return whether a file is named like one that belongs to an image."""
+        image = self.image_of(path)
+        if image is None or not self.old:
+            return image is not None
+        return self.old not in path.name or as_it_lies(path.with_name(image)).is_file()
+
+    def image_of(self, path: Path) -> str | None:
+        """Return the name of the image that a file belongs to by its own name; None: to none."""
+        name = split_address(path)[0].name
+        new = re.escape(self.new).replace(re.escape(_EXTENSION), ".+?")
         if not self.old:
-            return path.name.endswith(self.new)
-        image = path.with_name(path.name.replace(self.new, self.old, 1))
-        if self.new not in path.name or image.name.replace(self.old, self.new, 1) != path.name:
-            return False
-        return self.old not in path.name or image.is_file()
+            found = re.search(f"{new}(\\.gz|\\.fz)?$", name)
+            return None if found is None else name[: found.start()] + ".fits"
+        image, count = re.subn(new, lambda _: self.old, name, count=1)
+        if not count or (
+            not self.is_of_one_detector and image.replace(self.old, self.new, 1) != name
+        ):
+            return None
+        return image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,22 +275,33 @@ class Plane:
     companion: Companion | None = None
 
     def file_of(self, path: Path) -> Path:
-        """Return the file for an image.
+        """Return the file for an image; of a detector of a mosaic, the address of its extension.
 
         Raises
         ------
         UnusableInputError
-            If it does not exist.
+            If it does not exist, or has no extension for the detector.
         """
-        if self.companion is None:
-            return path
-        file = self.companion.of(path)
+        own, extension = split_address(path)
+        file = own if self.companion is None else self.companion.of(path)
         if not file.is_file():
             raise UnusableInputError(
                 str(path),
                 f"{file.name} must lie beside it: the camera's definition says so in {self.key}.",
             )
-        return file
+        if extension is None or (self.companion is not None and self.companion.is_of_one_detector):
+            return file
+        if isinstance(self.hdu, str):
+            return versioned_address(path, file, self.hdu)
+        if self.hdu is not None:
+            raise UnusableInputError(
+                str(path),
+                f"it is a detector of a mosaic: {self.key}.hdu of the camera's definition must be "
+                f"a name, which the extensions of all detectors have, got {self.hdu}.",
+            )
+        if self.companion is None:
+            return address_of(own, extension)
+        return companion_address(path, file)
 
     def extension_of(self, hdus: fits.HDUList, path: Path) -> int:
         """Return the number of the extension in an open file.
@@ -267,14 +323,17 @@ class Plane:
             return found[0]
         images = [i for i, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) == 2]
         if not images:
-            raise UnusableInputError(str(path), "none of its extensions is an image of two axes.")
+            raise UnusableInputError(
+                str(path),
+                "none of its extensions is an image of two axes; of a cube, write one plane.",
+            )
         if len(images) > 1:
             there = ", ".join(names[i] for i in images)
             raise UnusableInputError(
                 str(path),
                 f"one extension must be an image, there are {len(images)} ({there}); name one in "
-                f"the camera's definition, with hdu in {self.key}. Mosaics are given detector by "
-                "detector: a file for each.",
+                f"the camera's definition, with hdu in {self.key}, or say that each is a detector: "
+                "`image: {detectors: all}`.",
             )
         return images[0]
 

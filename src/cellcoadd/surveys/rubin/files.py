@@ -7,14 +7,9 @@ mapped into memory, and the mask stays the integers that are stored.
 
 from __future__ import annotations
 
-__all__ = ["PixelsOfFile", "UnpackedFile", "open_visit_image"]
+__all__ = ["PixelsOfFile", "open_visit_image"]
 
 import contextlib
-import gzip
-import shutil
-import tempfile
-import weakref
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,12 +32,10 @@ from lsst.images.serialization import (
     open_archive,
 )
 
-from ...errors import UnusableInputError
 from ...files.entry_archive import EntryArchive, StoredArray, fits_name
 from ...files.fits_entries import FitsEntries
+from ...files.unpacking import UnpackedFile
 from ...masks.stored import IntegerMaskModel
-
-_CHUNK = 1 << 20  # bytes that are unpacked at a time
 
 
 @contextlib.contextmanager
@@ -78,44 +71,6 @@ def _keep_integers(tree: ArchiveTree) -> None:
     if not isinstance(tree, VisitImageSerializationModel):
         raise TypeError(f"it holds a {type(tree).SCHEMA_NAME}, not a visit_image")
     tree.mask = IntegerMaskModel.of(tree.mask) or tree.mask
-
-
-class UnpackedFile:
-    """A file as FITS: one that is compressed as a whole (``.gz``) is unpacked, once.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    UnusableInputError
-        If it cannot be unpacked.
-
-    Notes
-    -----
-    A part of a gzip file costs as much as all of it, and the pixels of an image are read strip by
-    strip. What is unpacked is a temporary file, gone when nobody can ask for pixels any more: many
-    images are open at a time, whose pixels do not fit into the memory.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if path.suffix != ".gz" or not path.is_file():
-            return
-        with tempfile.NamedTemporaryFile(
-            prefix="cellcoadd-", suffix=".fits", delete=False
-        ) as unpacked:
-            self.path = Path(unpacked.name)
-            weakref.finalize(self, self.path.unlink, missing_ok=True)
-            try:
-                with gzip.open(path) as packed:
-                    shutil.copyfileobj(packed, unpacked, _CHUNK)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise UnusableInputError(
-                    str(path), f"the file is cut off or damaged ({error})."
-                ) from error
 
 
 class PixelsOfFile:

@@ -38,6 +38,7 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader
 
 from ...errors import UnusableInputError
+from ...files.unpacking import UnpackedFile
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
 from ...products.calibrated_image.observation_details import ObservationDetails
@@ -46,7 +47,7 @@ from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
 from ..fits_files import is_cut_off
 from .backgrounds import backgrounds_in_counts
-from .files import PixelsOfFile, UnpackedFile, open_visit_image
+from .files import PixelsOfFile, open_visit_image
 from .pixels import masked_image_of
 from .quality import quality_of_visit_image
 
