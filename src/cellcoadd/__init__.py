@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .skymap import load_sky_map as load_sky_map
     from .skymap import locate as locate
     from .skymap import named_sky_map as named_sky_map
+    from .surveys.nddata import calibrated_image_from_nddata as calibrated_image_from_nddata
     from .warping.settings import WarpSettings as WarpSettings
 
     __version__: str
@@ -85,6 +86,7 @@ _MODULE_OF = {
     "Warp": "products.warp",
     "WarpSettings": "warping.settings",
     "any_of": "masks.algebra",
+    "calibrated_image_from_nddata": "surveys.nddata",
     "cells_at": "products.cell_coadd.lookup",
     "coadd_files": "recipes",
     "coadd_images": "recipes",

@@ -112,20 +112,25 @@ def _calibration_lines(image: SurveyImage, scale: float) -> _Lines:
     calibrated = image.calibrated_image
     if not image.header.is_flux_known:
         yield "zero point", f"none: pixels stay in {unit_label(calibrated.flux_unit)}"
-        yield from _noise_lines(calibrated, scale)
+        yield from _noise_lines(image, scale)
         return
     zero_point = AB_ZERO_POINT_NJY - 2.5 * math.log10(calibrated.nanojansky_per_count)
     yield (
         "zero point",
         (f"{zero_point:.4f} mag AB for one count, {calibrated.nanojansky_per_count:.5g} nJy"),
     )
-    yield from _noise_lines(calibrated, scale)
+    yield from _noise_lines(image, scale)
 
 
-def _noise_lines(calibrated: CalibratedImage, scale: float) -> _Lines:
+def _noise_lines(image: SurveyImage, scale: float) -> _Lines:
+    calibrated = image.calibrated_image
     yield "PSF", f"{type(calibrated.psf).__name__}, {_psf_size(calibrated, scale)}"
+    if image.psf_quality is not None:
+        yield "stars", str(image.psf_quality)
     yield "sky", _sky_scatter(calibrated)
     yield "noise of neighbours", _noise_of_neighbours(calibrated)
+    if image.sky_quality is not None:
+        yield "background", str(image.sky_quality)
 
 
 def _psf_size(image: CalibratedImage, scale: float) -> str:

@@ -39,6 +39,16 @@ _STEPS = 1000  # of the bar of one coadd
     "All images are read so.",
 )  # fmt: skip
 @click.option(
+    "--measure-psf",
+    is_flag=True,
+    help="Measure PSFs from the stars of each image, in place of what --camera says of them.",
+)
+@click.option(
+    "--subtract-sky", type=click.IntRange(min=16), metavar="PX",
+    help="Measure the sky of each image on cells of so many pixels and subtract it, in place of "
+    "what --camera says of it; 128 is usual.",
+)  # fmt: skip
+@click.option(
     "--format",
     "form",
     type=click.Choice(["cells", "stitched", "lsst-cell-coadds", "plain"]),
@@ -84,6 +94,8 @@ def coadd(
     images: tuple[str, ...],
     output: Path,
     camera: str | None,
+    measure_psf: bool,
+    subtract_sky: int | None,
     form: str,
     scale: float | None,
     centre: tuple[float, float] | None,
@@ -125,6 +137,8 @@ def coadd(
         raise click.UsageError("--like says what --scale, --center and --size do.")
     if patches and tract is None:
         raise click.UsageError("--patch needs --tract.")
+    if camera is None and (measure_psf or subtract_sky is not None):
+        raise click.UsageError("--measure-psf and --subtract-sky need --camera.")
     try:
         from .._jit import compiling_note
         from ..field_coadds import CoaddFormat, jobs_of
@@ -132,7 +146,9 @@ def coadd(
         from ..image_files import expand
         from ..surveys import named_reader
 
-        reader = None if camera is None else named_reader(camera)
+        reader = None
+        if camera is not None:
+            reader = named_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
         found, refused = _headers(expand(images, camera=reader), reader)
         if not found:
             _tell_refused(refused)

@@ -18,18 +18,35 @@ import click
     metavar="NAME|FILE",
     help="What the images are like, if they are plain FITS: the name of a camera, or a YAML file.",
 )
-def info(paths: tuple[Path, ...], camera: str | None) -> None:
+@click.option(
+    "--measure-psf",
+    is_flag=True,
+    help="Measure PSFs from the stars of each image, in place of what --camera says of them.",
+)
+@click.option(
+    "--subtract-sky", type=click.IntRange(min=16), metavar="PX",
+    help="Measure the sky of each image on cells of so many pixels and subtract it, in place of "
+    "what --camera says of it; 128 is usual.",
+)  # fmt: skip
+def info(
+    paths: tuple[Path, ...], camera: str | None, measure_psf: bool, subtract_sky: int | None
+) -> None:
     """Say what files are: any product, any image that can be coadded.
 
     Of an image: camera, detector, band, pixels, place on the sky, zero point, PSF, and the scatter
-    of its sky beside the variance that it states. Exit status 1: one of the files cannot be read.
+    of its sky beside the variance that it states; of a PSF and a sky that are measured, how good
+    they are. Exit status 1: one of the files cannot be read.
     """
     from ..errors import CellCoaddError
     from ..file_info import describe_file
     from ..surveys import named_reader
 
+    if camera is None and (measure_psf or subtract_sky is not None):
+        raise click.UsageError("--measure-psf and --subtract-sky need --camera.")
     try:
-        reader = None if camera is None else named_reader(camera)
+        reader = None
+        if camera is not None:
+            reader = named_reader(camera, measure_psf=measure_psf, sky_mesh=subtract_sky)
     except CellCoaddError as error:
         raise click.UsageError(str(error)) from error
     failed = False

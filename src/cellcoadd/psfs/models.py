@@ -11,6 +11,7 @@ __all__ = [
     "ImagePsfModel",
     "PsfexPointSpreadFunction",
     "PsfexPsfModel",
+    "lanczos_matrix",
     "psfex_term_count",
 ]
 
@@ -252,8 +253,8 @@ class PsfexPointSpreadFunction(PointSpreadFunction):
         """Interpolate the model to the pixels of a box, its centre at x, y."""
         rows = (bbox.y.arange - y) / self._sampling + model.shape[0] // 2
         columns = (bbox.x.arange - x) / self._sampling + model.shape[1] // 2
-        along_y = _lanczos_matrix(rows, model.shape[0])
-        along_x = _lanczos_matrix(columns, model.shape[1])
+        along_y = lanczos_matrix(rows, model.shape[0])
+        along_x = lanczos_matrix(columns, model.shape[1])
         result: npt.NDArray[np.float64] = along_y @ model @ along_x.T
         return result
 
@@ -323,18 +324,29 @@ def _normalised(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return pixels / total
 
 
-def _lanczos_matrix(positions: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+def lanczos_matrix(
+    positions: npt.NDArray[np.float64], size: int, *, order: int = _PSFEX_ORDER
+) -> npt.NDArray[np.float64]:
     """Return the matrix that interpolates a line of pixels at positions; zero outside of it.
+
+    Parameters
+    ----------
+    positions : (positions,)
+        In pixels of the line, of which the first has its centre at 0.
+    size
+        Pixels of the line.
+    order
+        Half of the number of pixels that a value is made of.
 
     Returns
     -------
     float64 (positions, size)
-        Each row's weights are divided by the sum of all eight, also of those that fall outside.
+        Each row's weights are divided by the sum of all, also of those that fall outside.
     """
-    first = np.floor(positions).astype(int) + 1 - _PSFEX_ORDER
-    taps = first[:, np.newaxis] + np.arange(2 * _PSFEX_ORDER)
+    first = np.floor(positions).astype(int) + 1 - order
+    taps = first[:, np.newaxis] + np.arange(2 * order)
     t = positions[:, np.newaxis] - taps
-    weights = np.sinc(t) * np.sinc(t / _PSFEX_ORDER)
+    weights = np.sinc(t) * np.sinc(t / order)
     weights /= weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((positions.size, size))
     row, tap = np.nonzero((taps >= 0) & (taps < size))

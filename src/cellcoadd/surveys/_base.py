@@ -29,6 +29,8 @@ from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.identifiers import ObservationIdentifiers
 from ..skymap.tangent_plane import directions_from_sky
+from .measured_psf import PsfQuality
+from .measured_sky import SkyQuality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,10 +84,14 @@ class SurveyImage:
         Pixels, mask, variance, WCS, PSF, photometric calibration.
     header
         The same that `Reader.read_header` returns.
+    psf_quality, sky_quality
+        What was measured of the image itself, if it was; None: the files say it.
     """
 
     calibrated_image: CalibratedImage
     header: SurveyHeader
+    psf_quality: PsfQuality | None = None
+    sky_quality: SkyQuality | None = None
 
     @property
     def source(self) -> Path:

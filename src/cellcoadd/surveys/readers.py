@@ -114,21 +114,32 @@ def camera_names() -> list[str]:
     return sorted({*READERS, *ready_cameras()})
 
 
-def named_reader(camera: str | Path) -> Reader:
+def named_reader(
+    camera: str | Path, *, measure_psf: bool = False, sky_mesh: int | None = None
+) -> Reader:
     """Return the reader of a camera that somebody names.
 
     Parameters
     ----------
     camera
         A definition in YAML, the name of one that comes with the package, or one of `READERS`.
+    measure_psf, sky_mesh
+        As for `camera_reader`, of a definition only.
 
     Raises
     ------
     UnusableInputError
-        If there is none, or something in a definition is wrong.
+        If there is none, something in a definition is wrong, or the camera is none of a definition
+        and something is to be measured.
     """
     reader = READERS.get(str(camera))
     if reader is not None and not isinstance(reader, PlainFitsReader):
+        if measure_psf or sky_mesh is not None:
+            raise UnusableInputError(
+                str(camera),
+                "its files say what PSF and sky are; both are measured only for plain FITS by a "
+                "definition.",
+            )
         return reader
     if not Path(camera).is_file() and str(camera) not in ready_cameras():
         raise UnusableInputError(
@@ -136,7 +147,7 @@ def named_reader(camera: str | Path) -> Reader:
             "there is no such camera: name a definition in YAML, or one of "
             f"{', '.join(camera_names())}.",
         )
-    return camera_reader(camera)
+    return camera_reader(camera, measure_psf=measure_psf, sky_mesh=sky_mesh)
 
 
 def reader_for(path: Path, *, camera: Reader | None = None) -> Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["write_camera", "write_plain_image", "write_planes"]
+__all__ = ["write_camera", "write_plain_image", "write_planes", "write_star_image"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from astropy.io import fits
+
+from .star_fields import StarField, Truth, make_star_field
 
 _CAMERA: Mapping[str, Any] = {
     "name": {"keyword": "INSTRUME"},
@@ -119,3 +121,35 @@ def write_plain_image(
         weight = np.ones((side, side), np.float32)
         write_planes(target.with_name(target.stem + weight_suffix), weight)
     return target
+
+
+def write_star_image(
+    path: Path | str,
+    *,
+    fwhm: float,
+    sky: float = 0.0,
+    noise: float = 3.0,
+    cards: Mapping[str, Any] | None = None,
+) -> StarField:
+    """Write an image of 36 single stars over a sloping sky, and return what is in it but the sky.
+
+    Parameters
+    ----------
+    path
+        The file, which ends in ``.fits``; its folder is made.
+    fwhm
+        Of the stars, which are Gaussians, in pixels.
+    sky
+        Counts of the sky in the first column; in the last there is a fifth more.
+    noise
+        Standard deviation of a pixel; the stars have a signal of 100 to 400 times the noise.
+    cards
+        Keywords in place of, or beside, those that are written anyway.
+    """
+    field = make_star_field(Truth(fwhm=fwhm), noise=noise, signal_to_noise=(100.0, 400.0))
+    side = field.planes.bbox.x.size
+    slope = sky * (1.0 + 0.2 * np.arange(side) / (side - 1))
+    middle = {"CRPIX1": side // 2 + 1.0, "CRPIX2": side // 2 + 1.0}
+    pixels = (field.planes.image.array + slope).astype(np.float32)
+    write_planes(path, pixels, **{**_HEADER, **middle, **(cards or {})})
+    return field

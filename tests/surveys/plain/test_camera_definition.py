@@ -56,7 +56,10 @@ MASK = {"hdu": 1, "bits": {1: "BAD"}}
     ("changes", "said"),
     [
         ({"psf": None}, "psf is missing: no coadd can be made without one. Give its width"),
-        ({"psf": {}}, "psf must have exactly one of the keys gaussian, moffat, image, psfex; it"),
+        (
+            {"psf": {}},
+            "psf must have exactly one of the keys gaussian, moffat, image, psfex, measured",
+        ),
         ({"psf": {"gaussian": {"fwhm": 1, "unit": "mm"}}}, "psf.gaussian.unit must be one of"),
         ({"psf": {"moffat": {"fwhm": 1, "unit": "pixel", "beta": 1}}}, "beta must be above 1, got"),
         ({"psf": {"image": {}}}, "psf.image must say where it is: with hdu, or with file."),

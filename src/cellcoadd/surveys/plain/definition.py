@@ -25,7 +25,10 @@ from pathlib import Path
 
 import astropy.units as u
 
-from .values import Companion, Plane, Value
+from ..measured_psf import PsfMeasurement
+from ..measured_sky import SkyMesh
+from .companions import Companion, Plane
+from .values import Value
 
 UNITS: Mapping[str, float | None] = {
     "count": None,
@@ -187,11 +190,13 @@ class Psf:
     Parameters
     ----------
     kind
-        ``gaussian``, ``moffat``, ``image`` or ``psfex``.
+        ``gaussian``, ``moffat``, ``image``, ``psfex`` or ``measured``.
     fwhm, in_arcsec, beta
         Of the first two; in arcsec or in pixels.
     plane
-        Of the last two.
+        Of the next two.
+    measurement
+        Of the last.
     """
 
     kind: str
@@ -199,6 +204,7 @@ class Psf:
     in_arcsec: bool = True
     beta: float | None = None
     plane: Plane | None = None
+    measurement: PsfMeasurement | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -254,7 +260,8 @@ class CameraDefinition:
     mask, saturation
         None: there is none.
     sky
-        What is subtracted from the image, in its unit; None: nothing.
+        What is subtracted from the image, in its unit, or on which mesh it is measured; None:
+        nothing.
     no_data
         Values of pixels of the image that stand for no data.
     check_noise
@@ -281,7 +288,7 @@ class CameraDefinition:
     files: re.Pattern[str] | None = None
     mask: PlainMask | None = None
     saturation: Saturation | None = None
-    sky: Value | None = None
+    sky: Value | SkyMesh | None = None
     no_data: tuple[float, ...] = ()
     check_noise: bool = True
     noise_correlation: tuple[tuple[float, ...], ...] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = ["load_camera", "ready_cameras"]
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from importlib import resources
@@ -18,6 +19,9 @@ import yaml
 from ...errors import SkyMapError, UnusableInputError
 from ...products.noise_correlation import checked_correlation
 from ...skymap.definition_reader import DefinitionReader
+from ..measured_psf import PsfMeasurement
+from ..measured_sky import SkyMesh
+from .companions import Plane, read_companion, read_plane
 from .definition import (
     UNITS,
     CameraDefinition,
@@ -28,10 +32,10 @@ from .definition import (
     Saturation,
 )
 from .mask_meanings import read_mask
-from .values import Plane, Value, read_companion, read_plane, read_value
+from .values import Value, read_value
 
 _PLANE_NOISES = ("variance", "inverse_variance", "weight", "rms")
-_PSFS = ("gaussian", "moffat", "image", "psfex")
+_PSFS = ("gaussian", "moffat", "image", "psfex", "measured")
 
 
 def ready_cameras() -> list[str]:
@@ -40,19 +44,29 @@ def ready_cameras() -> list[str]:
     return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def load_camera(camera: str | Path) -> CameraDefinition:
+def load_camera(
+    camera: str | Path, *, measure_psf: bool = False, sky_mesh: int | None = None
+) -> CameraDefinition:
     """Read the definition of a camera.
 
     Parameters
     ----------
     camera
         A YAML file, or the name of one of the `ready_cameras`.
+    measure_psf
+        Whether PSFs are measured from stars, whatever the definition says, or does not say.
+    sky_mesh
+        Side in pixels of the cells on which the sky is measured, whatever the definition says of
+        it; None: as it says.
 
     Raises
     ------
     UnusableInputError
         If there is none, or something in it is wrong.
+    ValueError
+        If the cells are too small.
     """
+    sky = None if sky_mesh is None else SkyMesh(size=sky_mesh)
     source = str(camera)
     try:
         if source in ready_cameras():
@@ -72,10 +86,19 @@ def load_camera(camera: str | Path) -> CameraDefinition:
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise UnusableInputError(source, f"it is not YAML ({reason}).") from error
+    if measure_psf and isinstance(content, Mapping):
+        content = {"psf": "measured", **content}
     try:
-        return _definition(DefinitionReader(content), source)
+        definition = _definition(DefinitionReader(content), source)
     except SkyMapError as error:
         raise UnusableInputError(source, str(error)) from error
+    if measure_psf and definition.psf.kind != "measured":
+        # Where its PSF would be is kept: such a file still is no image.
+        measured = dataclasses.replace(
+            definition.psf, kind="measured", measurement=PsfMeasurement()
+        )
+        definition = dataclasses.replace(definition, psf=measured)
+    return definition if sky is None else dataclasses.replace(definition, sky=sky)
 
 
 def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
@@ -96,7 +119,7 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         saturation=_saturation(top.inner("saturation"), flux, identity)
         if top.has("saturation")
         else None,
-        sky=_optional(top, "sky"),
+        sky=_sky(top),
         no_data=_numbers(top, "no_data"),
         check_noise=_yes_or_no(top, "check_noise", default=True),
         noise_correlation=correlation,
@@ -325,12 +348,16 @@ def _psf(top: DefinitionReader) -> Psf:
         raise SkyMapError(
             "psf is missing: no coadd can be made without one. Give its width (psf: {moffat: "
             "{fwhm: {keyword: SEEING}, unit: arcsec, beta: 3}} or gaussian), an image of it "
-            "(image), or what PSFEx wrote (psfex)."
+            "(image), or what PSFEx wrote (psfex); or have it measured from the stars of each "
+            "image (psf: measured, or --measure-psf)."
         )
-    psf = top.inner("psf")
+    raw = top.anything("psf")
+    psf = DefinitionReader({"measured": {}} if raw == "measured" else raw, path="psf.")
     kind = psf.one_of(*_PSFS)
     inner = psf.inner(kind)
-    if kind == "image":
+    if kind == "measured":
+        made = Psf(kind=kind, measurement=_measurement(inner))
+    elif kind == "image":
         made = Psf(kind=kind, plane=read_plane(inner, "psf.image"))
     elif kind == "psfex":
         companion = read_companion(inner.inner("file"))
@@ -348,6 +375,31 @@ def _psf(top: DefinitionReader) -> Psf:
     inner.finish()
     psf.finish()
     return made
+
+
+def _measurement(inner: DefinitionReader) -> PsfMeasurement:
+    numbers = inner.given_numbers("signal_to_noise") | inner.given_integers("degree")
+    try:
+        return PsfMeasurement(**numbers)
+    except ValueError as error:
+        raise SkyMapError(f"psf.measured: {error}") from error
+
+
+def _sky(top: DefinitionReader) -> Value | SkyMesh | None:
+    if not top.has("sky"):
+        return None
+    raw = top.anything("sky")
+    if not (isinstance(raw, Mapping) and "mesh" in raw):
+        return read_value(DefinitionReader({"sky": raw}), "sky")
+    sky = DefinitionReader(raw, path="sky.")
+    inner = sky.inner("mesh")
+    numbers = inner.given_integers("size", "filter")
+    inner.finish()
+    sky.finish()
+    try:
+        return SkyMesh(**numbers)
+    except ValueError as error:
+        raise SkyMapError(f"sky.mesh.{error}") from error
 
 
 def _need_exposure_time(identity: Identity, where: str, *, needed: bool) -> None:

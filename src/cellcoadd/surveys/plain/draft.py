@@ -73,6 +73,7 @@ def _lines(headers: Headers, images: list[int], names: list[str]) -> Iterator[st
     yield from _noise(headers)
     if (keyword := _first(headers, _SKIES)) is not None:
         yield f"# sky: {{keyword: {keyword}}}  {_said(headers, keyword)} {_QUESTION} is it left in"
+    yield f"# sky: {{mesh: {{size: 128}}}}  {_QUESTION} is it left in: then it is measured"
     if (keyword := _first(headers, _SATURATIONS)) is not None:
         yield (
             f"saturation: {{level: {{keyword: {keyword}}}}}  {_said(headers, keyword)} "
@@ -86,6 +87,7 @@ def _lines(headers: Headers, images: list[int], names: list[str]) -> Iterator[st
         f"  moffat: {{fwhm: {given}, unit: arcsec, beta: 3.0}}  "
         f"{'#' if width is None else _said(headers, width)} {_QUESTION} arcsec or pixel"
     )
+    yield "  # measured: {}  # in place of the line above: from the stars of each image"
     yield _looked_up("visit", headers, ("EXPNUM",), None)
     yield _looked_up("detector", headers, ("CCDNUM", "CAMNUM", "CCDID"), None)
     yield _looked_up("filter", headers, ("FILTER", "FPA.FILTER", "FILTNAM"), "which one")

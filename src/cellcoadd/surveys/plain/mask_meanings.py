@@ -10,8 +10,8 @@ from ...errors import SkyMapError
 from ...masks.planes import STANDARD_PLANES, standard_name
 from ...skymap.definition_reader import DefinitionReader
 from ..processing import pipeline_version
+from .companions import read_plane
 from .definition import EarlierMask, MaskMeaning, PlainMask
-from .values import read_plane
 
 _LARGEST_BIT = 1 << 31
 

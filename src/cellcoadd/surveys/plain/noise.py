@@ -20,8 +20,9 @@ from ...products.calibrated_image import CalibratedImage
 from ..fits_files import open_fits, read_pixels
 from ..noise_correlation import with_measured_noise
 from ..weight_maps import rounding_steps, variance_of_weights
+from .companions import Plane
 from .definition import CameraDefinition
-from .values import Headers, Plane
+from .values import Headers
 
 
 def read_variance(

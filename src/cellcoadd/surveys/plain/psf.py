@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["profile_image", "read_psf"]
+__all__ = ["centred_image", "profile_image", "read_psf"]
 
 import math
 
@@ -46,6 +46,7 @@ def read_psf(
     UnusableInputError
         If a file or keyword is missing or broken, or a width cannot be one.
     """
+    assert psf.kind != "measured", "by its own stars, not by what a file says"
     if psf.kind == "psfex":
         assert psf.plane is not None, "checked when read"
         return read_psfex(psf.plane.file_of(headers.path), bounds=bounds), None
@@ -93,6 +94,28 @@ def _from_image(psf: Psf, headers: Headers, bounds: Box) -> ImagePointSpreadFunc
     assert psf.plane is not None, "checked when read"
     source = str(psf.plane.file_of(headers.path))
     pixels = read_plane_pixels(psf.plane, headers).astype(np.float64)
+    return centred_image(pixels, bounds=bounds, source=source)
+
+
+def centred_image(
+    pixels: npt.NDArray[np.float64], *, bounds: Box, source: str
+) -> ImagePointSpreadFunction:
+    """Return the PSF that an image of it is.
+
+    Parameters
+    ----------
+    pixels : (rows, columns)
+        Both odd.
+    bounds
+        The pixels where it is valid.
+    source
+        What the user knows it as, for messages.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is no PSF, or its light is not centred on the middle pixel.
+    """
     try:
         made = ImagePointSpreadFunction(pixels, bounds=bounds)
     except ValueError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage
+from lsst.images.psfs import PointSpreadFunction
 
 from ...errors import UnusableInputError
 from ...files.fits_wcs import projection_of_wcs
@@ -23,7 +24,10 @@ from ...products.calibrated_image import CalibratedImage, ImageQuality
 from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits, read_pixels
+from ..measured_psf import measure_psf
+from ..measured_sky import SkyMesh, measure_sky
 from ..mosaic_files import image_addresses, split_address
+from ..sources import believed_pixels
 from .definition import CameraDefinition
 from .definition_files import load_camera
 from .header import (
@@ -42,20 +46,29 @@ _LOG = logging.getLogger(__name__)
 _ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz")
 
 
-def camera_reader(camera: str | Path) -> PlainFitsReader:
+def camera_reader(
+    camera: str | Path, *, measure_psf: bool = False, sky_mesh: int | None = None
+) -> PlainFitsReader:
     """Return the reader of a camera.
 
     Parameters
     ----------
     camera
         A definition in YAML, or the name of one that comes with the package.
+    measure_psf
+        Whether PSFs are measured from stars, whatever the definition says, or does not say.
+    sky_mesh
+        Side in pixels of the cells on which the sky is measured and subtracted, whatever the
+        definition says of it; None: as it says.
 
     Raises
     ------
     UnusableInputError
         If there is none, or something in it is wrong.
+    ValueError
+        If the cells are too small.
     """
-    return PlainFitsReader(camera=load_camera(camera))
+    return PlainFitsReader(camera=load_camera(camera, measure_psf=measure_psf, sky_mesh=sky_mesh))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,7 +123,8 @@ class PlainFitsReader:
         Raises
         ------
         UnusableInputError
-            If a file is missing or broken, or the header lacks what the definition needs.
+            If a file is missing or broken, the header lacks what the definition needs, or the image
+            has not enough sky or stars to measure what is to be measured.
         """
         camera = self.camera
         header, headers, extension = self._describe(path)
@@ -124,33 +138,51 @@ class PlainFitsReader:
         missing = ~finite | ~np.isfinite(variance)
         bits[missing] |= _bit("NO_DATA")
         variance[missing] = np.inf
-        if camera.sky is not None:
+        sky = None
+        if isinstance(camera.sky, SkyMesh):
+            good = believed_pixels(image, variance, bits, mask_schema())
+            sky = measure_sky(image, good, mesh=camera.sky, source=str(path))
+            image -= sky.model
+        elif camera.sky is not None:
             image -= camera.sky.number_of(headers)
+        unit = None if header.is_flux_known else header.flux_unit
+        planes = MaskedImage(
+            Image(image.astype(np.float32), bbox=box, unit=unit),
+            mask=Mask(bits[:, :, np.newaxis], schema=mask_schema(), bbox=box),
+            variance=Image(
+                variance.astype(np.float32), bbox=box, unit=None if unit is None else unit**2
+            ),
+            sky_projection=header.sky_projection,
+        )
         scale = pixel_scale_arcsec(header.sky_projection, box)
-        psf, sigma = read_psf(camera.psf, headers, bounds=box, pixel_scale_arcsec=scale)
+        measured = None
+        psf: PointSpreadFunction
+        if camera.psf.kind == "measured":
+            measured = measure_psf(planes, source=str(path), settings=camera.psf.measurement)
+            psf, quality = measured.psf, measured.quality.image_quality(scale)
+        else:
+            psf, sigma = read_psf(camera.psf, headers, bounds=box, pixel_scale_arcsec=scale)
+            quality = ImageQuality(psf_sigma=sigma, pixel_scale_arcsec=scale)
         if not header.is_flux_known:
             _LOG.warning("%s: its pixels stay in counts, since it has no zero point.", path)
-        unit = None if header.is_flux_known else header.flux_unit
         calibrated = CalibratedImage(
             observation=header.observation,
-            masked_image=MaskedImage(
-                Image(image.astype(np.float32), bbox=box, unit=unit),
-                mask=Mask(bits[:, :, np.newaxis], schema=mask_schema(), bbox=box),
-                variance=Image(
-                    variance.astype(np.float32), bbox=box, unit=None if unit is None else unit**2
-                ),
-                sky_projection=header.sky_projection,
-            ),
+            masked_image=planes,
             psf=psf,
             nanojansky_per_count=nanojansky_per_unit(camera, headers, pixel_scale_arcsec=scale),
-            quality=ImageQuality(psf_sigma=sigma, pixel_scale_arcsec=scale),
+            quality=quality,
             flux_unit=header.flux_unit,
         )
         calibrated = with_noise_correlation(calibrated, camera, path)
         check_usable(calibrated, str(path))
         if camera.check_noise:
             _check_noise(calibrated, path)
-        return SurveyImage(calibrated_image=calibrated, header=header)
+        return SurveyImage(
+            calibrated_image=calibrated,
+            header=header,
+            psf_quality=None if measured is None else measured.quality,
+            sky_quality=None if sky is None else sky.quality,
+        )
 
     def _describe(self, path: Path) -> tuple[SurveyHeader, Headers, int]:
         """Return what can be said without pixels, the headers and the extension of the image."""
