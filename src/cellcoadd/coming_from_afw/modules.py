@@ -49,6 +49,7 @@ afwImage = _Module(
     MaskedImage=MaskedImage,
     Exposure=Exposure,
 )
+"""What scripts know as ``lsst.afw.image``."""
 
 afwMath = _Module(
     "afwMath",
@@ -62,6 +63,7 @@ afwMath = _Module(
     },
     StatisticsControl=StatisticsControl,
 )
+"""What scripts know as ``lsst.afw.math``."""
 
 afwGeom = _Module(
     "afwGeom",
@@ -72,6 +74,7 @@ afwGeom = _Module(
     },
     SkyWcs=SkyWcs,
 )
+"""What scripts know as ``lsst.afw.geom``."""
 
 geom = _Module(
     "geom",
@@ -88,3 +91,4 @@ geom = _Module(
     Box2I=Box2I,
     SpherePoint=SpherePoint,
 )
+"""What scripts know as ``lsst.geom``."""
