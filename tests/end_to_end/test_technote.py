@@ -7,12 +7,14 @@ the test, as does a step without its piece.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
 import re
 import shutil
 import sysconfig
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "coming-from-afw.md"
 
 USER = "someone"
-INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
 OUTPUT = f"u/{USER}/cell_coadds"
 ON_PATCH: dict[str, Any] = {"skymap": "hsc_rings_cells_v1", "tract": 9813, "patch": 61}
 VISITS = {1230, 30482}
@@ -114,6 +115,7 @@ class Reader(PageReader):
         super().__init__(SUBSTITUTIONS, known, folder=empty, environment=environment())
         self.pieces = [piece for piece in pieces_of(page) if piece.text not in NOT_RUN]
         self.done: list[Piece] = []
+        self.opened = contextlib.ExitStack()
         self.folder = folder
         self.repo = repo
         (pipeline,) = (piece.text for piece in self.pieces if piece.language == "yaml")
@@ -152,13 +154,13 @@ class Reader(PageReader):
 
 def environment() -> dict[str, str]:
     """The reader's: our commands first, a name, and the class paths of the Rubin pipelines."""
-    paths = [os.environ[name] for name in ("PYTHONPATH",) if os.environ.get(name)]
+    paths = [os.environ.get("PYTHONPATH", "")]
     if importlib.util.find_spec("cellcoadd_rubin_names") is None:
         paths.append(str(ROOT / "packages" / "rubin-names" / "src"))
     return {
         **os.environ,
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "OMP_NUM_THREADS": "1",
         "USER": USER,
     }
@@ -215,7 +217,8 @@ def _override(reader: Reader, piece: Piece) -> None:
 def _query_collections(reader: Reader, piece: Piece) -> None:
     printed = reader.shell(reader.said(piece.text))
     assert all(name in printed for name in (OUTPUT, *reader.runs(reader.repo)))
-    assert INPUT not in printed
+    _, _, *lines = printed.splitlines()  # members of a collection are below it, indented
+    assert {line.partition(" ")[0] for line in lines} - {""} == {OUTPUT, *reader.runs(reader.repo)}
 
 
 @step("butler remove-collections")
@@ -235,7 +238,8 @@ def _remove_runs(reader: Reader, piece: Piece) -> None:
 
 @step("collections = registry.queryCollections()")
 def _runs_with_a_dataset(reader: Reader, piece: Piece) -> None:
-    reader.session["registry"] = Butler.from_config(reader.repo).registry
+    butler = reader.opened.enter_context(Butler.from_config(reader.repo))
+    reader.session["registry"] = butler.registry
     assert reader.python(piece) == f"{np.unique(reader.runs(reader.repo))}\n"
 
 
@@ -249,7 +253,8 @@ def _remove_dataset_type(reader: Reader, piece: Piece) -> None:
 @step("REPO = ")
 def _open_the_butler(reader: Reader, piece: Piece) -> None:
     reader.python(piece)
-    assert reader.session["butler"].registry is reader.session["registry"]
+    reader.opened.enter_context(reader.session["butler"])
+    assert reader.run in reader.session["registry"].queryCollections()
     assert reader.session["collection"] == reader.run
 
 
@@ -304,9 +309,8 @@ def _all_patches(reader: Reader, piece: Piece) -> None:
     tables = {ref.dataId["patch"]: tabulate_cells(butler.ours.get(ref)) for ref in refs}
     assert len(values) == sum(map(len, tables.values()))
     for patch, table in tables.items():
-        for row in table:
-            value = values[patch, Index2D(x=row["cell_x"], y=row["cell_y"])]
-            assert value == pytest.approx(row["variance_median"], rel=1e-6)
+        for x, y, expected in table["cell_x", "cell_y", "variance_median"].iterrows():
+            assert values[patch, Index2D(x=x, y=y)] == pytest.approx(expected, rel=1e-6)
 
 
 @step("wcs = coadd.wcs")
@@ -324,10 +328,8 @@ def _pixels_of_a_cell(reader: Reader, piece: Piece) -> None:
     for cell in reader.session["coadd"].cells.values():
         found = reader.session["get_cell_pixels"](cell, wcs)
         box = cell.inner.bbox
-        ra, dec = wcs.pixelToSkyArray(
-            [box.minX, box.maxX, box.maxX, box.minX], [box.minY, box.minY, box.maxY, box.maxY],
-            degrees=True,
-        )  # fmt: skip
+        x, y = [box.minX, box.maxX], [box.minY, box.maxY]
+        ra, dec = wcs.pixelToSkyArray([*x, *x[::-1]], np.repeat(y, 2), degrees=True)
         assert set(hpgeom.query_polygon(8192, ra, dec)) <= set(found)
         assert hpgeom.angle_to_pixel(8192, ra.mean(), dec.mean()) in found
         assert 4 <= len(found) <= 16  # 25.2" in pixels of 25.8", and what their borders touch
@@ -370,8 +372,8 @@ def _weight(reader: Reader, piece: Piece) -> None:
     reader.python(piece)
     warp, weight = reader.session["warp"].ours, reader.session["weight"]
     assert weight == compute_weight(warp.masked_image)
-    good = ~any_of(warp.mask, ["BAD", "NO_DATA", "SAT"])
-    assert weight == pytest.approx(1 / clipped_mean(warp.variance.array[good]))
+    good = warp.variance.array[~any_of(warp.mask, ["BAD", "NO_DATA", "SAT"])]
+    assert weight == pytest.approx(1 / clipped_mean(good))
     assert weight == pytest.approx(warp.inputs[0].weight, rel=0.1), "that of the detector"
 
 
@@ -385,9 +387,7 @@ def _number_of_a_plane(reader: Reader, piece: Piece) -> None:
 @step("numpy.bitwise_and()")
 @step("numpy.where()")
 def _functions_of_numpy(reader: Reader, piece: Piece) -> None:
-    """They are used in the block that follows."""
-    function = eval(piece.text.removesuffix("()"), reader.session)
-    assert callable(function)
+    assert callable(eval(piece.text.removesuffix("()"), reader.session))
 
 
 @step("import numpy.ma as ma")
@@ -412,9 +412,11 @@ def technote(shared: Path) -> str:
 @pytest.fixture(scope="module")
 def reader(
     technote: str, corner_repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Reader:
+) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("technote")
-    return Reader(technote, Path(shutil.copytree(corner_repository, folder / "repo")), folder)
+    reader = Reader(technote, Path(shutil.copytree(corner_repository, folder / "repo")), folder)
+    with reader.opened:
+        yield reader
 
 
 @pytest.mark.parametrize("end", PARTS, ids=["run", "commands", "python"])
@@ -425,9 +427,9 @@ def test_every_piece_of_the_technote_runs_as_it_stands(reader: Reader, end: str 
 
 def test_every_step_and_every_substitution_has_its_place(technote: str) -> None:
     """What is not used any more would hide that the technote has changed."""
-    pieces = [piece for piece in pieces_of(technote) if piece.text not in NOT_RUN]
-    assert STEPS.unused(pieces) == []
-    text = "\n".join(piece.text for piece in pieces_of(technote))
+    pieces = pieces_of(technote)
+    assert STEPS.unused(piece for piece in pieces if piece.text not in NOT_RUN) == []
+    text = "\n".join(piece.text for piece in pieces)
     assert [entry.written for entry in SUBSTITUTIONS if entry.written not in text] == []
     assert [command for command in NOT_RUN if command not in text] == []
 
@@ -443,8 +445,6 @@ def test_the_page_shows_what_differs() -> None:
     """Line by line, with the reasons: nothing differs in secret."""
     page = PAGE.read_text(encoding="utf-8")
     rows = [entry.row() for entry in SUBSTITUTIONS]
-    rows += [
-        Substitution(kind="not run", written=text, here="", why=why).row()
-        for text, why in NOT_RUN.items()
-    ]
+    for text, why in NOT_RUN.items():
+        rows.append(Substitution(kind="not run", written=text, here="", why=why).row())
     assert [row for row in rows if row not in page] == []
