@@ -15,7 +15,6 @@ import re
 import shutil
 import sysconfig
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ class Reader(PageReader):
         with Butler.from_config(root) as butler:
             return sorted(butler.collections.query(f"{OUTPUT}/*"))
 
-    @cached_property
+    @functools.cached_property
     def run(self) -> str:
         return self.runs(self.repo)[0]
 
@@ -147,7 +146,7 @@ class Reader(PageReader):
     def time(self) -> str:
         return self.run.rpartition("/")[2]
 
-    @cached_property
+    @functools.cached_property
     def copy(self) -> Path:
         return Path(shutil.copytree(self.repo, self.folder / "copy"))
 
@@ -174,8 +173,8 @@ def _the_run(reader: Reader, piece: Piece) -> None:
         for name in ("deepCoadd_directWarp", FRACTION):
             refs = butler.query_datasets(name, where="patch = 61")
             assert {ref.dataId["visit"] for ref in refs} == VISITS
-        patches = [ref.dataId["patch"] for ref in butler.query_datasets("deepCoaddCell")]
-    assert sorted(patches) == [49, 50, 60, 61]
+        refs = butler.query_datasets("deepCoaddCell")
+    assert sorted(ref.dataId["patch"] for ref in refs) == [49, 50, 60, 61]
 
 
 @step("description: A simple pipeline")
@@ -305,7 +304,8 @@ def _all_patches(reader: Reader, piece: Piece) -> None:
     for ref in refs:
         coadd = butler.get(ref)
         for index in coadd.cells:
-            values[ref.dataId["patch"], index] = np.median(coadd.cells[index].inner.variance.array)
+            variance = coadd.cells[index].inner.variance.array
+            values[ref.dataId["patch"], index] = np.median(variance[np.isfinite(variance)])
     tables = {ref.dataId["patch"]: tabulate_cells(butler.ours.get(ref)) for ref in refs}
     assert len(values) == sum(map(len, tables.values()))
     for patch, table in tables.items():
@@ -317,7 +317,7 @@ def _all_patches(reader: Reader, piece: Piece) -> None:
 def _wcs(reader: Reader, piece: Piece) -> None:
     reader.python(piece)
     wcs, warp = reader.session["wcs"], reader.session["warp"]
-    assert wcs == warp.wcs == reader.session["coadd"].cells[0, 0].wcs
+    assert wcs == warp.wcs == reader.session["coadd"].cells[Index2D(x=0, y=0)].wcs
 
 
 @step("def get_cell_pixels(cell, wcs):")
@@ -343,14 +343,14 @@ def _all_visits(reader: Reader, piece: Piece) -> None:
     for ref in butler.query_datasets("deepCoaddCell", run):
         coadd, patch = butler.get(ref), {**ON_PATCH, "patch": ref.dataId["patch"]}
         rows = coadd.contributions[coadd.contributions["reason"] == RefusalReason.ACCEPTED]
-        for visit in sorted({entry.observation.visit for entry in coadd.inputs}):
+        for visit in (visits := [entry.observation.visit for entry in coadd.inputs]):
             plane = butler.get(FRACTION, collections=run, instrument="HSC", visit=visit, **patch)
             for index, cell in coadd.cells.items():
                 if visit not in {entry.visit for entry in cell.inputs}:
                     continue
                 fraction = plane[cell.outer.bbox].array.mean(dtype=np.float64)
                 here = (rows["cell_x"] == index.x) & (rows["cell_y"] == index.y)
-                (row,) = (each for each in rows[here] if coadd.inputs[each["input"]].visit == visit)
+                (row,) = (each for each in rows[here] if visits[each["input"]] == visit)
                 assert fraction == pytest.approx(row["masked_fraction"], rel=1e-5)
                 n_found += 1
     assert n_found > 10
@@ -374,7 +374,7 @@ def _weight(reader: Reader, piece: Piece) -> None:
     assert weight == compute_weight(warp.masked_image)
     good = warp.variance.array[~any_of(warp.mask, ["BAD", "NO_DATA", "SAT"])]
     assert weight == pytest.approx(1 / clipped_mean(good))
-    assert weight == pytest.approx(warp.inputs[0].weight, rel=0.1), "that of the detector"
+    assert 1.2 < weight / warp.inputs[0].weight < 1.4, "resampled noise: the rest is covariance"
 
 
 @step('getMaskPlane("<mask letter name>")')
