@@ -21,6 +21,8 @@ LEFT_BEHIND = (
     "tests/docs/.hypothesis/constants/1",
     "build/lib/cellcoadd/module_of_last_year.py",
     "demo/coadd.fits",
+    "packages/rubin-names/build/old.py",
+    "packages/rubin-names/src/cellcoadd_rubin_names.egg-info/SOURCES.txt",
 )
 
 
@@ -30,8 +32,8 @@ def tracked(files: list[Path]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the sdist, and of the wheel that is built from it, of a checkout in use."""
+def checkout(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in use."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in tracked:
         copy = checkout / name
@@ -41,10 +43,20 @@ def built(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
         left = checkout / name
         left.parent.mkdir(parents=True, exist_ok=True)
         left.write_text("old", encoding="utf-8")
-    folder = tmp_path_factory.mktemp("built")
-    # Without isolation nothing is downloaded: what builds is pinned as all else is.
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sdist, and of the wheel that is built from it."""
+    return build(checkout, tmp_path_factory.mktemp("built"))
+
+
+def build(project: Path, folder: Path, *options: str) -> Path:
+    """Build in a process of its own; without isolation, since what builds is pinned as all else."""
+    command = [sys.executable, "-m", "build", "--no-isolation", *options]
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(checkout)],
+        [*command, "--outdir", str(folder), str(project)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,6 +82,18 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path, tracked: set[
         "entry_points.txt",
         "licenses/LICENSE",
         "top_level.txt",
+    }
+
+
+def test_the_wheel_of_the_class_paths_holds_three_modules(checkout: Path, tmp_path: Path) -> None:
+    """A file more in the packages of others would replace theirs."""
+    (wheel,) = build(checkout / "packages" / "rubin-names", tmp_path, "--wheel").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == {
+        "cellcoadd_rubin_names.py",
+        "lsst/drp/tasks/assemble_cell_coadd.py",
+        "lsst/pipe/tasks/make_direct_warp.py",
     }
 
 
