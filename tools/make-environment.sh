@@ -19,10 +19,10 @@ fi
 # and each start would take seconds. pip compiles by itself.
 if command -v uv >/dev/null; then
   uv pip install --quiet --python "$environment/bin/python" --compile-bytecode \
-    --constraint constraints.txt --editable '.[dev]' --editable packages/rubin-names
+    --constraint constraints.txt --editable '.[dev]' ./packages/rubin-names
 else
   "$environment/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-    --constraint constraints.txt --editable '.[dev]' --editable packages/rubin-names
+    --constraint constraints.txt --editable '.[dev]' ./packages/rubin-names
 fi
 
 # The kernels are compiled on first use, which would take a quarter of a minute then.
