@@ -142,9 +142,10 @@ class _Machine:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(self._memo[argument])
         elif name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
-            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = stack[-1]
+            value = self._top(object)
+            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = value
         elif name == "STOP":
-            self._result.append(stack.pop())
+            self._result += self._pop(1)
         else:
             self._build(name, argument)
         if len(stack) > MOST_STACK or len(self._memo) > MOST_MEMO:
@@ -164,11 +165,11 @@ class _Machine:
             case "TUPLE":
                 stack.append(tuple(self._since_mark()))
             case "APPEND" | "APPENDS":
-                values = [stack.pop()] if name == "APPEND" else self._since_mark()
-                _of_kind(stack[-1], list).extend(values)
+                values = self._pop(1) if name == "APPEND" else self._since_mark()
+                self._top(list).extend(values)
             case "SETITEM" | "SETITEMS":
                 values = self._pop(2) if name == "SETITEM" else self._since_mark()
-                target = _of_kind(stack[-1], dict)
+                target = self._top(dict)
                 for key, value in zip(values[0::2], values[1::2], strict=True):
                     target[_key(key)] = value
             case "STACK_GLOBAL" | "GLOBAL":
@@ -178,8 +179,8 @@ class _Machine:
                 label, arguments = self._pop(2)
                 stack.append(_made(_of_kind(label, Label), _of_kind(arguments, tuple)))
             case "BUILD":
-                state = stack.pop()
-                record = _of_kind(stack[-1], Record)
+                (state,) = self._pop(1)
+                record = self._top(Record)
                 if record.state is not None:
                     raise UnreadablePickleError(f"{record.label.name} has two states")
                 record.state = state
@@ -199,6 +200,12 @@ class _Machine:
         if any(isinstance(value, _Mark) for value in values):
             raise UnreadablePickleError("a group ends before it begins")
         return values
+
+    def _top[T](self, kind: type[T]) -> T:
+        top = self._stack[-1]
+        if isinstance(top, _Mark):
+            raise UnreadablePickleError("a group is taken for a value")
+        return _of_kind(top, kind)
 
     def _replace(self, count: int) -> None:
         self._stack.append(tuple(self._pop(count)))

@@ -1,7 +1,7 @@
 """World coordinates of afw files: the text of a SkyWcs, or what the header says.
 
 A text of Starlink AST comes in; a sky projection goes out whose way back from the sky is as exact
-as the way there. What stands in the text is looked at before AST, which is written in C, sees it.
+as the way there. What stands in the text is looked at before AST sees it (`ast_text`).
 """
 
 from __future__ import annotations
@@ -20,29 +20,11 @@ from lsst.images._transforms import _ast  # its FrameSet is the only one that Sk
 
 from ...errors import UnusableInputError
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
+from .ast_text import BadTextError, checked_frame_set
 
 type _Floats = npt.NDArray[np.float64]
 
-_MOST_CHARACTERS = 4_000_000
-_MOST_LINES = 200_000
-_MOST_DEPTH = 100
-_MOST_AXES = 16
-_MOST_TERMS = 1000
 _PREFIX = re.compile(r"^1 SkyWcs [01] +(?=Begin FrameSet\b)")
-_CLASSES = {
-    "FrameSet", "Frame", "CmpFrame", "SkyFrame", "Axis", "SkyAxis", "TimeFrame", "SpecFrame",
-    "UnitMap", "ShiftMap", "ZoomMap", "WinMap", "MatrixMap", "PolyMap", "ChebyMap", "SphMap",
-    "WcsMap", "CmpMap", "PermMap", "TranMap", "PcdMap", "SlaMap", "UnitNormMap",
-}  # fmt: skip
-_BASES = {"Object", "Mapping", "Frame", "Axis", "CmpMap", "PolyMap"}
-_LINE = re.compile(
-    r"^\s*(?:(?P<mark>Begin|End|IsA) (?P<kind>\w+)"
-    r"|(?P<name>[A-Za-z]\w*) =(?: (?P<value>\"[^\"]*\"|\S+))?)\s*(?:#.*)?$"
-)
-_SIZES = re.compile(r"^(?:Nin|Nout|Naxes|Nframe|Base|Currnt|Lnk\d+|Out\d+|In\d+|MP[FI]\d+)$")
-_COUNTS = re.compile(r"^NC[FI]\d+$")
-_NUMBER = re.compile(r"^[+-]?(?:\d|\.\d|nan|inf|<bad>)", re.IGNORECASE)
-
 _GRID = 25  # positions a side at which the way back is measured
 _EXACT_PX = 1e-6
 _ALLOWED_PX = 1e-4
@@ -72,7 +54,12 @@ def projection_of_text(
     UnusableInputError
         If the text is none of a SkyWcs, AST cannot read it, or there is no way back.
     """
-    dump = _checked_text(text, source)
+    try:
+        dump = checked_frame_set(text, prefix=_PREFIX)
+    except BadTextError as error:
+        raise UnusableInputError(
+            source, f"its SkyWcs is no text of AST that can be used: {error}."
+        ) from error
     try:
         frame_set = _ast.FrameSet.fromString(dump)
         if not isinstance(frame_set, _ast.FrameSet):
@@ -108,74 +95,6 @@ def _without_parent(header: fits.Header) -> fits.Header:
         ):
             result.append(card)
     return result
-
-
-def _checked_text(text: bytes, source: str) -> str:
-    """Return the text of the FrameSet; refuse what AST is not to see."""
-
-    def refuse(reason: str) -> UnusableInputError:
-        return UnusableInputError(source, f"its SkyWcs is no text of AST: {reason}.")
-
-    if len(text) > _MOST_CHARACTERS:
-        raise refuse(f"it has {len(text)} characters, {_MOST_CHARACTERS} are allowed")
-    try:
-        whole = text.rstrip(b"\0").decode("ascii")
-    except UnicodeDecodeError as error:
-        raise refuse("it has characters that are not ASCII") from error
-    if not all(character.isprintable() or character == "\n" for character in whole):
-        raise refuse("it has characters that cannot be printed")
-    prefix = _PREFIX.match(whole)
-    if prefix is None:
-        raise refuse(f"it begins with {whole[:20]!r} instead of 1 SkyWcs 0 Begin FrameSet")
-    lines = whole[prefix.end() :].splitlines()
-    if len(lines) > _MOST_LINES:
-        raise refuse(f"it has {len(lines)} lines")
-    opened: list[str] = []
-    for line in lines:
-        if line.lstrip().startswith("#") or not line.strip():
-            continue
-        found = _LINE.match(line)
-        if found is None:
-            raise refuse(f"the line {line.strip()[:60]!r} is neither a value nor a class")
-        if found["mark"] is not None:
-            _follow(found["mark"], found["kind"], opened, refuse)
-        else:
-            reason = _reason_against(found["name"], found["value"])
-            if reason is not None:
-                raise refuse(reason)
-    if opened:
-        raise refuse(f"it ends inside of a {opened[-1]}")
-    return "\n".join(lines) + "\n"
-
-
-def _follow(mark: str, kind: str, opened: list[str], refuse: Any) -> None:
-    """Follow classes as they begin and end."""
-    if kind not in (_BASES if mark == "IsA" else _CLASSES):
-        raise refuse(f"it has the class {kind[:40]}, which is not known")
-    if mark == "Begin":
-        opened.append(kind)
-        if len(opened) > _MOST_DEPTH:
-            raise refuse(f"classes are nested more than {_MOST_DEPTH} deep")
-    elif mark == "End" and (not opened or opened.pop() != kind):
-        raise refuse(f"a {kind} ends that did not begin")
-
-
-def _reason_against(name: str, value: str | None) -> str | None:
-    """Say what is the matter with a value; None if it is good."""
-    if value is None or value.startswith('"'):
-        return None
-    if _NUMBER.match(value):
-        try:
-            number = float(value)
-        except ValueError:
-            return f"{name} is {value[:40]}, which is no number"
-        if not math.isfinite(number):
-            return f"{name} is {value[:40]}, which is not finite"
-        most = _MOST_AXES if _SIZES.match(name) else _MOST_TERMS if _COUNTS.match(name) else None
-        if most is not None and abs(number) > most:
-            return f"{name} is {value[:40]}, at most {most} is allowed"
-        return None
-    return f"{name} is {value[:40]}, which is no number"
 
 
 def exact_inverse(
