@@ -13,9 +13,9 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from astropy.io import fits
 
 from ...errors import UnusableInputError
 from ..fits_files import open_fits
@@ -115,8 +115,9 @@ def open_visit_summary(path: Path, *, visit: int, detector: int) -> Iterator[Sum
         yield _row(hdus, str(path), visit=visit, detector=detector)
 
 
-def _row(hdus: Any, source: str, *, visit: int, detector: int) -> SummaryRow:
-    table = hdus[1].data if len(hdus) > 2 else None
+def _row(hdus: fits.HDUList, source: str, *, visit: int, detector: int) -> SummaryRow:
+    has_table = len(hdus) > 2 and isinstance(hdus[1], fits.BinTableHDU)
+    table = hdus[1].data if has_table else None
     names = [] if table is None else table.columns.names
     if table is None or not {"id", *_COLUMNS.values()} <= set(names):
         raise UnusableInputError(
