@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,10 @@ from astropy.io import fits
 from lsst.images import Box, VisitImage
 
 from cellcoadd import coadd_images, named_sky_map
-from cellcoadd.butler.ingest import ingest_images
-from cellcoadd.butler.repository import make_repository
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.masks.planes import bits_of, plane_array
 from cellcoadd.products.calibrated_image import CalibratedImage, ImageQuality
-from cellcoadd.simulate import Camera, VisitPlan, simulate_survey, survey_plan
+from cellcoadd.simulate import Camera
 from cellcoadd.surveys import READERS, reader_for
 from cellcoadd.surveys.afw import read_afw_exposure
 from cellcoadd.surveys.rubin import calibrated_image_from_visit_image
@@ -26,99 +24,11 @@ from cellcoadd.testing.afw_files import (
     AfwArchive,
     add_chebyshev,
     add_photo_calib,
-    add_psf,
-    add_sky_wcs,
-    afw_planes,
-    write_afw_exposure,
     write_visit_image_as_afw,
-    write_visit_summary,
 )
 from cellcoadd.testing.commands import run_command
 
 CAMERA = Camera(columns=1, rows=1, width=560, height=520, first_x=4, first_y=-2)
-PLAN = survey_plan(
-    "tests",
-    camera=CAMERA,
-    visits=(
-        VisitPlan(
-            visit=1228,
-            sequence=1,
-            stated_aperture_corrections={"base_PsfFlux_instFlux": [[1.02, 0.01], [0.003, 0.0]]},
-        ),
-        VisitPlan(visit=1230, sequence=2, dither_east=8.0),
-    ),
-)
-BITS = {"BAD": 3, "SAT": 0, "NO_DATA": 7, "BRIGHT_OBJECT": 5}
-
-type Files = Mapping[str, Path]
-
-
-@pytest.fixture(scope="module")
-def visit_images() -> list[VisitImage]:
-    """Two visits of one detector. Do not change them."""
-    return list(simulate_survey(PLAN))
-
-
-@pytest.fixture
-def exposure(visit_images: list[VisitImage], tmp_path: Path) -> Callable[..., Path]:
-    """Writes the first visit; a function of an archive and its parts changes it before."""
-
-    def write(
-        change: Callable[[AfwArchive, dict[str, int]], None] | None = None,
-        *,
-        version: int | None = 2,
-        cards: Mapping[str, Any] | None = None,
-        name: str = "e.fits",
-        **planes: Any,
-    ) -> Path:
-        image, archive = visit_images[0], AfwArchive(old_names=version is None)
-        box = image.bbox
-        parts = {
-            "SKYWCS": add_sky_wcs(archive, image.sky_projection),
-            "PSF": add_psf(archive, image.psf),
-            "PHOTOCALIB": add_photo_calib(archive, 2.0),
-            "FILTER": archive.add(
-                "FilterLabel",
-                [
-                    {
-                        "flags": {"band_exists": True, "physical_exists": True},
-                        "band": "i",
-                        "physical": "HSC-I2",
-                    }
-                ],
-            ),
-        }
-        if change is not None:
-            change(archive, parts)
-        values: dict[str, Any] = {
-            "image": image.image.array,
-            "mask": np.zeros(box.shape, np.int32),
-            "variance": image.variance.array,
-            "bits": BITS,
-            "origin": (box.x.min, box.y.min),
-        }
-        header: dict[str, Any] = {
-            "EXPTIME": "200.0",
-            "DATE-AVG": "2024-08-27T06:11:40",
-            "TIMESYS": "TAI",
-            "INSTRUMENT": "Cam",
-            "IDNUM": 77,
-            "LSST BUTLER DATAID DETECTOR": 5,
-            "BORE-ALT": 50.0,
-            "BORE-AIRMASS": 1.3,
-            "BORE-ROTANG": 12.0,
-            "ROTTYPE": "SKY",
-        }
-        return write_afw_exposure(
-            tmp_path / name,
-            afw_planes(**(values | planes)),
-            archive,
-            parts=parts,
-            cards={k: v for k, v in (header | dict(cards or {})).items() if v is not None},
-            version=version,
-        )
-
-    return write
 
 
 def read(path: Path, **options: Any) -> CalibratedImage:
@@ -330,91 +240,6 @@ def test_without_a_table_the_header_is_the_wcs(
     assert found.separation(projection.pixel_to_sky(x=x, y=y)).arcsec.max() < 1e-6
 
 
-def summary(
-    visit_images: list[VisitImage], path: Path, *, visit: int = 77, **row: Any
-) -> tuple[Path, VisitImage]:
-    """A visit summary of two detectors, the second ours, with the other visit's WCS and PSF."""
-    archive, other = AfwArchive(), visit_images[1]
-    mine = {
-        "id": 5,
-        "wcs": add_sky_wcs(archive, other.sky_projection),
-        "psf": 0,
-        "photoCalib": add_photo_calib(archive, 7.0),
-        "apCorrMap": 0,
-        "psfSigma": 2.25,
-        "nPsfStar": 33,
-        **row,
-    }
-    rows = [{**mine, "id": 4}, mine]
-    return write_visit_summary(path, rows, archive, visit=visit), other
-
-
-def test_a_visit_summary_replaces_what_it_has(
-    exposure: Callable[..., Path], visit_images: list[VisitImage], tmp_path: Path
-) -> None:
-    """WCS, calibration and statistics; the PSF stays, since the summary has none at all."""
-    path = exposure()
-    before = read(path)
-    file, other = summary(visit_images, tmp_path / "s.fits")
-    after = read(path, visit_summary=file)
-    assert after.nanojansky_per_count == 7.0
-    assert (after.quality.psf_sigma, after.quality.n_psf_star) == (2.25, 33)
-    assert after.psf == before.psf
-    there, expected = (
-        projection.pixel_to_sky(x=50.0, y=60.0)
-        for projection in (after.sky_projection, other.sky_projection)
-    )
-    assert there.separation(expected).arcsec < 1e-8
-    assert (after.masked_image.image.array == before.masked_image.image.array).all()
-
-
-def test_the_visit_summary_beside_a_file_is_taken(
-    exposure: Callable[..., Path], visit_images: list[VisitImage], tmp_path: Path
-) -> None:
-    """By everyone who reads the file, unless one asks for none; it is no image itself."""
-    path = exposure()
-    file, _ = summary(visit_images, tmp_path / "visitSummary-77.fits")
-    assert reader_for(path).read(path).calibrated_image.nanojansky_per_count == 7.0
-    assert read(path, visit_summary=False).nanojansky_per_count == 2.0
-    with pytest.raises(UnusableInputError, match="belongs to one and is found from there"):
-        reader_for(file)
-
-
-def test_a_summary_that_is_not_of_the_image_is_refused(
-    exposure: Callable[..., Path], visit_images: list[VisitImage], tmp_path: Path
-) -> None:
-    """Of another visit, without the detector, or without its calibration; or none at all."""
-    path = exposure()
-    file, _ = summary(visit_images, tmp_path / "s.fits", visit=78)
-    with pytest.raises(UnusableInputError, match="of visit 78, the image is of visit 77"):
-        read(path, visit_summary=file)
-    file, _ = summary(visit_images, tmp_path / "s.fits", id=6)
-    with pytest.raises(UnusableInputError, match="one row of detector 5, it has 0"):
-        read(path, visit_summary=file)
-    archive = AfwArchive()
-    wcs = add_sky_wcs(archive, visit_images[1].sky_projection)
-    file = write_visit_summary(
-        tmp_path / "s.fits", [{"id": 4, "wcs": wcs}, {"id": 5, "wcs": 0}], archive, visit=77
-    )
-    with pytest.raises(UnusableInputError, match="has no wcs of detector 5, but of others"):
-        read(path, visit_summary=file)
-    with pytest.raises(UnusableInputError, match="no visit summary"):
-        read(path, visit_summary=path)
-
-
-def test_fluxes_are_not_calibrated_twice(
-    exposure: Callable[..., Path], visit_images: list[VisitImage], tmp_path: Path
-) -> None:
-    """A summary's calibration is of counts; pixels that are nJy already stay what they are."""
-
-    def one(archive: AfwArchive, parts: dict[str, int]) -> None:
-        parts["PHOTOCALIB"] = add_photo_calib(archive, 1.0)
-
-    file, _ = summary(visit_images, tmp_path / "s.fits")
-    path = exposure(one, cards={"BUNIT": "nJy"})
-    assert read(path, visit_summary=file).nanojansky_per_count == 1.0
-
-
 def test_statistics_that_are_not_there_are_not_cut_on(exposure: Callable[..., Path]) -> None:
     """NaN beside numbers is a failure; what an older pipeline did not measure is nothing."""
 
@@ -503,16 +328,3 @@ def test_commands_read_them(exposure: Callable[..., Path], tmp_path: Path) -> No
     done = run_command("cellcoadd", "coadd", path, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "i_0.fits").is_file()
-
-
-def test_a_repository_takes_them_in(
-    visit_images: list[VisitImage], exposure: Callable[..., Path], tmp_path: Path
-) -> None:
-    """With all that is known of their visits; a summary beside them is not taken for an image."""
-    summary(visit_images, tmp_path / "visitSummary-77.fits")
-    path = exposure()
-    with make_repository(tmp_path / "repo") as butler:
-        report = ingest_images(butler, [path], run="images", check=False)
-        assert (len(report.ingested), report.refused) == (1, ())
-        (visit,) = butler.query_dimension_records("visit", instrument="Cam")
-        assert (visit.id, visit.zenith_angle, visit.physical_filter) == (77, 40.0, "HSC-I2")
