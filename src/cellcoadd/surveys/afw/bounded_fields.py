@@ -87,6 +87,7 @@ def render_scale(archive: Archive, number: int, bbox: Box) -> npt.NDArray[np.flo
     Returns
     -------
     float64 (rows, columns)
+        In whatever unit the field is in: nJy a count, of a calibration.
 
     Raises
     ------
