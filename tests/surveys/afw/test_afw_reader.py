@@ -263,6 +263,12 @@ def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5000])
 
 
+def spoil_card(path: Path) -> None:
+    data = path.read_bytes()
+    assert data.count(b"= 'VARIANCE'") == 1
+    path.write_bytes(data.replace(b"= 'VARIANCE'", b"= 'VARIANCE "))
+
+
 def edit(path: Path, extension: int, **cards: Any) -> None:
     with fits.open(path, mode="update") as hdus:
         for key, value in cards.items():
@@ -273,6 +279,7 @@ def edit(path: Path, extension: int, **cards: Any) -> None:
     ("damage", "reason"),
     [
         (cut_off, "get (it|the file) again"),
+        (spoil_card, "cannot be read as FITS .*Unparsable card"),
         (lambda path: edit(path, 0, EXPINFO_V=3), "EXPINFO_V is 3; layouts .* up to 2 are known"),
         (lambda path: edit(path, 0, AR_HDU=3), "must begin in extension 2"),
         (lambda path: edit(path, 0, AR_HDU=99), "must begin in extension 98"),
@@ -298,6 +305,17 @@ def test_a_broken_file_is_refused_by_name(
     with pytest.raises(UnusableInputError, match=reason) as caught:
         READERS["afw"].read(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_damaged_tile_is_refused_by_name(exposure: Callable[..., Path]) -> None:
+    """What comes out of the decompression is an error of zlib's own."""
+    path = exposure(compression="GZIP_2")
+    data = bytearray(path.read_bytes())
+    first = data.find(b"\x1f\x8b\x08", len(data) // 4)  # of a row in the middle
+    data[first + 20 : first + 60] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(UnusableInputError, match=r"e\.fits: it cannot be read as FITS"):
+        read(path)
 
 
 def test_files_are_recognized_by_their_cards(
@@ -328,3 +346,13 @@ def test_commands_read_them(exposure: Callable[..., Path], tmp_path: Path) -> No
     done = run_command("cellcoadd", "coadd", path, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "i_0.fits").is_file()
+
+
+def test_a_coadd_is_not_taken_for_an_image(exposure: Callable[..., Path]) -> None:
+    """It has no detector, and what it was made of."""
+
+    def change(archive: AfwArchive, parts: dict[str, int]) -> None:
+        parts["COADD_INPUTS"] = archive.add("CoaddInputs")
+
+    with pytest.raises(UnusableInputError, match="it is a coadd or a warp"):
+        read(exposure(change, cards={"LSST BUTLER DATAID DETECTOR": None}))

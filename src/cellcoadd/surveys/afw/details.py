@@ -55,6 +55,12 @@ def detector_of(exposure: ExposureFile) -> Detector:
     stored = exposure.own("DETECTOR")
     stated = _integer(exposure.header, f"{_DATA_ID} DETECTOR")
     if stored is None:
+        if stated is None and exposure.own("COADD_INPUTS") is not None:
+            raise UnusableInputError(
+                exposure.source,
+                "it is a coadd or a warp, not the image of a detector: give the images that it was "
+                "made of.",
+            )
         if stated is None:
             raise UnusableInputError(
                 exposure.source,

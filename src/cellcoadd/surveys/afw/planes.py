@@ -92,7 +92,13 @@ def _mask(exposure: ExposureFile) -> Mask:
     if unnamed.any():
         bad = next((bit for bit, name in names.items() if name == "BAD"), None)
         if bad is None:
-            bad = next(bit for bit in range(_BITS) if bit not in names)
+            bad = min(set(range(_BITS)) - set(names), default=None)
+            if bad is None:
+                raise UnusableInputError(
+                    exposure.source,
+                    f"its mask has a bit without a name, and {_BITS} planes, none of them BAD, so "
+                    "that such pixels cannot be flagged: name it by a card MP_....",
+                )
             names[bad] = "BAD"
             bits &= np.int32(known)
         bits[unnamed] |= np.int32(1 << bad)

@@ -49,23 +49,27 @@ def read_statistics(exposure: ExposureFile) -> Mapping[str, float]:
     stored = exposure.own("SUMMARY_STATS")
     values: dict[str, float] = {}
     if stored is not None:
-        text = stored.table().data("bytes").rstrip(b"\0")
         try:
-            if len(text) > _MOST_CHARACTERS:
-                raise ValueError(f"they have {len(text)} characters")
-            loaded: Any = yaml.safe_load(text.decode("utf-8"))
-            if not isinstance(loaded, dict):
-                raise ValueError("they are no list of names and numbers")
-        except (ValueError, yaml.YAMLError) as error:
+            values = _loaded(stored.table().data("bytes").rstrip(b"\0"))
+        except (ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
             raise UnusableInputError(
                 exposure.source, f"its summary statistics are no YAML ({error})."
             ) from error
-        values = {
-            str(key): float(value)
-            for key, value in loaded.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
     return values if exposure.summary is None else {**values, **exposure.summary.statistics}
+
+
+def _loaded(text: bytes) -> dict[str, float]:
+    """Read YAML, of which nothing but plain values is made."""
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"they have {len(text)} characters, {_MOST_CHARACTERS} are allowed")
+    loaded = yaml.safe_load(text.decode("utf-8"))
+    if not isinstance(loaded, dict):
+        raise ValueError("they are no names with numbers")
+    return {
+        str(key): float(value)
+        for key, value in loaded.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def quality_of_statistics(

@@ -62,8 +62,6 @@ def projection_of_text(
         ) from error
     try:
         frame_set = _ast.FrameSet.fromString(dump)
-        if not isinstance(frame_set, _ast.FrameSet):
-            raise TypeError(f"it is a {type(frame_set).__name__}")
         projection = SkyProjection.from_ast_frame_set(frame_set, frame)
         return exact_inverse(projection, frame_set, frame, bbox=bbox, source=source)
     except UnusableInputError:

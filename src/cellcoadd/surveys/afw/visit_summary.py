@@ -25,7 +25,7 @@ from .archive import Archive, Stored
 _COLUMNS = {"SKYWCS": "wcs", "PSF": "psf", "PHOTOCALIB": "photoCalib", "AP_CORR_MAP": "apCorrMap"}
 """What is taken from a summary, as cards of images call it, and its column."""
 
-_NAME = re.compile(r"^(?:final)?visitSummary[-_]?\w*\.fits(?:\.gz|\.fz)?$", re.IGNORECASE)
+_NAME = re.compile(r"^(?:final)?visitSummary[\w.-]*?\.fits(?:\.gz|\.fz)?$", re.IGNORECASE)
 
 
 def is_visit_summary(path: Path) -> bool:
