@@ -90,6 +90,17 @@ def test_who_when_and_where(exposure: Callable[..., Path]) -> None:
     assert (who.visit, who.day_obs) == (2024082700001, 20240827)
 
 
+def test_old_files_of_hsc_have_the_names_of_its_telescope(exposure: Callable[..., Path]) -> None:
+    """Before there were tables of detectors and numbers of visits; the middle is in UTC."""
+    lacking = ("LSST BUTLER DATAID DETECTOR", "IDNUM", "INSTRUMENT", "DATE-AVG", "TIMESYS")
+    old = {"EXP-ID": "HSCA90401000", "DET-ID": 4, "TIME-MID": "2013-11-02T06:00:56.7885Z"}
+    header = read_afw_exposure(exposure(cards=dict.fromkeys(lacking) | old)).header
+    who = header.observation
+    assert (who.instrument, who.visit, who.detector, who.day_obs) == ("HSC", 904010, 4, 20131101)
+    assert header.details.begin is not None
+    assert header.details.begin.isot == "2013-11-02T05:59:51.789"
+
+
 @pytest.mark.parametrize(
     ("card", "physical", "band"),
     [

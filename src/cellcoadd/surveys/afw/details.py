@@ -22,6 +22,7 @@ from .exposure_file import ExposureFile
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")
 _DATA_ID = "LSST BUTLER DATAID"
 _HSC_DETECTORS = 200  # of HSC's exposure numbers, which have visit and detector in one
+_HSC_NAME = re.compile(r"^HSCA(\d{6})00$")
 _BROAD = re.compile(r"^HSC-([GRIZY])2?$")
 _NARROW = re.compile(r"^(?:NB|N)0?(\d{3,4})$")
 _HSC_ALIASES = {"r2": ("HSC-R2", "r"), "i2": ("HSC-I2", "i")}
@@ -54,6 +55,8 @@ def detector_of(exposure: ExposureFile) -> Detector:
     """
     stored = exposure.own("DETECTOR")
     stated = _integer(exposure.header, f"{_DATA_ID} DETECTOR")
+    if stated is None and _hsc_visit(exposure.header) is not None:
+        stated = _integer(exposure.header, "DET-ID")
     if stored is None:
         if stated is None and exposure.own("COADD_INPUTS") is not None:
             raise UnusableInputError(
@@ -166,6 +169,8 @@ def _visit(exposure: ExposureFile, detector: int) -> int:
         if (visit := _integer(header, key)) is not None and visit > 0:
             return visit
     packed = _integer(header, "EXPID")
+    if packed is None and (visit := _hsc_visit(header)) is not None:
+        return visit
     if packed is not None and _instrument(exposure) == "HSC":
         visit, rest = divmod(packed, _HSC_DETECTORS)
         if rest == detector and visit > 0:
@@ -174,6 +179,12 @@ def _visit(exposure: ExposureFile, detector: int) -> int:
         exposure.source,
         f"its header does not say of which visit it is ({_DATA_ID} VISIT, IDNUM): add IDNUM.",
     )
+
+
+def _hsc_visit(header: fits.Header) -> int | None:
+    """Return the visit by HSC's own name of an exposure: HSCA90401000 is visit 904010."""
+    found = _HSC_NAME.match(_text(header, "EXP-ID") or "")
+    return None if found is None else int(found[1])
 
 
 def _filter(exposure: ExposureFile) -> tuple[str, str]:
