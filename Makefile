@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := src tests benchmarks
+SOURCES := src tests benchmarks packages
 # Workers for the tests: `make test WORKERS=0` runs them in one process.
 WORKERS ?= auto
 
@@ -67,6 +67,6 @@ clean: ## remove all that these targets make
 	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml packages/rubin-names/pyproject.toml constraints.txt
 	tools/make-environment.sh .venv
 	touch $@

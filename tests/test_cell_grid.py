@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,6 +52,27 @@ def test_cells_count_row_by_row_x_fastest() -> None:
     assert [grid.sequential_id(index) for index in grid] == list(range(12))
     assert list(grid) == sorted(grid)
     assert grid.sequential_id(Index2D(x=3, y=1)) == 7
+
+
+def test_an_index_is_a_pair_with_names_x_first() -> None:
+    """As in the Rubin pipelines, whose scripts subscript shapes; order and ids go row by row."""
+    index = Index2D(x=3, y=1)
+    assert (index[0], index[1]) == (3, 1) == index
+    assert tuple(index) == (3, 1)
+    assert hash(index) == hash((3, 1))
+    assert make_grid().shape[0] == 4
+    assert Index2D(3, 1) == index
+    assert repr(index) == "Index2D(x=3, y=1)"
+    again = pickle.loads(pickle.dumps(index))
+    assert again == index
+    assert isinstance(again, Index2D)
+    below = Index2D(x=7, y=0)
+    assert below < index
+    assert below <= index
+    assert index > below
+    assert index >= below
+    assert not index < index
+    assert max(below, index) == index
 
 
 def test_centre_is_the_upper_of_the_two_middle_pixels() -> None:

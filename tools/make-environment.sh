@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the environment in the folder "$1", or bring it up to date: this package, editable, with all
-# that it and its development need, at the versions of constraints.txt. Uses uv where there is
-# one (seconds), pip otherwise (a minute or two).
+# that it and its development need, at the versions of constraints.txt, and the class paths of the
+# Rubin pipelines for its tasks. Uses uv where there is one (seconds), pip otherwise (a minute or two).
 set -euo pipefail
 
 environment=$1
@@ -19,10 +19,10 @@ fi
 # and each start would take seconds. pip compiles by itself.
 if command -v uv >/dev/null; then
   uv pip install --quiet --python "$environment/bin/python" --compile-bytecode \
-    --constraint constraints.txt --editable '.[dev]'
+    --constraint constraints.txt --editable '.[dev]' ./packages/rubin-names
 else
   "$environment/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-    --constraint constraints.txt --editable '.[dev]'
+    --constraint constraints.txt --editable '.[dev]' ./packages/rubin-names
 fi
 
 # The kernels are compiled on first use, which would take a quarter of a minute then.

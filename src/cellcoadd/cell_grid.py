@@ -12,6 +12,7 @@ __all__ = ["BorderedCellGrid", "Index2D", "shared_box", "to_index2d"]
 
 import dataclasses
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,18 +29,21 @@ def shared_box(a: Box, b: Box) -> Box | None:
     return Box.factory[y, x] if y.start < y.stop and x.start < x.stop else None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Index2D:
+class Index2D(NamedTuple):
     """Column (x) and row (y) of a patch in its tract or of a cell in its patch.
 
-    Ordered row by row, x fastest, like the sequential ids.
+    A pair with names, x first, as the class of this name of the Rubin pipelines is. Ordered row by
+    row, x fastest, like the sequential ids.
 
     Examples
     --------
-    >>> Index2D(x=3, y=1) < Index2D(x=0, y=2)
+    >>> index = Index2D(x=3, y=1)
+    >>> index < Index2D(x=0, y=2)
     True
-    >>> Index2D(x=3, y=1).to_cell_ij()
+    >>> index.to_cell_ij()
     CellIJ(i=1, j=3)
+    >>> index[0], index == (3, 1)
+    (3, True)
     """
 
     x: int
@@ -54,8 +58,18 @@ class Index2D:
         """Convert to the index type of lsst.images."""
         return CellIJ(i=self.y, j=self.x)
 
-    def __lt__(self, other: Index2D) -> bool:
-        return (self.y, self.x) < (other.y, other.x)
+    # All four: those of a tuple would compare x first.
+    def __lt__(self, other: tuple[int, ...]) -> bool:
+        return self[::-1] < other[::-1]
+
+    def __le__(self, other: tuple[int, ...]) -> bool:
+        return self[::-1] <= other[::-1]
+
+    def __gt__(self, other: tuple[int, ...]) -> bool:
+        return self[::-1] > other[::-1]
+
+    def __ge__(self, other: tuple[int, ...]) -> bool:
+        return self[::-1] >= other[::-1]
 
 
 def to_index2d(index: object) -> Index2D | None:

@@ -16,15 +16,11 @@ from typing import Any
 
 from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
-from .analysis.cell_table import tabulate_cells
-from .analysis.input_table import tabulate_inputs
 from .coaddition.settings import CoaddSettings
 from .errors import UnusableInputError
-from .exchange.lsst_cell_coadds import write_lsst_cell_coadds
 from .exchange.lsst_cell_coadds.writing import check_lsst_cell_coadds_unit
 from .exchange.plain_fits import plain_fits_paths, write_plain_fits
 from .field_targets import corners_of
-from .files.parquet_tables import write_parquet_table
 from .files.sealing import seal_file
 from .files.writing import whole_file
 from .image_files import ImageFile
@@ -242,8 +238,7 @@ def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -
     job.target.parent.mkdir(parents=True, exist_ok=True)
     _write(coadd, job)
     if job.tables:
-        for kind, table in (("cells", tabulate_cells(coadd)), ("inputs", tabulate_inputs(coadd))):
-            write_parquet_table(table, job.table_paths[kind], overwrite=job.overwrite)
+        _write_tables(coadd, job)
     used = {entry for cell in coadd.cells.values() for entry in cell.inputs}
     return FieldCoadd(
         job=job,
@@ -252,6 +247,16 @@ def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -
         n_inputs=len(used),
         refused=result.refused,
     )
+
+
+def _write_tables(coadd: MultipleCellCoadd, job: Job) -> None:
+    # Loaded when they are needed: a second of the start of a command that does without.
+    from .analysis.cell_table import tabulate_cells
+    from .analysis.input_table import tabulate_inputs
+    from .files.parquet_tables import write_parquet_table
+
+    for kind, table in (("cells", tabulate_cells(coadd)), ("inputs", tabulate_inputs(coadd))):
+        write_parquet_table(table, job.table_paths[kind], overwrite=job.overwrite)
 
 
 def _write(coadd: MultipleCellCoadd, job: Job) -> None:
@@ -263,6 +268,8 @@ def _write(coadd: MultipleCellCoadd, job: Job) -> None:
                 coadd.stitch().write(str(unfinished))
                 seal_file(unfinished)
         case CoaddFormat.RUBIN:
+            from .exchange.lsst_cell_coadds import write_lsst_cell_coadds
+
             write_lsst_cell_coadds(coadd, job.target, overwrite=job.overwrite)
         case CoaddFormat.PLAIN:
             write_plain_fits(coadd, job.target, overwrite=job.overwrite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sysconfig
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,11 @@ def test_beside_the_rubin_pipelines_no_command_has_the_name_of_theirs(
     names = [command.name for command in get_cli_resource()]
     assert names == ["make-cell-repo", "register-skymap", "ingest-calibrated"]
     monkeypatch.setattr(register_cell_skymap, "name", register_cell_skymap.name)  # to be undone
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "lsst.pipe.tasks" or None)
+    theirs = ModuleSpec("lsst.pipe.tasks", None)
+    monkeypatch.setattr("importlib.util.find_spec", {theirs.name: theirs}.get)
+    names = [command.name for command in get_cli_resource()]
+    assert "register-skymap" in names, "a namespace alone, ours perhaps"
+    theirs.has_location = True
     names = [command.name for command in get_cli_resource()]
     assert names == ["make-cell-repo", "register-cell-skymap", "ingest-calibrated"]
 

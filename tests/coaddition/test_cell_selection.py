@@ -143,6 +143,25 @@ def test_masked_inputs_are_fallbacks_by_the_inner_region() -> None:
     )
 
 
+@pytest.mark.parametrize("percent", [*range(1, 51), 70, 85, 99])
+def test_the_limit_itself_is_allowed_at_every_value(percent: int) -> None:
+    """So many of 400 pixels are masked as the limit says, then one more."""
+    rejected = np.zeros(SHAPE, np.bool_)
+    inside = np.zeros((20, 20), np.bool_)
+    inside.ravel()[: 4 * percent] = True
+    rejected[INNER, INNER] = inside
+    warp = make_warp(PATCH)
+    limit = float(f"0.{percent:02d}")
+    assert choose(warp, rejected=rejected, max_maskfrac=limit)[MIDDLE, 0].reason is (
+        RefusalReason.ACCEPTED
+    )
+    inside.ravel()[4 * percent] = True
+    rejected[INNER, INNER] = inside
+    assert choose(warp, rejected=rejected, max_maskfrac=limit)[MIDDLE, 0].reason is (
+        RefusalReason.MASKED
+    )
+
+
 def test_unmasked_part_is_of_the_detector_own_pixels() -> None:
     """Of its 10 x 20 pixels in the inner region, 20 are rejected."""
     rejected = np.zeros(SHAPE, np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cellcoadd.simulate import Camera, VisitPlan, survey_plan, write_survey
+from cellcoadd.simulate import Camera, SkySettings, VisitPlan, survey_plan, write_survey
 from cellcoadd.testing.commands import Outcome, run_command
 
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
@@ -87,6 +88,29 @@ def single_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("single")
     write_survey(plan, folder)
     return _fill(tmp_path_factory.mktemp("filled_single") / "repo", folder)
+
+
+@pytest.fixture(scope="session")
+def corner_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two visits, 1230 and 30482, of one detector around cell (0, 0) of patch 61. Do not change it.
+
+    A saturated star and cosmic rays are in that cell. Three neighbours of the patch have it, too.
+    """
+    tests = {visit.visit: visit for visit in survey_plan("tests").visits}
+    plan = survey_plan(
+        "tests",
+        ra=150.17667,
+        dec=2.161683,
+        seed=3,
+        camera=Camera(columns=1, rows=1, width=640, height=520),
+        visits=(tests[1230], dataclasses.replace(tests[19658], visit=30482)),
+        sky=SkySettings(
+            stars_per_arcmin2=8.0, star_magnitudes=(14.0, 22.0), galaxies_per_arcmin2=8.0
+        ),
+    )
+    folder = tmp_path_factory.mktemp("corner")
+    write_survey(plan, folder)
+    return _fill(tmp_path_factory.mktemp("filled_corner") / "repo", folder)
 
 
 @pytest.fixture

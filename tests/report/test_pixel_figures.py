@@ -109,6 +109,20 @@ def test_masked_pixels_of_a_cell_are_blank(coadd: MultipleCellCoadd) -> None:
     assert bar.get_ylabel() == "variance (nJy$^2$)"
 
 
+def test_the_core_of_a_star_does_not_take_all_the_colours(coadd: MultipleCellCoadd) -> None:
+    """Colours end where all but the brightest half per cent of the pixels are."""
+    cell = coadd.cells[Index2D(x=1, y=1)]
+    variance = cell.outer.variance.array
+    kept = variance.copy()
+    variance[5, 5] = 1e4 * kept.max()
+    try:
+        axes, bar = draw_cell_variance(cell).axes
+    finally:
+        variance[:] = kept
+    assert axes.images[0].get_clim()[1] < 2 * kept.max()
+    assert len(bar.patches) > 0, "an arrow says that there are larger values"
+
+
 def test_variance_of_the_warps_stands_beside_it(coadd: MultipleCellCoadd) -> None:
     """With a scale of its own, as it is a pure number."""
     cell = coadd.cells[Index2D(x=0, y=0)]

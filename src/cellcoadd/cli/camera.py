@@ -26,10 +26,10 @@ def list_cameras() -> None:
 @camera.command()
 @click.argument("image", type=click.Path(path_type=Path))
 def new(image: Path) -> None:
-    """Draft a definition from the header of an image.
+    """Draft a definition from an image and the files beside it.
 
-    It is printed as YAML, with what the header says beside each line, and a question where it
-    cannot say: cellcoadd camera new IMAGE > camera.yaml
+    It is printed as YAML, with what header, pixels and files say behind each line, and a question
+    where they do not: cellcoadd camera new IMAGE > camera.yaml
     """
     from ..errors import UnusableInputError
     from ..surveys.plain.draft import draft_camera

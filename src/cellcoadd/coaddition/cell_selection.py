@@ -91,8 +91,8 @@ def choose_cells(
     if cells is not None:
         rows = rows[[_index_of(row) in cells for row in rows]]
     return [
-        _choose(warp.grid, row, unmasked=unmasked, weights=weights, settings=settings)
-        for row, unmasked in zip(rows, _unmasked_fractions(warp, rows, rejected), strict=True)
+        _choose(warp.grid, row, pixels=pixels, weights=weights, settings=settings)
+        for row, pixels in zip(rows, _pixel_counts(warp, rows, rejected), strict=True)
     ]
 
 
@@ -104,10 +104,11 @@ def _choose(
     grid: BorderedCellGrid,
     row: np.void,
     *,
-    unmasked: float,
+    pixels: tuple[int, int],
     weights: Sequence[float],
     settings: CoaddSettings,
 ) -> CellChoice:
+    n_own, n_good = pixels
     index = _index_of(row)
     number = int(row["input"])
     inner, outer = grid.inner_cell_shape, grid.outer_cell_shape
@@ -124,7 +125,8 @@ def _choose(
         reason = RefusalReason.PSF
     elif not (math.isfinite(weight) and weight > 0.0):
         reason = RefusalReason.WEIGHT
-    elif 1.0 - unmasked > settings.max_maskfrac:
+    elif (n_own - n_good) / n_own > settings.max_maskfrac:
+        # A share of pixels that equals the limit is the same number, as 1 less the rest is not.
         reason = RefusalReason.MASKED
     else:
         reason = RefusalReason.ACCEPTED
@@ -135,15 +137,15 @@ def _choose(
         weight=weight,
         overlaps_center=bool(row["overlaps_center"]),
         overlap_fraction=overlap,
-        unmasked_fraction=unmasked,
+        unmasked_fraction=n_good / n_own,
         stamp=int(row["stamp"]),
     )
 
 
-def _unmasked_fractions(
+def _pixel_counts(
     warp: Warp, rows: npt.NDArray[np.void], rejected: npt.NDArray[np.bool_]
-) -> list[float]:
-    """Part of each detector's pixels in the inner region that no mask keeps out."""
+) -> list[tuple[int, int]]:
+    """Each detector's pixels in the inner region, at least 1, and those that no mask keeps out."""
     shape = warp.grid.inner_cell_shape
     corner = warp.grid.corners_of(x=rows["cell_x"], y=rows["cell_y"], start=warp.bbox.start)
     n_own, n_good = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
@@ -158,4 +160,4 @@ def _unmasked_fractions(
         n_own,
         n_good,
     )
-    return [float(fraction) for fraction in n_good / np.maximum(n_own, 1)]
+    return list(zip(np.maximum(n_own, 1).tolist(), n_good.tolist(), strict=True))

@@ -191,7 +191,8 @@ def _draw(
     )
     figure = axes.get_figure()
     assert figure is not None, "axes of a figure"
-    bar = figure.colorbar(drawn, ax=axes, shrink=_BAR_SIZE)
+    beyond = high is not None and bool((np.ma.masked_invalid(values) > high).any())
+    bar = figure.colorbar(drawn, ax=axes, shrink=_BAR_SIZE, extend="max" if beyond else "neither")
     bar.set_label(label)
     layout = figure.get_layout_engine()
     if isinstance(layout, ConstrainedLayoutEngine):

@@ -22,8 +22,10 @@ def get_cli_resource() -> list[click.Command]:
     -----
     The Rubin pipelines have a ``register-skymap`` of their own, and ``butler`` refuses to run at
     all when two packages have a command of one name. Where they are installed ours is called
-    ``register-cell-skymap``.
+    ``register-cell-skymap``. A package without a file is a mere namespace: that of
+    cellcoadd-rubin-names.
     """
-    if importlib.util.find_spec("lsst.pipe.tasks") is not None:
+    theirs = importlib.util.find_spec("lsst.pipe.tasks")
+    if theirs is not None and theirs.has_location:
         register_cell_skymap.name = "register-cell-skymap"
     return [make_cell_repo, register_cell_skymap, ingest_calibrated]

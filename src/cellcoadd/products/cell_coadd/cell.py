@@ -115,6 +115,13 @@ class SingleCellCoadd(DescribableMixin):
         return self.outer[self._parent.grid.inner_bbox_of(self.index)]
 
     @property
+    def sky_projection(self) -> SkyProjection[TractFrame]:
+        """Tract pixels to sky and back: that of the coadd."""
+        return self._parent.sky_projection
+
+    wcs = sky_projection
+
+    @property
     def psf_image(self) -> Image:
         """The point-spread function, centred on (0, 0)."""
         return self._parent.psf[self.index]

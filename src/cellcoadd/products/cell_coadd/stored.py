@@ -10,8 +10,9 @@ from __future__ import annotations
 
 __all__ = ["CellCoaddModel", "CompressedCoadd", "serialize_cell_coadd"]
 
+import dataclasses
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,7 @@ from lsst.images.serialization import (
     OutputArchive,
     TableModel,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from ...cell_grid import BorderedCellGrid, Index2D
 from ...files.archive_schema import ProductTree
@@ -52,6 +54,35 @@ from .compression import PixelCompression, compressed_planes
 from .inputs import CoaddInput, ranges_of_cells, rows_of_cells, to_coadd_provenance
 from .stack import CellStack
 from .stitching import stitch_image, stitch_mask
+
+_StoredIndex: Any = dataclasses.make_dataclass(
+    "Index2D",
+    [("x", int), ("y", int)],
+    kw_only=True,
+    namespace={
+        "__doc__": "Column (x) and row (y) of a patch in its tract or of a cell in its patch.\n\n"
+        "Ordered row by row, x fastest, like the sequential ids."
+    },
+)
+"""An object of x and y, under the name and with the words that the frozen schemas have; pydantic
+would write the named tuple as a list."""
+
+
+class _AsObject:
+    """How pydantic reads and writes an `Index2D`."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: object, handler: pydantic.GetCoreSchemaHandler
+    ) -> CoreSchema:
+        stored = handler(_StoredIndex)
+        return core_schema.no_info_after_validator_function(
+            lambda index: Index2D(x=index.x, y=index.y),
+            stored,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda index: _StoredIndex(x=index.x, y=index.y), return_schema=stored
+            ),
+        )
 
 
 class CoaddInputModel(pydantic.BaseModel):
@@ -87,7 +118,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     sky_projection: SkyProjectionSerializationModel[P] = pydantic.Field(
         description="Tract pixels to sky."
     )
-    cells: list[Index2D] = pydantic.Field(
+    cells: list[Annotated[Index2D, _AsObject]] = pydantic.Field(
         description="The filled cells, in the order of the stacks."
     )
     planes: list[MaskPlane] = pydantic.Field(description="Mask planes in the order of their bits.")

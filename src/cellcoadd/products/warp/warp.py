@@ -210,6 +210,8 @@ class Warp(DescribableMixin):
         assert projection is not None, "checked when built"
         return projection
 
+    wcs = sky_projection
+
     @property
     def identifiers(self) -> PatchIdentifiers:
         """The patch that the warp is on."""

@@ -36,11 +36,12 @@ def compare_inputs(
     rows = cell.contributions
     rows = rows[rows["reason"] == RefusalReason.ACCEPTED]
     # What is not finite counts as masked to us, and can be too much.
+    # At equality ours accepts and theirs refuses; theirs is all that is here.
     limit = 1.0 - case.settings.max_maskfrac
     kept = [
         entry
         for entry, hidden in zip(inputs, rules.silent_inner, strict=True)
-        if hidden == 0.0 or entry.unmasked_fraction - hidden >= limit
+        if hidden == 0.0 or entry.unmasked_fraction - hidden >= limit - FRACTION
     ]
     tally.differ("inputs refused because what is not finite counts as masked",
                  len(inputs) - len(kept), count=len(inputs))  # fmt: skip

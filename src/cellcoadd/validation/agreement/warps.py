@@ -262,6 +262,7 @@ def _warp(case: WarpCase, images: Sequence[CalibratedImage]) -> DirectWarp:
         seed_offset: int,  # noqa: ARG001
         rows: DetectorRows,
         out: npt.NDArray[np.float32],
+        correlation: npt.NDArray[np.float64] | None = None,  # noqa: ARG001
     ) -> None:
         out[:] = noise[observation][realization][rows.start : rows.stop]
 
