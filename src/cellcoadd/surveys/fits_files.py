@@ -6,6 +6,7 @@ __all__ = ["is_cut_off", "open_fits", "read_pixels"]
 
 import contextlib
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -13,7 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyWarning
+from astropy.io.fits.verify import VerifyError, VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
@@ -85,6 +86,8 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
         OSError,
         TypeError,
         ValueError,
+        VerifyError,
+        zlib.error,
     ) as error:
         raise UnusableInputError(
             str(path),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ..errors import UnusableInputError
 from ._base import Reader
+from .afw import AfwReader
+from .afw.visit_summary import is_visit_summary
 from .calibrated_files import CalibratedFileReader
 from .decam import DecamReader
 from .decam.files import is_decam_companion
@@ -28,6 +30,7 @@ _ALL: tuple[Reader, ...] = (
     DecamReader(),
     DecamReader(name="decam-with-cuts", accept_cut=True),
     SdssReader(),
+    AfwReader(),
 )
 
 _GROUP = "cellcoadd.cameras"
@@ -103,7 +106,7 @@ def is_companion(path: Path) -> bool:
     Masks, PSFs and calibrations that lie beside images are found by their readers. Whoever is given
     all files of a folder leaves these out; `reader_for` refuses them and says so.
     """
-    if is_decam_companion(path) or is_sdss_companion(path):
+    if is_decam_companion(path) or is_sdss_companion(path) or is_visit_summary(path):
         return True
     ready = (reader for reader in READERS.values() if isinstance(reader, PlainFitsReader))
     return any(reader.is_companion(path) for reader in ready)

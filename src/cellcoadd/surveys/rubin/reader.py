@@ -1,4 +1,4 @@
-"""Rubin visit images as `lsst.images` writes them (DP1, DP2 and our own simulations).
+"""Rubin visit images as `lsst.images` writes them (DP2, our simulations; DP1: `surveys.afw`).
 
 A `VisitImage`, in memory or in a file, comes in; a `CalibratedImage` goes out. Its models of the
 background go with it: pixels stay as they are, with the one subtracted that was subtracted.
