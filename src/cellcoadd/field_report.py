@@ -9,7 +9,6 @@ from __future__ import annotations
 __all__ = ["write_field_reports"]
 
 import importlib.metadata
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from .report.index_page import make_index_page
 from .report.tract_data import Provenance, TractData
 from .report.tract_page import make_tract_page
 from .tract_report.gather import fullest_first, gather_tract_data, stack_tables
-from .tract_report.written import WrittenReport, summarize, write_page
+from .tract_report.written import WrittenReport, page_stem, summarize, write_page
 
 _PACKAGES = ("astropy", "cellcoadd", "lsst-images", "numba", "numpy", "scipy")
 
@@ -53,7 +52,7 @@ def write_field_reports(made: Sequence[FieldCoadd], folder: Path) -> Iterator[Wr
         if not filled:
             continue
         data = _tract_data(filled, [one.empty for one in patches if one.empty])
-        stem = re.sub(r"[^\w.-]", "-", f"{data.skymap}_{tract}_{band}")
+        stem = page_stem(skymap=data.skymap, tract=tract, band=band)
         yield write_page(make_tract_page(data), folder, stem)
         summaries.append(summarize(data, f"{stem}.html"))
     if len(summaries) > 1:

@@ -8,11 +8,10 @@ import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, SkyProjection
+from lsst.images import Box
 
 from .errors import UnusableInputError
 from .files.fits_wcs import icrs_wcs
@@ -54,11 +53,11 @@ def field_target(
     """
     if (centre is None) != (size_arcmin is None):
         raise ValueError("A centre needs a size, and a size a centre.")
-    scales = [pixel_scale_arcsec(i.header.sky_projection, i.header.bbox) for i in images]
+    scales = _scales(images)
     scale = statistics.median(scales) if pixel_scale is None else pixel_scale
     if not scale > 0:
         raise ValueError(f"The scale of pixels must be positive, got {scale} arcsec.")
-    inner, border = cell_sizes_for(min(_sides(images, scale)))
+    inner, border = cell_sizes_for(min(_sides(images, scales, scale)))
     if centre is not None and size_arcmin is not None:
         half = size_arcmin / 120.0
         ra: npt.NDArray[np.float64] = np.full(2, centre[0])
@@ -105,7 +104,7 @@ def target_like(
         header, shape = found[0].header.copy(), (int(found[0].shape[0]), int(found[0].shape[1]))
     wcs = icrs_wcs(header, bbox=Box.from_shape(shape), source=str(image))
     scale_arcsec = 3600.0 * math.sqrt(abs(float(np.linalg.det(wcs.pixel_scale_matrix))))
-    inner, border = cell_sizes_for(min(_sides(images, scale_arcsec)))
+    inner, border = cell_sizes_for(min(_sides(images, _scales(images), scale_arcsec)))
     try:
         return sky_map_like(
             wcs,
@@ -119,27 +118,27 @@ def target_like(
         ) from error
 
 
-def _sides(images: Sequence[ImageFile], scale_arcsec: float) -> list[float]:
+def _scales(images: Sequence[ImageFile]) -> list[float]:
+    """Return the size of the pixels of each image in arcsec."""
+    return [pixel_scale_arcsec(i.header.sky_projection, i.header.bbox) for i in images]
+
+
+def _sides(
+    images: Sequence[ImageFile], scales: Sequence[float], scale_arcsec: float
+) -> list[float]:
     """Return the shorter side of each image in pixels of the target."""
     return [
-        pixel_scale_arcsec(i.header.sky_projection, i.header.bbox)
-        / scale_arcsec
-        * min(i.header.bbox.x.size, i.header.bbox.y.size)
-        for i in images
+        own / scale_arcsec * min(i.header.bbox.x.size, i.header.bbox.y.size)
+        for i, own in zip(images, scales, strict=True)
     ]
 
 
 def corners_of(image: ImageFile) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return right ascensions and declinations (4,) in degrees of the corners of an image."""
-    return _corners(image.header.sky_projection, image.header.bbox)
-
-
-def _corners(
-    projection: SkyProjection[Any], bbox: Box
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    bbox = image.header.bbox
     left, right = bbox.x.min - 0.5, bbox.x.max + 0.5
     low, high = bbox.y.min - 0.5, bbox.y.max + 0.5
-    sky = projection.pixel_to_sky(
+    sky = image.header.sky_projection.pixel_to_sky(
         x=np.array([left, right, right, left]), y=np.array([low, low, high, high])
     )
     return sky.icrs.ra.deg, sky.icrs.dec.deg

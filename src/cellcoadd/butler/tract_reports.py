@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["write_reports"]
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from lsst.daf.butler import MissingCollectionError
 from ..errors import RepositoryError
 from ..report.index_page import TractSummary, make_index_page
 from ..report.tract_page import make_tract_page
-from ..tract_report.written import WrittenReport, summarize, write_page
+from ..tract_report.written import WrittenReport, page_stem, summarize, write_page
 from .coadd_provenance import read_provenance
 from .repository import open_repository
 from .tract_datasets import empty_patches_of, find_tracts, read_tract
@@ -87,8 +86,7 @@ def write_reports(
         for name in names:
             provenance = read_provenance(butler, repository, collections, name)
             data = read_tract(butler, name, provenance)
-            # Names of sky maps may hold what names of files and addresses cannot.
-            stem = re.sub(r"[^\w.-]", "-", f"{name.skymap}_{name.tract}_{name.band}")
+            stem = page_stem(skymap=name.skymap, tract=name.tract, band=name.band)
             yield write_page(make_tract_page(data), folder, stem)
             summaries.append(summarize(data, f"{stem}.html"))
         if len(summaries) > 1:

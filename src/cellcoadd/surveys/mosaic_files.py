@@ -132,11 +132,7 @@ def companion_address(image: Path, file: Path, *, keyword: str = DETECTOR_KEYWOR
     name, version = unit.name
     detector = unit.header.get(keyword)
     if name:
-        found = [
-            n
-            for n, other in enumerate(others)
-            if _same(other.name[0], name) and other.name[1] == version
-        ]
+        found = _named(others, name, version)
     elif detector is None:
         raise UnusableInputError(
             str(image),
@@ -187,7 +183,7 @@ def versioned_address(image: Path, file: Path, name: str) -> Path:
         return file
     units, others = _units_or_refusal(own), _units_or_refusal(file)
     version = units[_number_of(units, extension, image)].name[1]
-    found = [n for n, u in enumerate(others) if _same(u.name[0], name) and u.name[1] == version]
+    found = _named(others, name, version)
     if len(found) != 1:
         raise UnusableInputError(
             str(image),
@@ -278,7 +274,7 @@ def _label(units: Sequence[FitsUnit], number: int, keyword: str) -> str:
     named = [n for n, other in enumerate(units) if _same(other.name[0], name)]
     if name and len(named) == 1:
         return str(name)
-    if name and len([n for n in named if units[n].name[1] == version]) == 1:
+    if name and len(_named(units, name, version)) == 1:
         return f"{name},{version}"
     detector = units[number].header.get(keyword)
     if detector is not None and len(_of_detector(units, keyword, str(detector))) == 1:
@@ -291,11 +287,7 @@ def _number_of(units: Sequence[FitsUnit], extension: str, path: Path) -> int:
     found = [n for n, unit in enumerate(units) if _same(unit.name[0], extension)]
     if not found and "," in extension:
         name, _, version = extension.rpartition(",")
-        found = [
-            n
-            for n, unit in enumerate(units)
-            if _same(unit.name[0], name) and str(unit.name[1]) == version
-        ]
+        found = _named(units, name, version)
     if not found and (card := _CARD.match(extension)) is not None:
         found = _of_detector(units, card["keyword"], card["value"])
     if not found and extension.isdecimal() and int(extension) < len(units):
@@ -306,6 +298,15 @@ def _number_of(units: Sequence[FitsUnit], extension: str, path: Path) -> int:
             str(path), f"it has {len(found) or 'no'} extensions {extension!r}; there are {there}."
         )
     return found[0]
+
+
+def _named(units: Sequence[FitsUnit], name: str, version: int | str) -> list[int]:
+    """Return the extensions of a name and a version."""
+    return [
+        n
+        for n, unit in enumerate(units)
+        if _same(unit.name[0], name) and str(unit.name[1]) == str(version)
+    ]
 
 
 def _same(name: object, other: object) -> bool:

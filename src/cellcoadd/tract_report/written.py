@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["WrittenReport", "summarize", "write_page"]
+__all__ = ["WrittenReport", "page_stem", "summarize", "write_page"]
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,11 @@ class WrittenReport:
     page: Path
     figures: Sequence[Path]
     left_out: Sequence[str]
+
+
+def page_stem(*, skymap: str, tract: int, band: str) -> str:
+    """Return what the names of a page's files begin with, without what addresses cannot have."""
+    return re.sub(r"[^\w.-]", "-", f"{skymap}_{tract}_{band}")
 
 
 def summarize(data: TractData, page: str) -> TractSummary:

@@ -21,20 +21,10 @@ from ...errors import UnusableInputError
 from ...products.calibrated_image import ImageQuality
 from .._base import pixel_scale_arcsec
 from ..checks import middle_rows
+from ..rubin.quality import STAR_STATISTICS
 from .exposure_file import ExposureFile
 
 _MOST_CHARACTERS = 1_000_000
-_SIGNS = (
-    "psfArea",
-    "psfIxx",
-    "psfStarDeltaE1Median",
-    "psfStarDeltaE2Median",
-    "psfStarScaledDeltaSizeScatter",
-    "psfTraceRadiusDelta",
-    "psfApFluxDelta",
-    "starEMedian",
-)
-"""Statistics that are measured together: one of them tells that all were tried."""
 _SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
 
 
@@ -91,7 +81,9 @@ def quality_of_statistics(
         Whether there are aperture corrections, whose statistic goes with them.
     """
     stars = statistics.get("nPsfStar")
-    measured = bool(stars) or any(math.isfinite(statistics.get(name, math.nan)) for name in _SIGNS)
+    measured = bool(stars) or any(
+        math.isfinite(statistics.get(name, math.nan)) for name in STAR_STATISTICS
+    )
 
     def told(name: str, *, was_tried: bool = measured) -> float | None:
         value = statistics.get(name)

@@ -6,7 +6,7 @@ first comes out as None and is not cut on; the second as NaN, which passes no cu
 
 from __future__ import annotations
 
-__all__ = ["quality_of_visit_image"]
+__all__ = ["STAR_STATISTICS", "quality_of_visit_image"]
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from lsst.images import Box, ObservationSummaryStats, VisitImage
 from ...products.calibrated_image import ImageQuality
 from .._base import pixel_scale_arcsec
 
-_SIGNS = (
+STAR_STATISTICS = (
     "psfArea",
     "psfIxx",
     "psfStarDeltaE1Median",
@@ -73,4 +73,6 @@ def quality_of_visit_image(image: VisitImage, bbox: Box) -> ImageQuality:
 
 
 def _was_measured(stats: ObservationSummaryStats) -> bool:
-    return stats.nPsfStar > 0 or any(math.isfinite(getattr(stats, name)) for name in _SIGNS)
+    return stats.nPsfStar > 0 or any(
+        math.isfinite(getattr(stats, name)) for name in STAR_STATISTICS
+    )
