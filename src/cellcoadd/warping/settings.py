@@ -18,7 +18,14 @@ import dataclasses
 import math
 
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..kernels.optimal import LARGEST_STAR_FWHM, LEAST_STAR_FWHM, STAR_FWHM
 from ..kernels.pixel_flags import MAX_BAD_PLANES
+from ..kernels.warping_kernel import (
+    DEFAULT_KERNEL,
+    WARPING_KERNELS,
+    WarpingKernel,
+    warping_kernel,
+)
 from ..masks.planes import standard_name
 
 
@@ -108,6 +115,11 @@ class InterpolationSettings:
 class ResamplingSettings:
     """How a resampler finds positions and grows masks."""
 
+    kernel: str = DEFAULT_KERNEL
+    """Name of the kernel of images and variances; see `WARPING_KERNELS`."""
+    star_fwhm: float = STAR_FWHM
+    """Full width at half maximum, in pixels of the images, of the sharpest stars that a kernel for
+    stars is made for."""
     interp_length: int = 10
     """Positions are exact at every so many pixels and bilinear in between; 0: exact everywhere."""
     grow_full_mask: tuple[str, ...] = ("EDGE",)
@@ -115,6 +127,18 @@ class ResamplingSettings:
 
     def __post_init__(self) -> None:
         _check_whole("interp_length", self.interp_length, least=0)
+        if self.kernel not in WARPING_KERNELS:
+            raise ValueError(f"kernel must be one of {list(WARPING_KERNELS)}, got {self.kernel!r}.")
+        if not LEAST_STAR_FWHM <= self.star_fwhm <= LARGEST_STAR_FWHM:
+            raise ValueError(
+                f"star_fwhm must be {LEAST_STAR_FWHM:g} to {LARGEST_STAR_FWHM:g} pixels, "
+                f"got {self.star_fwhm}."
+            )
+
+    @property
+    def warping_kernel(self) -> WarpingKernel:
+        """The kernel, with its weights."""
+        return warping_kernel(self.kernel, self.star_fwhm)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

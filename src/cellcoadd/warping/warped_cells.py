@@ -79,6 +79,7 @@ def warp_cells(
             warp_noise_covariance(
                 detector.placement.transform,
                 [grid.inner_bbox_of(index) for index in cells],
+                kernel=settings.warping_kernel,
                 correlation=detector.noise_correlation,
             )
             for detector, cells in zip(landed, central, strict=True)

@@ -18,12 +18,11 @@ from lsst.images import YX, Box, Image
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.resample import resample
+from ..kernels.warping_kernel import WarpingKernel
 from .positions import TractToDetector
 from .settings import ResamplingSettings
 
 _LOG = logging.getLogger(__name__)
-
-_PADDING = 5  # zeros around a stamp, so that the kernel reaches over its edge: 2 * 3 - 1
 
 
 def warp_psf(
@@ -57,7 +56,9 @@ def warp_psf(
     """
     if not centres:
         return np.zeros((0, 1, 1), np.float32)
-    radius = _target_radius(psf, transform, centres)
+    kernel = settings.warping_kernel
+    padding = 2 * kernel.half_width - 1  # zeros, so that the kernel reaches over the stamp's edge
+    radius = _target_radius(psf, transform, centres, padding=padding)
     spacing = max(settings.interp_length, 1)
     boxes = [
         Box.factory[
@@ -78,13 +79,14 @@ def warp_psf(
             failures.append(image)
             stamps[row] = np.nan
             continue
-        padded = np.pad(image.array, _PADDING).astype(np.float32)[np.newaxis]
+        padded = np.pad(image.array, padding).astype(np.float32)[np.newaxis]
         _resample_stamp(
             padded,
-            node_x=nodes.x - (image.bbox.x.start - _PADDING),
-            node_y=nodes.y - (image.bbox.y.start - _PADDING),
+            node_x=nodes.x - (image.bbox.x.start - padding),
+            node_y=nodes.y - (image.bbox.y.start - padding),
             box=box,
             spacing=spacing,
+            kernel=kernel,
             out=stamps[row],
         )
     if failures:
@@ -114,6 +116,7 @@ def _resample_stamp(
     node_y: npt.NDArray[np.float64],
     box: Box,
     spacing: int,
+    kernel: WarpingKernel,
     out: npt.NDArray[np.float32],
 ) -> None:
     values = np.empty((1, *out.shape), np.float32)
@@ -129,6 +132,8 @@ def _resample_stamp(
         box.x.start,
         box.y.start,
         spacing,
+        kernel.table,
+        kernel.half_width,
         0,
         1,
         values,
@@ -141,14 +146,18 @@ def _resample_stamp(
 
 
 def _target_radius(
-    psf: PointSpreadFunction, transform: TractToDetector, centres: Sequence[YX[int]]
+    psf: PointSpreadFunction,
+    transform: TractToDetector,
+    centres: Sequence[YX[int]],
+    *,
+    padding: int,
 ) -> int:
     """Half-size in tract pixels beyond which the PSF is zero at every centre.
 
     Not a pixel less: what is cut off would depend on which other centres a patch has.
     """
     # The kernel reaches half a padding over the stamp's edge; its middle is off by half a pixel.
-    half = 0.5 * max(psf.kernel_bbox.shape) + 0.5 * _PADDING + 0.5
+    half = 0.5 * max(psf.kernel_bbox.shape) + 0.5 * padding + 0.5
     jacobians = transform.jacobians(
         x=np.array([centre.x for centre in centres], np.float64),
         y=np.array([centre.y for centre in centres], np.float64),
