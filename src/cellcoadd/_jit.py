@@ -219,7 +219,6 @@ class _FilesBySignature:
 
 # Two operations on eight floats at once, written out for the compiler because numba does not run
 # LLVM's vectorizer of straight-line code. They do not check bounds: their callers do, in that mode.
-# Numba calls the decorated functions with the types of the arguments, for their signature.
 
 _EIGHT = ir.VectorType(ir.FloatType(), 8)
 
@@ -269,14 +268,14 @@ def _weighted_sum_python(
 
 
 @intrinsic
-def _cubic_weights(  # numba calls it with the types of the arguments
-    context: Any,  # noqa: ARG001
+def _cubic_weights(
+    context: Any,
     table: Any,
-    start: Any,  # noqa: ARG001
-    step: Any,  # noqa: ARG001
-    t: Any,  # noqa: ARG001
-    out: Any,  # noqa: ARG001
-    o: Any,  # noqa: ARG001
+    start: Any,
+    step: Any,
+    t: Any,
+    out: Any,
+    o: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = [_data_pointer(context, builder, signature, arguments, k) for k in (0, 4)]
@@ -302,14 +301,14 @@ def _cubic_weights(  # numba calls it with the types of the arguments
 
 @intrinsic
 def _weighted_sum(
-    context: Any,  # noqa: ARG001
-    plane: Any,  # noqa: ARG001
-    p: Any,  # noqa: ARG001
-    stride: Any,  # noqa: ARG001
-    half_width: Any,  # noqa: ARG001
-    x: Any,  # noqa: ARG001
-    y: Any,  # noqa: ARG001
-    o: Any,  # noqa: ARG001
+    context: Any,
+    plane: Any,
+    p: Any,
+    stride: Any,
+    half_width: Any,
+    x: Any,
+    y: Any,
+    o: Any,
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, data_x, data_y = (

@@ -72,7 +72,8 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
     resample(
         image[None], variance[None], source["mask"],
         bad.astype(np.uint16), 0, bad.shape[0],
-        x, y, x_min, y_min, 10, warping_kernel().table, 3, 1 << planes["EDGE"], 1 << planes["NO_DATA"],
+        x, y, x_min, y_min, 10, warping_kernel().table, 3,
+        1 << planes["EDGE"], 1 << planes["NO_DATA"],
         *ours.values(),
     )  # fmt: skip
     _, _, area = interpolate_positions(

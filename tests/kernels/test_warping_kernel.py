@@ -98,5 +98,5 @@ def test_the_design_is_for_stars_of_one_size() -> None:
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of .*lanczos3.*got 'lanczos6'"):
+    with pytest.raises(ValueError, match=r"one of .*lanczos3.*got 'lanczos6'"):
         warping_kernel("lanczos6")

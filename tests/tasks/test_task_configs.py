@@ -32,7 +32,7 @@ from cellcoadd.tasks import (
 )
 from cellcoadd.tasks._configs import bits_to_planes, planes_to_bits
 from cellcoadd.tasks._log_filters import install_log_filters
-from cellcoadd.warping.settings import WarpSettings
+from cellcoadd.warping.settings import PIPELINE_WARPING, WarpSettings
 
 WARP_DEFAULTS = {
     "numberOfNoiseRealizations": 0,
@@ -311,6 +311,14 @@ def test_defaults_are_stated_once() -> None:
     assert settings == WarpSettings()
     assert make(AssembleCellCoaddConfig).to_settings() == CoaddSettings()
     assert make(MapCellsConfig).to_settings() == CellMapSettings()
+
+
+@pytest.mark.parametrize("name", ["cell_coadds", "full"])
+def test_our_pipelines_choose_what_recipes_do(name: str) -> None:
+    """A pipeline is text: that its kernel is the recommended one is tested here."""
+    pipeline = Pipeline.from_uri(f"resource://cellcoadd/pipelines/{name}.yaml")
+    config = pipeline.to_graph().tasks["makeDirectWarp"].config
+    assert config.to_settings() == PIPELINE_WARPING
 
 
 @pytest.mark.parametrize("planes", [(), ("EDGE",), ("BAD", "SAT", "EDGE")])

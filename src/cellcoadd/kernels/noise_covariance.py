@@ -69,8 +69,9 @@ def resampled_noise_covariance(
     product of two Dirichlet kernels. R_m falls with m: that of Lanczos-3 is below 1e-4 from the
     third on; those of the kernels for stars, whose outermost weights end at an angle, fall with the
     square of m, and what is left out is up to 2e-3 of the variance where a shift without turn or
-    scale puts all pixels at one fraction, and a tenth of that elsewhere. The map is taken as linear within the rectangle: distortion
-    of a tenth of a pixel over a cell changes nothing that matters here.
+    scale puts all pixels at one fraction, and a tenth of that elsewhere. The map is taken as
+    linear within the rectangle: distortion of a tenth of a pixel over a cell changes nothing that
+    matters here.
 
     The noise of source pixels k and k + e has the correlation r(e): the covariance of positions u
     and u + d is the sum over e of r(e) S(u, d - e), a product of two axes, in which

@@ -84,9 +84,9 @@ def resample(
         Written: NaN and +inf where there are no data.
     out_mask : int32 (h, w)
         Written: OR of the bits; ``no_data_bit`` alone where there are no data. There are none where
-        the kernel's pixels leave the source, where one of them is not finite in any plane of values or
-        variances, and where one of the 2 x 2 carries ``no_data_bit``. Pixels of weight 0 (at whole
-        pixel positions) do not count.
+        the kernel's pixels leave the source, where one of them is not finite in any plane of values
+        or variances, and where one of the 2 x 2 carries ``no_data_bit``. Pixels of weight 0 (at
+        whole pixel positions) do not count.
     out_fractions : float32 (n_fractions, h, w)
         Written: NaN where the 2 x 2 pixels leave the source. n_fractions may be 0, and is 16 at
         most.
@@ -130,8 +130,8 @@ def resample(
                 bits = np.zeros((4, size), dtype=np.int32)
                 flags = np.zeros((2, size), dtype=np.uint16)
             flagged, any_bad = load_block(
-                values, variances, mask, bad, half_width, full_mask_bits, x_low, x_high, y_low - first_row,
-                y_high - first_row, planes, bits, flags,
+                values, variances, mask, bad, half_width, full_mask_bits, x_low, x_high,
+                y_low - first_row, y_high - first_row, planes, bits, flags,
             )  # fmt: skip
             for row in range(top, last_row):
                 row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
@@ -151,13 +151,13 @@ def resample(
                         )  # fmt: skip
                     for k in range(n_variances):
                         _sum_taps(
-                            planes[n_values + k], start, stride, half_width, squares_x, squares_y, area, 2,
-                            out_variances[k, row, here],
+                            planes[n_values + k], start, stride, half_width, squares_x, squares_y,
+                            area, 2, out_variances[k, row, here],
                         )  # fmt: skip
                     if flagged or n_covered < n:
                         missing = _combine_mask(
-                            bits, flagged, start, stride, half_width, x, y, weights_x, weights_y, covered,
-                            no_data_bit, out_mask[row, here],
+                            bits, flagged, start, stride, half_width, x, y, weights_x, weights_y,
+                            covered, no_data_bit, out_mask[row, here],
                         )  # fmt: skip
                     else:
                         missing = 0
@@ -168,8 +168,8 @@ def resample(
                     out_fractions[:, row, here] = 0.0
                     if any_bad or n_covered < n:
                         _interpolate_fractions(
-                            bad, first_row, ny, flags, any_bad, start, stride, half_width, x, y, covered,
-                            out_fractions[:, row, here],
+                            bad, first_row, ny, flags, any_bad, start, stride, half_width, x, y,
+                            covered, out_fractions[:, row, here],
                         )  # fmt: skip
                 if missing:
                     _write_no_data(row, column, n, no_data_bit, out_values, out_variances, out_mask)
@@ -184,7 +184,7 @@ def _find_coverage(
     half_width: int,
     covered: npt.NDArray[np.bool_],
 ) -> int:
-    """Write whether the kernel's pixels are inside the source (false for NaN); return how many are."""
+    """Write whether the kernel is inside the source (false for NaN); return how often it is."""
     below = half_width - 1
     count = 0
     for i in range(covered.size):
@@ -206,7 +206,7 @@ def _find_taps(
     bins: npt.NDArray[np.int32],
     t: npt.NDArray[np.float32],
 ) -> None:
-    """Add to ``start`` where the kernel's pixels along one axis begin, and find their weights' cubics.
+    """Add to ``start`` where a kernel's pixels along one axis begin, and find the weights' cubics.
 
     Where not covered, ``start`` becomes meaningless but stays inside of the block.
     """

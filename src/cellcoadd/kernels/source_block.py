@@ -32,7 +32,7 @@ def block_stride(width: int) -> int:
 
 @kernel
 def block_size(n_rows: int, stride: int, lanes: int) -> int:
-    """Elements of a work array: its rows, and some more because rows are read in whole registers."""
+    """Elements of a work array: its rows, and some more: they are read in whole registers."""
     return n_rows * stride + lanes
 
 

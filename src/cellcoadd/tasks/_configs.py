@@ -19,6 +19,7 @@ __all__ = [
 from lsst.pex.config import ChoiceField, Config, Field, ListField
 
 from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE
+from ..kernels.warping_kernel import WARPING_KERNELS
 from ..masks.planes import STANDARD_PLANES
 from ..skymap.healsparse_maps import check_resolutions
 from ..warping.settings import (
@@ -146,9 +147,13 @@ class WarperConfig(Config):
 
     warpingKernelName = ChoiceField[str](
         doc="Kernel of images and variances.",
-        allowed={"lanczos3": "Lanczos of half-width 3 pixels"},
-        default="lanczos3",
+        allowed=dict(WARPING_KERNELS),
+        default=_RESAMPLING.kernel,
         optional=False,
+    )
+    kernelStarFwhm = Field[float](
+        doc="FWHM, in pixels of the images, of the sharpest stars that optimal kernels are for.",
+        default=_RESAMPLING.star_fwhm,
     )
     maskWarpingKernelName = ChoiceField[str](
         doc="Kernel whose footprint a mask spreads over.",
@@ -168,7 +173,10 @@ class WarperConfig(Config):
     def to_settings(self) -> ResamplingSettings:
         """Return the settings of the stage."""
         return ResamplingSettings(
-            interp_length=self.interpLength, grow_full_mask=bits_to_planes(self.growFullMask)
+            kernel=self.warpingKernelName,
+            star_fwhm=self.kernelStarFwhm,
+            interp_length=self.interpLength,
+            grow_full_mask=bits_to_planes(self.growFullMask),
         )
 
 

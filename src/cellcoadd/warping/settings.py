@@ -7,6 +7,7 @@ configuration spells them in camel case.
 from __future__ import annotations
 
 __all__ = [
+    "PIPELINE_WARPING",
     "TRIANGULATIONS",
     "InterpolationSettings",
     "ResamplingSettings",
@@ -22,6 +23,7 @@ from ..kernels.optimal import LARGEST_STAR_FWHM, LEAST_STAR_FWHM, STAR_FWHM
 from ..kernels.pixel_flags import MAX_BAD_PLANES
 from ..kernels.warping_kernel import (
     DEFAULT_KERNEL,
+    RECOMMENDED_KERNEL,
     WARPING_KERNELS,
     WarpingKernel,
     warping_kernel,
@@ -203,3 +205,9 @@ class WarpSettings:
     def masked_fraction_planes(self) -> tuple[str, ...]:
         """Planes that the masked fraction counts: those that were interpolated, if any were."""
         return self.interpolation.bad_mask_planes if self.do_pre_warp_interpolation else ()
+
+
+PIPELINE_WARPING = WarpSettings(
+    do_pre_warp_interpolation=True, resampling=ResamplingSettings(kernel=RECOMMENDED_KERNEL)
+)
+"""What our own pipelines and commands choose; tasks alone have the defaults of Rubin's."""
