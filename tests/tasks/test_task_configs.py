@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from lsst.pex.config import FieldValidationError
-from lsst.pipe.base import PipelineTaskConfig
+from lsst.pipe.base import Pipeline, PipelineTaskConfig
 from lsst.pipe.base.pipeline_graph import PipelineGraph
 
 from cellcoadd.analysis.cell_maps import CellMapSettings
@@ -122,6 +122,8 @@ WARP_CHANGES = {
     "preWarpInterpolation.fillValue": -1.5,
     "border": 100,
     "warper.interpLength": 0,
+    "warper.warpingKernelName": "lanczos5",
+    "warper.kernelStarFwhm": 2.5,
     "warper.growFullMask": 18,
     "doWarpMaskedFraction": False,
     "select.maxPsfFwhm": None,
@@ -270,6 +272,7 @@ def test_a_saved_configuration_comes_back(
         (MakeDirectWarpConfig, "warper.interpLength", -1, "at least 0, got -1"),
         (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
         (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
+        (MakeDirectWarpConfig, "warper.kernelStarFwhm", 0.5, "star_fwhm must be 1.5 to 6 pixels"),
         (MakeDirectWarpConfig, "maskedFractionWarper.warpingKernelName", "lanczos3", "lanczos3"),
         (MakeDirectWarpConfig, "select.maxPsfFwhm", -1.0, "max_psf_fwhm must be"),
         (MakeDirectWarpConfig, "select.minNPsfStar", -1, "min_n_psf_star must be"),
@@ -316,7 +319,7 @@ def test_defaults_are_stated_once() -> None:
 @pytest.mark.parametrize("name", ["cell_coadds", "full"])
 def test_our_pipelines_choose_what_recipes_do(name: str) -> None:
     """A pipeline is text: that its kernel is the recommended one is tested here."""
-    pipeline = Pipeline.from_uri(f"resource://cellcoadd/pipelines/{name}.yaml")
+    pipeline = Pipeline.fromFile(f"resource://cellcoadd/pipelines/{name}.yaml")
     config = pipeline.to_graph().tasks["makeDirectWarp"].config
     assert config.to_settings() == PIPELINE_WARPING
 

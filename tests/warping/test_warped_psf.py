@@ -16,7 +16,7 @@ from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.positions import TractToDetector
 from cellcoadd.warping.settings import ResamplingSettings, WarpSettings
-from cellcoadd.warping.warped_psf import warp_psf
+from cellcoadd.warping.warped_psf import WarpedPsf, warp_psf
 
 PATCH = small_patch()
 
@@ -38,6 +38,16 @@ class BrokenPsf(GaussianPointSpreadFunction):
 def stamps_of(
     psf: PointSpreadFunction, *centres: tuple[int, int], rotation: float = 0.0, scale: float = 0.2
 ) -> npt.NDArray[np.float32]:
+    return warped(psf, *centres, rotation=rotation, scale=scale).stamps
+
+
+def warped(
+    psf: PointSpreadFunction,
+    *centres: tuple[int, int],
+    rotation: float = 0.0,
+    scale: float = 0.2,
+    kernel: str = "lanczos3",
+) -> WarpedPsf:
     detector = make_detector(PATCH, rotation=rotation, pixel_scale=scale)
     transform = TractToDetector(
         tract=PATCH.sky_projection, detector=detector.sky_projection, source="test"
@@ -46,7 +56,7 @@ def stamps_of(
         psf,
         transform=transform,
         centres=[YX(y=y, x=x) for x, y in centres],
-        settings=ResamplingSettings(),
+        settings=ResamplingSettings(kernel=kernel),
         name="the detector",
     )
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..kernels.cell_pixels import mean_of_pixels
 from ..kernels.moments import adaptive_moments
 from ..masks.planes import ALL_PLANES
+from ..products.cell_coadd.inputs import PHASE_POWER
 from ..products.warp import Warp
 from .cell_selection import CellChoice
 
@@ -33,6 +34,10 @@ def describe_choices(
     means = _mean_fractions(warp, choices)
     stamps = {choice.stamp for choice in choices} - {-1}
     shapes = {row: adaptive_moments(warp.stamps[row]) for row in stamps}
+    powers = {
+        row: float(warp.phase_errors[row]) * float(np.square(warp.stamps[row], dtype=float).sum())
+        for row in stamps
+    }
     unknown = (float("nan"), float("nan"), float("nan"), False)
     rows: list[dict[str, object]] = []
     for number, choice in enumerate(choices):
@@ -51,6 +56,7 @@ def describe_choices(
                 "psf_shape_yy": yy,
                 "psf_shape_xy": xy,
                 "psf_shape_flag": not converged,
+                PHASE_POWER: powers.get(choice.stamp, float("nan")),
                 **{name: values[number] for name, values in means.items()},
             }
         )

@@ -18,7 +18,7 @@ from ..masks.planes import ALL_PLANES
 from ..products.calibrated_image import CalibratedImage
 from ..products.flux_units import common_flux_unit
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.warp import Warp, WarpInput
+from ..products.warp import Warp, WarpInput, WarpKernel
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
@@ -346,6 +346,10 @@ def _warp_of(
         owner=planes.owner,
         cell_inputs=cells.inputs,
         stamps=cells.stamps,
+        kernel=WarpKernel(
+            name=settings.resampling.kernel, star_fwhm=settings.resampling.star_fwhm
+        ),
+        phase_errors=cells.phase_errors,
         noise_covariances=cells.noise_covariances,
         aperture_corrections=cells.aperture_corrections,
         mask_fractions=fractions,

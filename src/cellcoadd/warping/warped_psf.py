@@ -6,11 +6,12 @@ of areas, so a star in the warp looks exactly like it.
 
 from __future__ import annotations
 
-__all__ = ["warp_psf"]
+__all__ = ["WarpedPsf", "warp_psf"]
 
 import logging
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,28 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.resample import resample
 from ..kernels.warping_kernel import WarpingKernel
+from .phase_errors import phase_error
 from .positions import TractToDetector
 from .settings import ResamplingSettings
 
 _LOG = logging.getLogger(__name__)
+
+
+class WarpedPsf(NamedTuple):
+    """A detector's PSF in cells of a patch.
+
+    Parameters
+    ----------
+    stamps : float32 (cells, size, size)
+        On the tract's pixels at the centres of the cells, centred on the middle pixel, large enough
+        for all that comes of the PSF's own stamps. Their sum is near 1. NaN where the PSF cannot be
+        drawn.
+    phase_errors : float64 (cells,)
+        How much they change with a star's sub-pixel position; see `phase_errors.phase_error`.
+    """
+
+    stamps: npt.NDArray[np.float32]
+    phase_errors: npt.NDArray[np.float64]
 
 
 def warp_psf(
@@ -32,7 +51,7 @@ def warp_psf(
     centres: Sequence[YX[int]],
     settings: ResamplingSettings,
     name: str,
-) -> npt.NDArray[np.float32]:
+) -> WarpedPsf:
     """Return a detector's PSF on the tract's pixels at the centres of cells.
 
     Parameters
@@ -47,15 +66,9 @@ def warp_psf(
         Those of the pixels' resampler.
     name
         Whose function it is, for the log.
-
-    Returns
-    -------
-    stamps : float32 (len(centres), size, size)
-        Centred on the middle pixel, large enough for all that comes of the PSF's own stamps. Their
-        sum is near 1. NaN where the PSF cannot be drawn.
     """
     if not centres:
-        return np.zeros((0, 1, 1), np.float32)
+        return WarpedPsf(np.zeros((0, 1, 1), np.float32), np.zeros(0))
     kernel = settings.warping_kernel
     padding = 2 * kernel.half_width - 1  # zeros, so that the kernel reaches over the stamp's edge
     radius = _target_radius(psf, transform, centres, padding=padding)
@@ -72,6 +85,7 @@ def warp_psf(
     )
     blocks = transform.node_blocks(boxes, spacing=spacing)
     stamps = np.empty((len(centres), 2 * radius + 1, 2 * radius + 1), np.float32)
+    errors = np.full(len(centres), np.nan)
     failures: list[str] = []
     for row, (box, nodes) in enumerate(zip(boxes, blocks, strict=True)):
         image = _draw(psf, x=float(positions.x[row]), y=float(positions.y[row]))
@@ -79,6 +93,7 @@ def warp_psf(
             failures.append(image)
             stamps[row] = np.nan
             continue
+        errors[row] = phase_error(image.array.astype(np.float64), kernel)
         padded = np.pad(image.array, padding).astype(np.float32)[np.newaxis]
         _resample_stamp(
             padded,
@@ -94,7 +109,7 @@ def warp_psf(
             "%s takes no part in %d of %d cells, where its PSF cannot be drawn; the first: %s",
             name, len(failures), len(centres), failures[0],
         )  # fmt: skip
-    return stamps
+    return WarpedPsf(stamps, errors)
 
 
 def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | str:

@@ -39,6 +39,10 @@ PROVENANCE_COLUMNS = (
 """Columns of a contribution that `lsst.images.cells.CoaddProvenance` has too, by these names."""
 
 
+PHASE_POWER = "psf_phase_power"
+"""Column of contributions that coadds before version 1.3, and those of others, do not have."""
+
+
 class RefusalReason(enum.IntEnum):
     """Why an input was left out of a cell; ``ACCEPTED`` if it was not."""
 
@@ -90,7 +94,9 @@ def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
     ``unmasked_fraction`` the part of the inner region's covered pixels without a rejecting mask.
     ``masked_fraction`` is the mean over the outer region of the warped fraction of bad pixels,
     ``masked_fraction_inner`` that over the inner region, NaN if it was not warped; the same for
-    each plane on its own. PSF shapes are second moments in pixels^2.
+    each plane on its own. PSF shapes are second moments in pixels^2. ``psf_phase_power`` is the
+    mean over sub-pixel positions of the sum of squares of what these change in the PSF's image, NaN
+    where it is not known.
     """
     fractions = [
         (f"masked_fraction{suffix}{region}", np.float64)
@@ -111,6 +117,7 @@ def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
             ("psf_shape_yy", np.float64),
             ("psf_shape_xy", np.float64),
             ("psf_shape_flag", np.bool_),
+            (PHASE_POWER, np.float64),
             *fractions,
         ]
     )

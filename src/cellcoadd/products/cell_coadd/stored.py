@@ -107,7 +107,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `MultipleCellCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_multiple_cell_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = MultipleCellCoadd
 

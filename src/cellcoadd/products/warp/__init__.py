@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
+__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput", "WarpKernel"]
 
-from .warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput
+from .warp import CELL_INPUT_DTYPE, NO_OWNER, Warp, WarpInput, WarpKernel

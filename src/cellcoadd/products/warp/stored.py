@@ -44,7 +44,7 @@ from ...psfs.stored import StoredPsf, write_psf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
 from .compression import precompressed, tiles_of
-from .warp import Warp, WarpInput
+from .warp import Warp, WarpInput, WarpKernel
 
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
@@ -75,7 +75,7 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = Warp
 
@@ -112,6 +112,15 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     aperture_corrections: TableModel | None = pydantic.Field(
         default=None,
         description="Aperture corrections by algorithm, in the order of stamps; None without any.",
+    )
+    # Files of version 1.2 lack what follows.
+    kernel: WarpKernel = pydantic.Field(
+        default=WarpKernel(), description="What the images were resampled with."
+    )
+    phase_errors: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None,
+        description="Change of the stamps with the sub-pixel position of a star, mean square over "
+        "square, in the order of stamps; None: unknown.",
     )
 
     @property
@@ -161,6 +170,10 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             owner=archive.get_array(self.owner, slices=(place.y, place.x)),
             cell_inputs=rows if box == self.bbox else rows[self._whole_cells(rows, box)],
             stamps=stamps,
+            kernel=self.kernel,
+            phase_errors=(
+                None if self.phase_errors is None else archive.get_array(self.phase_errors)
+            ),
             noise_covariances=(
                 unknown_noise_covariance(len(stamps))
                 if self.noise_covariances is None
@@ -250,6 +263,10 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
             archive.add_array(warp.noise_covariances, name="noise_covariances")
             if len(warp.stamps)
             else None
+        ),
+        kernel=warp.kernel,
+        phase_errors=(
+            archive.add_array(warp.phase_errors, name="phase_errors") if len(warp.stamps) else None
         ),
         aperture_corrections=write_columns(
             archive,

@@ -7,7 +7,7 @@ function looks like there; so coaddition is selection and one linear sum.
 
 from __future__ import annotations
 
-__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
+__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput", "WarpKernel"]
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,8 @@ from ...cell_grid import BorderedCellGrid, Index2D, shared_box
 from ...files.entry_archive import read_product
 from ...files.reading import errors_named
 from ...files.writing import write_product
+from ...kernels.optimal import STAR_FWHM
+from ...kernels.warping_kernel import DEFAULT_KERNEL
 from ...masks.planes import bits_of
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_arrays
@@ -91,6 +93,22 @@ class WarpInput:
         return 1.0 / self.mean_variance_njy2
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarpKernel:
+    """The kernel that a warp was resampled with; the default is that of all warps before 1.3.
+
+    Parameters
+    ----------
+    name
+        One of `kernels.warping_kernel.WARPING_KERNELS`.
+    star_fwhm
+        Size of the stars that an ``optimal`` kernel is made for, in pixels.
+    """
+
+    name: str = DEFAULT_KERNEL
+    star_fwhm: float = STAR_FWHM
+
+
 class Warp(DescribableMixin):
     """One visit resampled onto a patch.
 
@@ -115,6 +133,11 @@ class Warp(DescribableMixin):
         What each detector covers of each cell.
     stamps : float32 (m, size, size)
         Point-spread functions on the tract's pixels at the centres of cells, of unit sum.
+    kernel
+        What the images were resampled with.
+    phase_errors : float64 (m,)
+        How much each of these functions changes with the sub-pixel position of a star: mean square
+        over square, see `warping.phase_errors`. None: unknown, NaN.
     noise_covariances : float32 (m, n, n)
         What the detector's noise of unit variance, white or correlated, becomes in the same m
         cells: the mean covariance of two of their pixels by the offset in y and x; n is odd and
@@ -139,6 +162,8 @@ class Warp(DescribableMixin):
         owner: npt.NDArray[np.uint8],
         cell_inputs: npt.NDArray[np.void],
         stamps: npt.NDArray[np.float32],
+        kernel: WarpKernel = WarpKernel(),
+        phase_errors: npt.NDArray[np.float64] | None = None,
         noise_covariances: npt.NDArray[np.float32] | None = None,
         aperture_corrections: Mapping[str, npt.NDArray[np.float64]] | None = None,
         mask_fractions: Mapping[str, Image] | None = None,
@@ -155,7 +180,9 @@ class Warp(DescribableMixin):
             )
         if noise_covariances is None:
             noise_covariances = np.ones((len(stamps), 1, 1), np.float32)
-        counts = {"noise covariances": len(noise_covariances)}
+        if phase_errors is None:
+            phase_errors = np.full(len(stamps), np.nan)
+        counts = {"noise covariances": len(noise_covariances), "phase errors": len(phase_errors)}
         counts |= {name: len(values) for name, values in (aperture_corrections or {}).items()}
         for name, count in counts.items():
             if count != len(stamps):
@@ -169,6 +196,8 @@ class Warp(DescribableMixin):
         self._owner = owner
         self._cell_inputs = cell_inputs
         self._stamps = stamps
+        self._kernel = kernel
+        self._phase_errors = phase_errors
         self._noise_covariances = noise_covariances
         self._aperture_corrections = dict(aperture_corrections or {})
         self._mask_fractions = dict(mask_fractions or {})
@@ -261,6 +290,16 @@ class Warp(DescribableMixin):
     def stamps(self) -> npt.NDArray[np.float32]:
         """Point-spread functions at the centres of cells; rows are named by `cell_inputs`."""
         return self._stamps
+
+    @property
+    def kernel(self) -> WarpKernel:
+        """What the images were resampled with."""
+        return self._kernel
+
+    @property
+    def phase_errors(self) -> npt.NDArray[np.float64]:
+        """How much `stamps` change with the sub-pixel position of a star, in their order."""
+        return self._phase_errors
 
     @property
     def noise_covariances(self) -> npt.NDArray[np.float32]:
@@ -364,6 +403,7 @@ class Warp(DescribableMixin):
             and self.sky_projection == other.sky_projection
             and self.mask.schema == other.mask.schema
             and self._inputs == other._inputs
+            and self._kernel == other._kernel
             and same_arrays(self._named_arrays(), other._named_arrays())
         )
 
@@ -375,6 +415,7 @@ class Warp(DescribableMixin):
             "owner": self._owner,
             "cell_inputs": self._cell_inputs,
             "stamps": self._stamps,
+            "phase_errors": self._phase_errors,
             "noise_covariances": self._noise_covariances,
             **{f"corrections[{name}]": v for name, v in self._aperture_corrections.items()},
             **{f"mask_fractions[{name}]": p.array for name, p in self._mask_fractions.items()},
@@ -416,6 +457,7 @@ class Warp(DescribableMixin):
             ReportField(label="detectors", value=detectors, role=FieldRole.DERIVED),
             ReportField(label="bbox", value=str(self.bbox), role=FieldRole.DERIVED),
             ReportField(label="unit", value=unit_label(self.unit), role=FieldRole.DERIVED),
+            ReportField(label="kernel", value=self._kernel.name, role=FieldRole.DERIVED),
         ]
         if options.brief:
             return Report(type_name="Warp", summary=summary, fields=fields)
