@@ -320,7 +320,7 @@ def test_defaults_are_stated_once() -> None:
 def test_our_pipelines_choose_what_recipes_do(name: str) -> None:
     """A pipeline is text: that its kernel is the recommended one is tested here."""
     pipeline = Pipeline.fromFile(f"resource://cellcoadd/pipelines/{name}.yaml")
-    config = pipeline.to_graph().tasks["makeDirectWarp"].config
+    config: Any = pipeline.to_graph().tasks["makeDirectWarp"].config
     assert config.to_settings() == PIPELINE_WARPING
 
 

@@ -1,4 +1,4 @@
-"""What sub-pixel positions change in a star: the sum over repetitions beside stars at many places."""
+"""What sub-pixel positions change in a star: in closed form, and of stars at many places."""
 
 from __future__ import annotations
 

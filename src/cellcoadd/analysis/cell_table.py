@@ -171,9 +171,9 @@ CELL_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
     ),
     TableColumn(
         name="psf_fidelity",
-        meaning="What a star's place between the pixels changes in its image, mean square over the "
-        "square of the point-spread function: fluxes fitted with it are off by an rms of its square "
-        "root at most; NaN where it is not known.",
+        meaning="What a star's place between the pixels changes in its image, mean square over "
+        "the square of the point-spread function: fluxes fitted with it are off by an rms of its "
+        "square root at most; NaN where it is not known.",
         measure=fidelities,
     ),
     TableColumn(
@@ -184,14 +184,14 @@ CELL_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
     ),
     TableColumn(
         name="psf_size_change",
-        meaning="Largest change of the function's sigma from the middle of the cell to a corner, over "
-        "sigma, as the detectors' functions change; NaN where that is not known.",
+        meaning="Largest change of the function's sigma from the middle of the cell to a corner, "
+        "over sigma, as the detectors' functions change; NaN where that is not known.",
         measure=size_changes,
     ),
     TableColumn(
         name="psf_edge_change",
-        meaning="Largest step of the size over the size where a detector ends inside of the cell; 0 "
-        "where none does.",
+        meaning="Largest step of the size over the size where a detector ends inside of the cell; "
+        "0 where none does.",
         measure=edge_changes,
     ),
     TableColumn(

@@ -1,7 +1,8 @@
 """How good the one point-spread function of a cell is, for stars anywhere in the cell.
 
-The record of a coadd's inputs comes in, with the size of each input's function in each cell; numbers
-a cell go out. What is not known, of coadds of earlier versions or of other programs, is NaN.
+The record of a coadd's inputs comes in, with the size of each input's function in each cell;
+numbers a cell go out. What is not known, of coadds of earlier versions or of other programs, is
+NaN.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def fidelities(cells: CellMeasurements) -> _Floats:
         return np.full(len(cells), np.nan)
     power = _sums(cells, rows["weight"] ** 2 * rows[PHASE_POWER])
     psf = np.square(cells.coadd.stack.psf, dtype=np.float64).sum(axis=(1, 2))
-    return 2.0 * power / (cells.weight_sums**2 * psf)
+    return np.asarray(2.0 * power / (cells.weight_sums**2 * psf))
 
 
 def size_spreads(cells: CellMeasurements) -> _Floats:
@@ -119,9 +120,7 @@ def size_changes(cells: CellMeasurements) -> _Floats:
         here = sizes[number, y, x]
         rise = sizes[number, y + step_y, x + step_x] - here
         fall = here - sizes[number, y - step_y, x - step_x]
-        slope = np.where(
-            np.isnan(rise), fall, np.where(np.isnan(fall), rise, 0.5 * (rise + fall))
-        )
+        slope = np.where(np.isnan(rise), fall, np.where(np.isnan(fall), rise, 0.5 * (rise + fall)))
         change += np.abs(_sums(cells, weight * slope)) / cells.weight_sums
     # Half a cell in x and in y; sigma changes by half of what its square does.
     return np.asarray(0.25 * change / _mean_sizes(cells))

@@ -346,9 +346,7 @@ def _warp_of(
         owner=planes.owner,
         cell_inputs=cells.inputs,
         stamps=cells.stamps,
-        kernel=WarpKernel(
-            name=settings.resampling.kernel, star_fwhm=settings.resampling.star_fwhm
-        ),
+        kernel=WarpKernel(name=settings.resampling.kernel, star_fwhm=settings.resampling.star_fwhm),
         phase_errors=cells.phase_errors,
         noise_covariances=cells.noise_covariances,
         aperture_corrections=cells.aperture_corrections,
