@@ -64,6 +64,20 @@ def warped(
 MIDDLE = (210, 210)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "fwhm", "said"),
+    [("optimal6", 2.4, True), ("optimal6", 2.8, False), ("lanczos3", 2.4, False)],
+)
+def test_stars_sharper_than_the_kernel_is_for_are_named(
+    kernel: str, fwhm: float, said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the size, and what helps; Lanczos kernels are made for nothing."""
+    psf = GaussianPointSpreadFunction(fwhm / 2.3548, Box.factory[0:100, 0:100], 31)
+    warped(psf, MIDDLE, kernel=kernel)
+    found = "FWHM of 2.40 pixels, optimal6 is made for 3.00" in caplog.text
+    assert found == said
+
+
 @pytest.mark.parametrize("rotation", [0.0, 10.0, 45.0, 90.0])
 @pytest.mark.parametrize("scale", [0.168, 0.2, 0.263])
 def test_a_gaussian_has_unit_sum_and_the_scaled_width(rotation: float, scale: float) -> None:

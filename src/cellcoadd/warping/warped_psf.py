@@ -18,6 +18,9 @@ import numpy.typing as npt
 from lsst.images import YX, Box, Image
 from lsst.images.psfs import PointSpreadFunction
 
+from ..conventions import FWHM_PER_SIGMA
+from ..kernels.moments import adaptive_moments
+from ..kernels.optimal import LEAST_STAR_FWHM
 from ..kernels.resample import resample
 from ..kernels.warping_kernel import WarpingKernel
 from .phase_errors import phase_error
@@ -25,6 +28,8 @@ from .positions import TractToDetector
 from .settings import ResamplingSettings
 
 _LOG = logging.getLogger(__name__)
+
+_SHARP = 0.9  # of the FWHM that a kernel is made for: sharper stars are named
 
 
 class WarpedPsf(NamedTuple):
@@ -84,6 +89,7 @@ def warp_psf(
         y=np.array([centre.y for centre in centres], np.float64),
     )
     blocks = transform.node_blocks(boxes, spacing=spacing)
+    sharpest = math.inf
     stamps = np.empty((len(centres), 2 * radius + 1, 2 * radius + 1), np.float32)
     errors = np.full(len(centres), np.nan)
     failures: list[str] = []
@@ -94,6 +100,7 @@ def warp_psf(
             stamps[row] = np.nan
             continue
         errors[row] = phase_error(image.array.astype(np.float64), kernel)
+        sharpest = min(sharpest, _fwhm_of(image))
         padded = np.pad(image.array, padding).astype(np.float32)[np.newaxis]
         _resample_stamp(
             padded,
@@ -109,7 +116,20 @@ def warp_psf(
             "%s takes no part in %d of %d cells, where its PSF cannot be drawn; the first: %s",
             name, len(failures), len(centres), failures[0],
         )  # fmt: skip
+    if kernel.name.startswith("optimal") and sharpest < _SHARP * kernel.star_fwhm:
+        _LOG.warning(
+            "%s is sharper than its kernel is for: its stars have a FWHM of %.2f pixels, %s is made "
+            "for %.2f and more. Their images change with their place between the pixels "
+            "(psf_fidelity says by how much); kernelStarFwhm = %.1f, or more taps, changes less.",
+            name, sharpest, kernel.name, kernel.star_fwhm, max(sharpest, LEAST_STAR_FWHM),
+        )  # fmt: skip
     return WarpedPsf(stamps, errors)
+
+
+def _fwhm_of(image: Image) -> float:
+    """FWHM of a star in pixels of its image; infinite where it has no shape."""
+    xx, yy, xy, converged = adaptive_moments(image.array)
+    return FWHM_PER_SIGMA * float((xx * yy - xy * xy) ** 0.25) if converged else math.inf
 
 
 def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | str:
