@@ -137,7 +137,7 @@ def test_an_interpolated_function_is_continuous() -> None:
 
 def test_an_interpolated_function_is_that_of_a_cell_at_its_centre() -> None:
     """And another function than the exact one, by ``==``."""
-    exact, grid = linear_psf()
+    exact, _ = linear_psf()
     joined = exact.interpolated()
     for index in exact.cells:
         assert joined[index] == exact[index]

@@ -118,8 +118,8 @@ def warp_psf(
         )  # fmt: skip
     if kernel.name.startswith("optimal") and sharpest < _SHARP * kernel.star_fwhm:
         _LOG.warning(
-            "%s is sharper than its kernel is for: its stars have a FWHM of %.2f pixels, %s is made "
-            "for %.2f and more. Their images change with their place between the pixels "
+            "%s is sharper than its kernel is for: its stars have a FWHM of %.2f pixels, %s is "
+            "made for %.2f and more. Their images change with their place between the pixels "
             "(psf_fidelity says by how much); kernelStarFwhm = %.1f, or more taps, changes less.",
             name, sharpest, kernel.name, kernel.star_fwhm, max(sharpest, LEAST_STAR_FWHM),
         )  # fmt: skip
