@@ -27,7 +27,7 @@ REACH = 14
 def star(fwhm: float, size: int) -> npt.NDArray[np.float64]:
     offset = np.arange(size) - size // 2
     line = np.exp(-4.0 * np.log(2.0) * (offset / fwhm) ** 2)
-    return np.outer(line, line) / line.sum() ** 2
+    return np.asarray(np.outer(line, line) / line.sum() ** 2)
 
 
 def covariance(kernel: WarpingKernel) -> Image:

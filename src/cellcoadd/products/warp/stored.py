@@ -44,7 +44,8 @@ from ...psfs.stored import StoredPsf, write_psf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
 from .compression import precompressed, tiles_of
-from .warp import Warp, WarpInput, WarpKernel
+from .inputs import WarpInput, WarpKernel
+from .warp import Warp
 
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):

@@ -7,9 +7,8 @@ function looks like there; so coaddition is selection and one linear sum.
 
 from __future__ import annotations
 
-__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput", "WarpKernel"]
+__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp"]
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -17,24 +16,22 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, TractFrame
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.cells import PatchDefinition
 from lsst.images.describe import DescribableMixin, DescribeOptions, FieldRole, Report, ReportField
-from lsst.images.psfs import PointSpreadFunction
 from lsst.resources import ResourcePathExpression
 
 from ...cell_grid import BorderedCellGrid, Index2D, shared_box
 from ...files.entry_archive import read_product
 from ...files.reading import errors_named
 from ...files.writing import write_product
-from ...kernels.optimal import STAR_FWHM
-from ...kernels.warping_kernel import DEFAULT_KERNEL
 from ...masks.planes import bits_of
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_arrays
 from ..flux_units import flux_unit_of, unit_label
-from ..identifiers import ObservationIdentifiers, PatchIdentifiers
+from ..identifiers import PatchIdentifiers
 from .compression import WARP_COMPRESSION
+from .inputs import WarpInput, WarpKernel
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
@@ -57,56 +54,6 @@ CELL_INPUT_DTYPE = np.dtype(
 )
 """One row a (detector, cell): row of `Warp.inputs`, cell, number of pixels of the outer and inner
 region that come from the detector, whether the cell's centre does, row of `Warp.stamps` or -1."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WarpInput:
-    """One detector that went into a warp.
-
-    Parameters
-    ----------
-    observation
-        Which detector of which visit.
-    bbox
-        The detector's pixels.
-    sky_projection
-        The detector's pixels to sky and back.
-    footprint
-        The part of the tract's pixel plane that it covers, within the warp's box.
-    mean_variance_njy2
-        Mean variance of the detector in nJy^2, or in the square of the warp's own unit.
-    psf
-        The detector's point-spread function, in its own pixels. It does not count when inputs are
-        compared: not all kinds can be.
-    """
-
-    observation: ObservationIdentifiers
-    bbox: Box
-    sky_projection: SkyProjection[Any]
-    footprint: Polygon
-    mean_variance_njy2: float
-    psf: PointSpreadFunction = dataclasses.field(compare=False)
-
-    @property
-    def weight(self) -> float:
-        """Weight in a coadd: 1 / mean variance, nJy^-2 or in the warp's own unit."""
-        return 1.0 / self.mean_variance_njy2
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WarpKernel:
-    """The kernel that a warp was resampled with; the default is that of all warps before 1.3.
-
-    Parameters
-    ----------
-    name
-        One of `kernels.warping_kernel.WARPING_KERNELS`.
-    star_fwhm
-        Size of the stars that an ``optimal`` kernel is made for, in pixels.
-    """
-
-    name: str = DEFAULT_KERNEL
-    star_fwhm: float = STAR_FWHM
 
 
 class Warp(DescribableMixin):
@@ -134,7 +81,7 @@ class Warp(DescribableMixin):
     stamps : float32 (m, size, size)
         Point-spread functions on the tract's pixels at the centres of cells, of unit sum.
     kernel
-        What the images were resampled with.
+        What the images were resampled with; None: the default one.
     phase_errors : float64 (m,)
         How much each of these functions changes with the sub-pixel position of a star: mean square
         over square, see `warping.phase_errors`. None: unknown, NaN.
@@ -162,7 +109,7 @@ class Warp(DescribableMixin):
         owner: npt.NDArray[np.uint8],
         cell_inputs: npt.NDArray[np.void],
         stamps: npt.NDArray[np.float32],
-        kernel: WarpKernel = WarpKernel(),
+        kernel: WarpKernel | None = None,
         phase_errors: npt.NDArray[np.float64] | None = None,
         noise_covariances: npt.NDArray[np.float32] | None = None,
         aperture_corrections: Mapping[str, npt.NDArray[np.float64]] | None = None,
@@ -196,7 +143,7 @@ class Warp(DescribableMixin):
         self._owner = owner
         self._cell_inputs = cell_inputs
         self._stamps = stamps
-        self._kernel = kernel
+        self._kernel = kernel or WarpKernel()
         self._phase_errors = phase_errors
         self._noise_covariances = noise_covariances
         self._aperture_corrections = dict(aperture_corrections or {})
