@@ -78,6 +78,7 @@ COADD_DEFAULTS = {
     "num_noise_realizations": 0,
     "psf_dimensions": 35,
     "do_coadd_inverse_aperture_corrections": False,
+    "matched_psf_fwhm": None,
     "cells": [],
     "do_input_map": False,
     "input_mapper.nside": 32768,
@@ -144,6 +145,7 @@ COADD_CHANGES = {
     "num_noise_realizations": 2,
     "psf_dimensions": 41,
     "do_coadd_inverse_aperture_corrections": True,
+    "matched_psf_fwhm": 1.1,
 }
 MAP_CHANGES = {
     "quantities": ["depth"],
@@ -290,6 +292,7 @@ def test_a_saved_configuration_comes_back(
         ),
         (AssembleCellCoaddConfig, "mask_propagation_thresholds", {"SAT": 2.0}, "must be in 0..1"),
         (AssembleCellCoaddConfig, "input_mapper.nside", 1000, "must be a power of two"),
+        (AssembleCellCoaddConfig, "matched_psf_fwhm", 0.0, "positive number of arcseconds"),
         (AssembleCellCoaddConfig, "require_artifact_mask", True, "do_use_artifact_mask"),
         (MapCellsConfig, "quantities", ["deepness"], "got 'deepness'"),
         (MapCellsConfig, "quantities", [], "must be some, each once"),

@@ -90,6 +90,11 @@ _STEPS = 1000  # of the bar of one coadd
     show_default=True, help="Kernel that images are resampled with.",
 )  # fmt: skip
 @click.option(
+    "--psf-fwhm", type=float, metavar="ARCSEC",
+    help="Convolve each cell so that its PSF is a round Gaussian of this FWHM, for colours: choose "
+    "what all bands reach [default: each cell keeps its own].",
+)  # fmt: skip
+@click.option(
     "--noise", type=click.IntRange(0, 3), default=0, help="Noise realizations to add up along."
 )
 @click.option("--tables", is_flag=True, help="Write tables of cells and inputs beside each coadd.")
@@ -114,6 +119,7 @@ def coadd(
     tract: int | None,
     patches: tuple[int, ...],
     psf_size: int | None,
+    psf_fwhm: float | None,
     kernel: str,
     noise: int,
     tables: bool,
@@ -173,7 +179,7 @@ def coadd(
         chosen = None if tract is None else _chosen(target, tract, patches)
         jobs = jobs_of(
             found, target, output, patches=chosen, form=CoaddFormat(form), overwrite=overwrite,
-            tables=tables or report, camera=reader, **_settings(kernel, noise, psf_size),
+            tables=tables or report, camera=reader, **_settings(kernel, noise, psf_size, psf_fwhm),
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
@@ -221,7 +227,9 @@ def _chosen(target: SkyMap, tract: int, patches: Sequence[int]) -> list[tuple[in
     return [(tract, target[tract].patch(number).id) for number in numbers]
 
 
-def _settings(kernel: str, noise: int, psf_size: int | None) -> dict[str, Any]:
+def _settings(
+    kernel: str, noise: int, psf_size: int | None, psf_fwhm: float | None
+) -> dict[str, Any]:
     from ..coaddition.settings import CoaddSettings
     from ..warping.settings import PIPELINE_WARPING, ResamplingSettings
 
@@ -234,6 +242,7 @@ def _settings(kernel: str, noise: int, psf_size: int | None) -> dict[str, Any]:
         "coadd_settings": CoaddSettings(
             num_noise_realizations=noise,
             psf_dimensions=CoaddSettings().psf_dimensions if psf_size is None else psf_size,
+            matched_psf_fwhm=psf_fwhm,
         ),
     }
 
