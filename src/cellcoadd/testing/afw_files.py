@@ -15,6 +15,7 @@ __all__ = [
     "add_sky_wcs",
     "afw_planes",
     "write_afw_exposure",
+    "write_afw_mask",
     "write_visit_image_as_afw",
     "write_visit_summary",
 ]
@@ -230,17 +231,59 @@ def afw_planes(
             else fits.CompImageHDU(pixels, compression_type=compression, quantize_level=0.0)
         )
         hdu.header["EXTTYPE"], hdu.header["INHERIT"] = name, True
-        for axis, start in zip("12", origin, strict=True):
-            hdu.header[f"CTYPE{axis}A"] = "LINEAR"
-            hdu.header[f"CRPIX{axis}A"], hdu.header[f"CRVAL{axis}A"] = 1.0, float(start)
-            hdu.header[f"LTV{axis}"] = -float(start)
+        hdu.header.update(_origin_cards(origin))
         if name == "MASK":
-            for plane_name, bit in bits.items():
-                hdu.header[f"HIERARCH MP_{plane_name}"] = bit
+            hdu.header.update(_plane_cards(bits))
         if name == "IMAGE":
             hdu.header.update(cards or {})
         hdus.append(hdu)
     return hdus
+
+
+def _origin_cards(origin: tuple[int, int]) -> dict[str, Any]:
+    """Say where the first pixel is, as afw does it."""
+    return {
+        keyword: value
+        for axis, start in zip("12", origin, strict=True)
+        for keyword, value in (
+            (f"CTYPE{axis}A", "LINEAR"),
+            (f"CRPIX{axis}A", 1.0),
+            (f"CRVAL{axis}A", float(start)),
+            (f"LTV{axis}", -float(start)),
+        )
+    }
+
+
+def _plane_cards(bits: Mapping[str, int]) -> dict[str, int]:
+    return {f"HIERARCH MP_{name}": bit for name, bit in bits.items()}
+
+
+def write_afw_mask(
+    path: Path,
+    mask: npt.ArrayLike,
+    *,
+    bits: Mapping[str, int],
+    origin: tuple[int, int] = (0, 0),
+    compression: str | None = "GZIP_2",
+) -> Path:
+    """Write a mask alone, as afw does it; return its path.
+
+    Parameters
+    ----------
+    path
+        The file; one that is there is replaced.
+    mask : (rows, columns)
+        The bits.
+    bits, origin, compression
+        As for `afw_planes`. Uncompressed, it is the primary array.
+    """
+    pixels = np.array(mask, np.int32)
+    hdus: list[Any] = [fits.PrimaryHDU(pixels)]
+    if compression is not None:
+        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(pixels, compression_type=compression)]
+    hdus[-1].header.update(_origin_cards(origin) | _plane_cards(bits))
+    fits.HDUList(hdus).writeto(path, overwrite=True)
+    return path
 
 
 def write_afw_exposure(

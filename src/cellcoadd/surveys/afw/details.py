@@ -51,19 +51,15 @@ def detector_of(exposure: ExposureFile) -> Detector:
     Raises
     ------
     UnusableInputError
-        If neither a table nor a card says it, or the detector has no pixels.
+        If the exposure is a coadd or a warp, neither a table nor a card says which detector it is
+        of, or the detector has no pixels.
     """
+    _refuse_coadd(exposure)
     stored = exposure.own("DETECTOR")
     stated = _integer(exposure.header, f"{_DATA_ID} DETECTOR")
     if stated is None and _hsc_visit(exposure.header) is not None:
         stated = _integer(exposure.header, "DET-ID")
     if stored is None:
-        if stated is None and exposure.own("COADD_INPUTS") is not None:
-            raise UnusableInputError(
-                exposure.source,
-                "it is a coadd or a warp, not the image of a detector: give the images that it was "
-                "made of.",
-            )
         if stated is None:
             raise UnusableInputError(
                 exposure.source,
@@ -87,6 +83,26 @@ def detector_of(exposure: ExposureFile) -> Detector:
             f"is of {stated}.",
         )
     return Detector(number=number, name=rows.text("name"), bbox=box)
+
+
+def _refuse_coadd(exposure: ExposureFile) -> None:
+    """Refuse what was added up or resampled already: ``deep_coadd`` of DP1, ``deepCoadd_calexp``."""
+    psf = exposure.own("PSF")
+    signs = ["a table COADD_INPUTS"] if exposure.own("COADD_INPUTS") is not None else []
+    if psf is not None and psf.name in ("CoaddPsf", "WarpedPsf"):
+        signs.append(f"a {psf.name}")
+    signs += [
+        f"a card {_DATA_ID} {key}"
+        for key in ("TRACT", "PATCH")
+        if f"{_DATA_ID} {key}" in exposure.header
+    ]
+    if signs:
+        raise UnusableInputError(
+            exposure.source,
+            f"it is a coadd or a warp of the Rubin pipelines, not the image of a detector: it has "
+            f"{', '.join(signs)}. Its pixels are those of many images already, which cannot be "
+            "weighed again: give the images that it was made of (visit_image, calexp).",
+        )
 
 
 def read_details(exposure: ExposureFile, detector: Detector) -> ObservationDetails:
