@@ -139,8 +139,7 @@ def test_artifacts_are_left_out_of_the_coadd(
             origin=(held.x.start, held.y.start),
         )
     (tmp_path / "files.csv").write_text(
-        "file,tract,patch,skymap,instrument,visit\n"
-        "mask.fits,9813,61,hsc_rings_cells_v1,HSC,1230\n"
+        "file,tract,patch,skymap,instrument,visit\nmask.fits,9813,61,hsc_rings_cells_v1,HSC,1230\n"
     )
     theirs = "compare_warp_artifact_mask"
     for arguments in (

@@ -66,7 +66,8 @@ def summary(images: list[CalibratedImage], tmp_path_factory: pytest.TempPathFact
 
 
 def warp(image: CalibratedImage, found: VisitSummary | None, *on: str, **options: Any) -> Warp:
-    config: Any = MakeDirectWarpConfig()
+    make_config: Any = MakeDirectWarpConfig
+    config = make_config()
     for name in SWITCHES:
         setattr(config, name, name in on)
     for name, value in options.items():
@@ -74,6 +75,12 @@ def warp(image: CalibratedImage, found: VisitSummary | None, *on: str, **options
     task: Any = MakeDirectWarpTask(config=config)
     made: Warp = task.run(images=[image], patch=PATCH, visit_summary=found).warp
     return made
+
+
+def sigma(made: Warp) -> float:
+    psf = made.inputs[0].psf
+    assert isinstance(psf, GaussianPointSpreadFunction)
+    return psf.sigma
 
 
 def test_each_switch_changes_its_own(images: list[CalibratedImage], summary: Any) -> None:
@@ -84,13 +91,11 @@ def test_each_switch_changes_its_own(images: list[CalibratedImage], summary: Any
     of_psf, of_wcs, of_flux = (warp(image, found, name) for name in SWITCHES)
 
     np.testing.assert_array_equal(of_psf.image.array, plain.image.array)
-    assert of_psf.inputs[0].psf.sigma == 3.3
+    assert sigma(of_psf) == 3.3
     assert not np.array_equal(of_psf.stamps, plain.stamps)
     assert (len(of_psf.aperture_corrections), len(plain.aperture_corrections)) == (1, 0)
 
-    moved = warp(
-        dataclasses.replace(images[1], observation=image.observation, psf=image.psf), None
-    )
+    moved = warp(dataclasses.replace(images[1], observation=image.observation, psf=image.psf), None)
     assert of_wcs.bbox == moved.bbox != plain.bbox
     assert of_wcs.inputs[0].footprint == moved.inputs[0].footprint
     assert of_wcs.inputs[0].psf == image.psf
@@ -102,7 +107,7 @@ def test_each_switch_changes_its_own(images: list[CalibratedImage], summary: Any
 
     everything = warp(image, found, *SWITCHES)
     assert everything.bbox == of_wcs.bbox
-    assert everything.inputs[0].psf.sigma == 3.3
+    assert sigma(everything) == 3.3
 
 
 def test_cuts_are_made_on_the_statistics_of_the_summary(

@@ -29,8 +29,8 @@ class VisitSummaryFormatter(FormatterV2):
     def read_from_local_file(
         self,
         path: str,
-        component: str | None = None,  # noqa: ARG002  (it has none)
-        expected_size: int = -1,  # noqa: ARG002
+        component: str | None = None,
+        expected_size: int = -1,
     ) -> VisitSummary:
         """Read the summary.
 
@@ -63,7 +63,7 @@ class ArtifactMaskFormatter(FormatterV2):
         self,
         path: str,
         component: str | None = None,
-        expected_size: int = -1,  # noqa: ARG002
+        expected_size: int = -1,
     ) -> Any:
         """Read the mask, or a part of it.
 

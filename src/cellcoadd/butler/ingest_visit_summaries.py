@@ -11,7 +11,7 @@ __all__ = ["VISIT_SUMMARY_TYPE", "ingest_visit_summaries"]
 from collections.abc import Iterable
 from pathlib import Path
 
-from lsst.daf.butler import Butler, DatasetRef, DatasetType, FileDataset
+from lsst.daf.butler import Butler, DataCoordinate, DatasetRef, DatasetType, FileDataset
 
 from ..errors import RepositoryError, UnusableInputError
 from ..surveys.afw import VisitSummary
@@ -67,29 +67,31 @@ def ingest_visit_summaries(
     if not files:
         return [], [], []
     kind = _dataset_type(butler, dataset_type)
-    taken: dict[DatasetRef, Path] = {}
+    taken: dict[DataCoordinate, Path] = {}
     already_there, refused = [], []
     butler.collections.register(run)
     present = _present(butler, kind, run)
-    seen = dict.fromkeys(present, "")
     for path in files:
         try:
             instrument, visit = _key(butler, VisitSummary.read(path))
-            if twin := seen.get((instrument, visit)):
-                raise UnusableInputError(str(path), f"{twin} is the summary of the same visit.")
         except UnusableInputError as error:
             refused.append(Refusal.of(path, error))
             continue
+        data_id = butler.registry.expandDataId(instrument=instrument, visit=visit)
         if (instrument, visit) in present:
             already_there.append(path)
-            continue
-        seen[instrument, visit] = str(path)
-        data_id = butler.registry.expandDataId(instrument=instrument, visit=visit)
-        taken[DatasetRef(kind, data_id, run=run)] = path
+        elif twin := taken.get(data_id):
+            refused.append(Refusal(source=path, reason=f"{twin} is the summary of the same visit."))
+        else:
+            taken[data_id] = path
     butler.ingest(
         *(
-            FileDataset(path=str(path.absolute()), refs=[ref], formatter=VisitSummaryFormatter)
-            for ref, path in taken.items()
+            FileDataset(
+                path=str(path.absolute()),
+                refs=[DatasetRef(kind, data_id, run=run)],
+                formatter=VisitSummaryFormatter,
+            )
+            for data_id, path in taken.items()
         ),
         transfer=transfer,
     )

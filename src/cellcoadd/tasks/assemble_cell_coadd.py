@@ -398,9 +398,9 @@ class _StoredVisit:
 
 
 def _artifacts(context: QuantumContext, visit: _StoredVisit, bbox: Box | None) -> Mask | None:
-    """Read the mask of a visit's artifacts, of what lies on the patch: the Rubin pipelines', or ours.
+    """Read the mask of a visit's artifacts: that of the Rubin pipelines, else ours.
 
-    Theirs, made for another warp, must have all of the pixels; ours may have those of a part.
+    Theirs, made for another warp, must have all that lies on the patch; ours may cover a part.
     """
     if visit.rubin_artifact_mask is not None and bbox is not None:
         mask: Mask = context.get(visit.rubin_artifact_mask).get(parameters={"bbox": bbox})

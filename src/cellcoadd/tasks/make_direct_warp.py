@@ -175,9 +175,7 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
     @property
     def usesVisitSummary(self) -> bool:
         """Whether anything of a visit summary is wanted."""
-        return (
-            self.useVisitSummaryPsf or self.useVisitSummaryWcs or self.useVisitSummaryPhotoCalib
-        )
+        return self.useVisitSummaryPsf or self.useVisitSummaryWcs or self.useVisitSummaryPhotoCalib
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""
@@ -278,7 +276,7 @@ class MakeDirectWarpTask(PipelineTask):
     def _recalibrated(
         self, images: Iterable[CalibratedImage], summary: VisitSummary | None
     ) -> Iterator[CalibratedImage]:
-        """Yield the images as the summary of their visit knows them; those that it lacks are logged."""
+        """Yield the images as the summary of their visit knows them; log those that it lacks."""
         if summary is None or not self.config.usesVisitSummary:
             yield from images
             return

@@ -97,9 +97,7 @@ def test_only_what_is_wanted_is_taken(
 ) -> None:
     """Each of the three on its own; the statistics of a PSF go with it."""
     summary = VisitSummary.read(summary_file)
-    of_psf, of_wcs, of_flux = (
-        recalibrated(image, summary, **{**NONE, name: True}) for name in ALL
-    )
+    of_psf, of_wcs, of_flux = (recalibrated(image, summary, **{**NONE, name: True}) for name in ALL)
     assert [found.psf == image.psf for found in (of_psf, of_wcs, of_flux)] == [False, True, True]
     assert of_psf.psf.compute_kernel_image(x=50.0, y=50.0).array == pytest.approx(
         wide_psf.compute_kernel_image(x=50.0, y=50.0).array
@@ -130,9 +128,7 @@ def test_a_calibration_that_varies_multiplies_pixels_when_they_are_read(
     """Pixels of files are read later, in parts: each is multiplied by its own factor."""
     archive = AfwArchive()
     field = add_chebyshev(archive, [[3.0, 1.0]], image.bbox)
-    rows = [
-        {"id": 5, "photoCalib": add_photo_calib(archive, 3.0, field=field, is_constant=False)}
-    ]
+    rows = [{"id": 5, "photoCalib": add_photo_calib(archive, 3.0, field=field, is_constant=False)}]
     summary = VisitSummary.read(write_visit_summary(tmp_path / "s.fits", rows, archive, visit=77))
     planes = image.masked_image
     assert not isinstance(planes, DeferredPixels)
@@ -177,7 +173,7 @@ def test_detectors_that_failed_are_refused(
     reason: str,
     tmp_path: Path,
 ) -> None:
-    """Without a row, or with one that lacks what others have; a part that is not wanted may lack."""
+    """Without a row, or with one that lacks what others have, if it is wanted."""
     archive = AfwArchive()
     correction = {"name": "a", "field": add_chebyshev(archive, [[0.9]], image.bbox)}
     other = {

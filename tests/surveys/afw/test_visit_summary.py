@@ -125,7 +125,7 @@ def test_a_repository_takes_them_in(
         assert report.visit_summaries == (file,)
         (visit,) = butler.query_dimension_records("visit", instrument="Cam")
         assert (visit.id, visit.zenith_angle, visit.physical_filter) == (77, 40.0, "HSC-I2")
-        of_visit = {"instrument": "Cam", "visit": 77, "collections": "images"}
+        of_visit: dict[str, Any] = {"instrument": "Cam", "visit": 77, "collections": "images"}
         assert butler.get("calexp", detector=5, **of_visit).nanojansky_per_count == 2.0
         found = butler.get("finalVisitSummary", **of_visit)
         assert isinstance(found, VisitSummary)
@@ -140,7 +140,7 @@ def test_an_image_that_cannot_be_used_without_is_taken_with_its_summary(
 ) -> None:
     """Such as one without a PSF; what is wrong with both is told of the image."""
 
-    def bare(archive: AfwArchive, parts: dict[str, int]) -> None:  # noqa: ARG001
+    def bare(archive: AfwArchive, parts: dict[str, int]) -> None:
         del parts["PSF"]
 
     path, archive = exposure(bare), AfwArchive()

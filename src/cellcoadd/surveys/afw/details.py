@@ -86,7 +86,7 @@ def detector_of(exposure: ExposureFile) -> Detector:
 
 
 def _refuse_coadd(exposure: ExposureFile) -> None:
-    """Refuse what was added up or resampled already: ``deep_coadd`` of DP1, ``deepCoadd_calexp``."""
+    """Refuse what was added up already: ``deep_coadd`` of DP1, ``deepCoadd_calexp``."""
     psf = exposure.own("PSF")
     signs = ["a table COADD_INPUTS"] if exposure.own("COADD_INPUTS") is not None else []
     if psf is not None and psf.name in ("CoaddPsf", "WarpedPsf"):

@@ -70,7 +70,7 @@ class AfwReader:
             # Perhaps it is the PSF that is lacking, or of a kind that cannot be read.
             with contextlib.suppress(UnusableInputError):
                 return read(path, visit_summary=True)
-            raise error  # noqa: TRY201  (the other one is suppressed)
+            raise error
 
 
 def read_afw_exposure(path: Path, *, visit_summary: Path | bool = True) -> SurveyImage:

@@ -1,8 +1,8 @@
 """What a visit summary makes of an image that was calibrated before it.
 
-A calibrated image, of whatever survey, and a visit summary come in; the image goes out with those of
-WCS, PSF and photometric calibration that are wanted of the summary. Pixels that are not in memory
-are not read for it, but for a few rows.
+A calibrated image, of whatever survey, and a visit summary come in; the image goes out with those
+of WCS, PSF and photometric calibration that are wanted of the summary. Of pixels that are not in
+memory a few rows are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from lsst.images import Box, DetectorFrame, Image, MaskedImage, SkyProjection
 from ...errors import UnusableInputError
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
-from .._base import pixel_scale_arcsec
 from ..checks import check_usable, middle_rows
 from .bounded_fields import read_corrections
 from .photo_calib import Calibration, calibration_of
@@ -91,7 +90,9 @@ def recalibrated(
     result = dataclasses.replace(image, masked_image=pixels, **changes)
     result = dataclasses.replace(
         result,
-        quality=_quality(result, statistics if psf else {}, detector) if psf or wcs else image.quality,
+        quality=_quality(result, statistics if psf else {}, detector)
+        if psf or wcs
+        else image.quality,
         mean_variance=_mean_variance(result, statistics, calibration),
     )
     check_usable(result, summary.source)
@@ -127,7 +128,7 @@ def _pixels(
             mask=planes.mask,
             variance=variance,
             sky_projection=projection,
-            metadata=planes.metadata,
+            metadata=dict(planes.metadata.native),
         )
 
     if isinstance(pixels, DeferredPixels):
