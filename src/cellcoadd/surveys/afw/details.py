@@ -54,11 +54,11 @@ def detector_of(exposure: ExposureFile) -> Detector:
         If the exposure is a coadd or a warp, neither a table nor a card says which detector it is
         of, or the detector has no pixels.
     """
-    _refuse_coadd(exposure)
     stored = exposure.own("DETECTOR")
     stated = _integer(exposure.header, f"{_DATA_ID} DETECTOR")
     if stated is None and _hsc_visit(exposure.header) is not None:
         stated = _integer(exposure.header, "DET-ID")
+    _refuse_coadd(exposure, has_detector=stored is not None or stated is not None)
     if stored is None:
         if stated is None:
             raise UnusableInputError(
@@ -85,10 +85,12 @@ def detector_of(exposure: ExposureFile) -> Detector:
     return Detector(number=number, name=rows.text("name"), bbox=box)
 
 
-def _refuse_coadd(exposure: ExposureFile) -> None:
+def _refuse_coadd(exposure: ExposureFile, *, has_detector: bool) -> None:
     """Refuse what was added up already: ``deep_coadd`` of DP1, ``deepCoadd_calexp``."""
-    psf = exposure.own("PSF")
-    signs = ["a table COADD_INPUTS"] if exposure.own("COADD_INPUTS") is not None else []
+    psf, signs = exposure.own("PSF"), []
+    # Images of detectors were seen that have a table of inputs, too.
+    if not has_detector and exposure.own("COADD_INPUTS") is not None:
+        signs.append("a table COADD_INPUTS")
     if psf is not None and psf.name in ("CoaddPsf", "WarpedPsf"):
         signs.append(f"a {psf.name}")
     signs += [
