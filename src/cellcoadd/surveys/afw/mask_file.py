@@ -47,7 +47,15 @@ def read_artifact_mask(path: Path, *, bbox: Box | None = None) -> Mask:
     with open_fits(path) as hdus:
         hdu = _mask_hdu(hdus, source)
         held = bbox_of_pixels(hdu, source)
-        mask = named_mask(hdu, held, source)
+        wanted = held if bbox is None else bbox
+        if not held.contains(wanted):
+            raise UnusableInputError(
+                source,
+                f"a mask of artifacts must cover all that its visit has of the patch, {wanted}; it "
+                f"has {held}: it is of another patch or sky map, or cut out of one.",
+            )
+        place = wanted.slice_within(held)
+        mask = named_mask(hdu.section[place.y, place.x], hdu.header, wanted, source)
     if _CLIPPED not in mask.schema.names:
         raise UnusableInputError(
             source,
@@ -55,15 +63,7 @@ def read_artifact_mask(path: Path, *, bbox: Box | None = None) -> Mask:
             f"{', '.join(sorted(mask.schema.names))}: it is of another kind. Give the "
             "compare_warp_artifact_mask of the visit.",
         )
-    if bbox is None:
-        return mask
-    if not held.contains(bbox):
-        raise UnusableInputError(
-            source,
-            f"a mask of artifacts must cover all that its visit has of the patch, {bbox}; it has "
-            f"{held}: it is of another patch or sky map, or cut out of one.",
-        )
-    return mask[bbox]
+    return mask
 
 
 def _mask_hdu(hdus: fits.HDUList, source: str) -> Any:

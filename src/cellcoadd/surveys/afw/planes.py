@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy.io import fits
 from lsst.images import (
     Bounds,
     Box,
@@ -61,7 +62,7 @@ def read_planes(
         image, variance = image * calibration.field, variance * calibration.field**2
     planes = MaskedImage(
         Image(image, bbox=exposure.bbox),
-        mask=named_mask(exposure.planes["MASK"], exposure.bbox, exposure.source),
+        mask=_mask(exposure),
         variance=Image(variance, bbox=exposure.bbox),
         sky_projection=projection,
     )
@@ -79,15 +80,22 @@ def _pixels(exposure: ExposureFile, name: str) -> npt.NDArray[np.float32]:
     return np.asarray(exposure.planes[name].data).astype(np.float32)
 
 
-def named_mask(hdu: Any, bbox: Box, source: str) -> Mask:
-    """Return the mask in an extension by the names that its cards give to bits.
+def _mask(exposure: ExposureFile) -> Mask:
+    hdu = exposure.planes["MASK"]
+    return named_mask(hdu.data, hdu.header, exposure.bbox, exposure.source)
+
+
+def named_mask(pixels: npt.ArrayLike, header: fits.Header, bbox: Box, source: str) -> Mask:
+    """Return a mask by the names that cards give to its bits.
 
     Parameters
     ----------
-    hdu
-        The extension.
+    pixels : (rows, columns)
+        Its bits, all or some of a file.
+    header
+        The cards.
     bbox
-        Where its pixels are.
+        Where the pixels are.
     source
         The file, for messages.
 
@@ -96,12 +104,12 @@ def named_mask(hdu: Any, bbox: Box, source: str) -> Mask:
     UnusableInputError
         If no card names a bit, two planes share one, or there are more planes than bits.
     """
-    bits = np.asarray(hdu.data)
+    bits = np.asarray(pixels)
     if bits.dtype.kind not in "iu":
         # A scale, if only of 1, makes floats of them.
         bits = np.rint(bits).astype(np.int64)
     bits = bits.astype(np.int32)
-    names = _names(hdu.header, source)
+    names = _names(header, source)
     known = sum(1 << bit for bit in names)
     unnamed = (bits & ~np.int32(known)) != 0
     if unnamed.any():
@@ -130,7 +138,7 @@ def named_mask(hdu: Any, bbox: Box, source: str) -> Mask:
     return Mask(bits[:, :, np.newaxis], schema=schema, bbox=bbox)
 
 
-def _names(header: Any, source: str) -> dict[int, str]:
+def _names(header: fits.Header, source: str) -> dict[int, str]:
     """Return the names of bits."""
     names: dict[int, str] = {}
     for card in header.cards:
