@@ -101,11 +101,6 @@ def test_the_task_takes_a_visit_from_its_summary(
     assert there.separation(expected).arcsec < 1e-8
     assert sigma(mine) == 3.3
     assert sigma(plain[1228].inputs[0]) != 3.3
-    with caplog.at_level(logging.WARNING):
-        of_psf = warps(root, "u/psf", useVisitSummaryWcs=False)
-    entry, own = of_psf[1228].inputs[0], plain[1228].inputs[0]
-    assert sigma(entry) == 3.3
-    assert entry.sky_projection == own.sky_projection
 
 
 def test_the_command_takes_summaries_in(filled: Butler, root: Path, summary: Path) -> None:

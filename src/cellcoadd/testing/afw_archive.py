@@ -14,6 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 type Row = Mapping[str, Any]
+"""A row of a table, by the names of its columns."""
 
 
 class AfwArchive:
