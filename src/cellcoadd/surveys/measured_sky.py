@@ -33,6 +33,7 @@ _CLIPPED = 0.98658  # standard deviation of normal deviates that are clipped at 
 _MOST_TRENDS = 6
 _MAD_TO_SIGMA = 1.4826
 _CROWDED = 0.3  # of a standard deviation between mean and median: SExtractor takes the median then
+_ROUNDING = 1e-12  # of the largest pixel: less noise is what sums leave of a constant image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,11 +151,12 @@ def measure_sky(image: _Floats, good: _Bools, *, mesh: SkyMesh, source: str) -> 
         )
     edges = [np.linspace(0, n, round(n / mesh.size) + 1).round().astype(int) for n in image.shape]
     model = _trend(image, good)
-    first, noise = _measured(image - model, good, edges, mesh, source)
+    rounding = _ROUNDING * float(np.abs(image[good]).max(initial=0.0))
+    first, noise = _measured(image - model, good, edges, mesh, source, rounding=rounding)
     model += first
     rest = image - model
     blank = good & ~mask_sources(rest, noise, good)
-    second, noise = _measured(rest, blank, edges, mesh, source)
+    second, noise = _measured(rest, blank, edges, mesh, source, rounding=rounding)
     model += second
     quality = SkyQuality(
         lowest=float(model.min()),
@@ -198,6 +200,8 @@ def _measured(
     edges: list[npt.NDArray[np.int_]],
     mesh: SkyMesh,
     source: str,
+    *,
+    rounding: float,
 ) -> tuple[_Floats, _Floats]:
     """Return level and noise at each pixel, in one pass."""
     rows, columns = (len(line) - 1 for line in edges)
@@ -209,7 +213,7 @@ def _measured(
             values = image[cell][good[cell]]
             if values.size >= _LEAST_OF_CELL * good[cell].size:
                 level[row, column], noise[row, column] = _sky_of(values)
-    measured = np.isfinite(level) & (noise > 0)
+    measured = np.isfinite(level) & (noise > rounding)
     if np.count_nonzero(measured) < max(1.0, _LEAST_OF_CELLS * measured.size):
         raise UnusableInputError(
             source,
