@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["describe_choices"]
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,10 +35,7 @@ def describe_choices(
     means = _mean_fractions(warp, choices)
     stamps = {choice.stamp for choice in choices} - {-1}
     shapes = {row: adaptive_moments(warp.stamps[row]) for row in stamps}
-    powers = {
-        row: float(warp.phase_errors[row]) * float(np.square(warp.stamps[row], dtype=float).sum())
-        for row in stamps
-    }
+    powers = {row: float(warp.phase_errors[row]) * _square(warp.stamps[row]) for row in stamps}
     unknown = (float("nan"), float("nan"), float("nan"), False)
     rows: list[dict[str, object]] = []
     for number, choice in enumerate(choices):
@@ -61,6 +59,11 @@ def describe_choices(
             }
         )
     return rows
+
+
+def _square(stamp: npt.NDArray[np.float32]) -> float:
+    """Sum of squares, exact: stamps of other patches have other margins of zeros."""
+    return math.fsum(np.square(stamp, dtype=np.float64).ravel().tolist())
 
 
 def _mean_fractions(
