@@ -169,6 +169,24 @@ def _psf_drawings(data: TractData) -> list[Drawing]:
         sky_drawing(
             data, "psf_ellipticity", "ellipticity (pure number)", "Ellipticity of the cells' PSFs"
         ),
+        sky_drawing(
+            data,
+            "psf_fidelity",
+            "fidelity (mean square over square)",
+            "What a star's place between the pixels changes in its image",
+        ),
+        sky_drawing(
+            data,
+            "psf_size_spread",
+            "spread over mean (pure number)",
+            "Scatter of the sizes of the inputs' PSFs",
+        ),
+        sky_drawing(
+            data,
+            "psf_size_change",
+            "change over width (pure number)",
+            "Largest change of the PSF's width over a cell",
+        ),
     ]
 
 
