@@ -23,7 +23,13 @@ FIGURES = {
     "inputs": ["input-histogram", "input-map", "sky-inputs"],
     "variance": ["variance-map", "variance-inputs", "sky-variance"],
     "depth": ["depth-map", "depth-inputs", "sky-depth"],
-    "psf": ["sky-psf-fwhm", "sky-psf-ellipticity"],
+    "psf": [
+        "sky-psf-fwhm",
+        "sky-psf-ellipticity",
+        "sky-psf-fidelity",
+        "sky-psf-size-spread",
+        "sky-psf-size-change",
+    ],
     "masks": [
         "mask-fractions",
         "thresholds",

@@ -63,7 +63,7 @@ MAP_QUANTITIES: Mapping[str, MapQuantity] = MappingProxyType(
             MapQuantity(
                 name="psf_fidelity",
                 column="psf_fidelity",
-                meaning="What a star's place between the pixels changes in its image, squares",
+                meaning="Change of stars with their place between pixels, squared",
             ),
             MapQuantity(
                 name="psf_size_spread",
