@@ -34,6 +34,7 @@ _CAMERA = Camera(
     height=4176,
     gap_x=72,
     gap_y=315,
+    pixel_scale=0.1679,
     # Pixels 40' off the axis are 1.4 (tangentially) and 4.1 per cent (radially) larger.
     distortion=100.0,
 )
@@ -41,6 +42,11 @@ _CAMERA = Camera(
 _ARTIFACTS = ArtifactSettings(
     bad_column_bands=1,
     bad_column_width=4,
+    wide_bands=0.45,
+    saturation=10000.0,
+    halo_radius=16.0,
+    cosmic_rays_per_megapixel=39.0,
+    cosmic_ray_length=18.0,
     edge_width=8,
     amplifiers=4,
     amplifier_noise_step=0.03,
@@ -64,7 +70,7 @@ _VISITS = (
     ),
     VisitPlan(
         visit=1248, sequence=4, seeing=0.74, sky_sigma=38.5, rotation=270.0,
-        dither_east=354.7, dither_north=244.8, psf="moffat", psf_g2=0.015, psf_slope=0.02,
+        dither_east=354.7, dither_north=244.5, psf="moffat", psf_g2=0.015, psf_slope=0.02,
     ),
     VisitPlan(
         visit=19680, day_obs=20240829, sequence=10, seeing=0.58, sky_sigma=25.0,
@@ -135,7 +141,7 @@ def hsc_tests(**changes: Any) -> SurveyPlan:
 def _survey(field_name: str, changes: dict[str, Any]) -> SurveyPlan:
     values: dict[str, Any] = {
         "field_name": field_name,
-        "seed": 137,
+        "seed": 302,
         "camera": _CAMERA,
         "artifacts": _ARTIFACTS,
         "sky": _SKY,
