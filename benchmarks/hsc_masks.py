@@ -1,4 +1,4 @@
-"""Masked fractions of a simulated coadd beside HSC's: ``python benchmarks/hsc_masks.py REPO CURVES``.
+"""Masks of a simulated coadd beside HSC's: ``python benchmarks/hsc_masks.py REPO CURVES``.
 
 REPO is the repository that ``cellcoadd demo FOLDER --plan hsc-patch`` leaves in FOLDER/repo. CURVES
 is a folder of the curves of SITCOMTN-137, ``9813_bad.txt`` and so on: thresholds in the first line,

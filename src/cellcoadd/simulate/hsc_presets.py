@@ -133,9 +133,11 @@ def hsc_tests(**changes: Any) -> SurveyPlan:
         for visit in _VISITS
         if visit.visit in dithers
     )  # fmt: skip
-    # Four times as many bright stars: else so small a field has hardly one with a trail.
-    sky = dataclasses.replace(_SKY, star_magnitudes=(12.5, 20.5))
-    return _survey("HSC tests", {"camera": camera, "visits": visits, "sky": sky} | changes)
+    # A wide band would be in every fourth cell, and the step at 4/250 not stand alone.
+    artifacts = dataclasses.replace(_ARTIFACTS, wide_bands=0.0)
+    return _survey(
+        "HSC tests", {"camera": camera, "visits": visits, "artifacts": artifacts} | changes
+    )
 
 
 def _survey(field_name: str, changes: dict[str, Any]) -> SurveyPlan:
