@@ -125,7 +125,7 @@ def fractions() -> dict[str, Floats]:
         found["SAT"].append(covered(saturated, extent))
         found["CR"].append(covered(hit, extent))
         found["all"].append(columns + covered(off_columns, extent))
-        found["cell"].append(22.0 * extent.row + extent.column)
+        found["cell"].append((22 * extent.row + extent.column).astype(np.float64))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

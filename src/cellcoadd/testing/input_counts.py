@@ -80,5 +80,7 @@ def first_pixels_of_cells(patch: XY[int]) -> XY[npt.NDArray[np.float64]]:
         By column and by row of the cells.
     """
     # A patch's first cell, which it shares with its neighbours, begins before its inner region.
-    cell = _CELL * np.arange(22) - _CELL - _BORDER - _AXIS
-    return XY(x=_PATCH * patch.x + cell, y=_PATCH * patch.y + cell)
+    cell = np.arange(22, dtype=np.float64) * _CELL - _CELL - _BORDER - _AXIS
+    x: npt.NDArray[np.float64] = _PATCH * patch.x + cell
+    y: npt.NDArray[np.float64] = _PATCH * patch.y + cell
+    return XY(x=x, y=y)

@@ -136,7 +136,11 @@ def coadd_case(warps: list[Warp]) -> CoaddCase:
                 overlaps_center=bool(row["overlaps_center"]),
                 overlap_fraction=float(row["overlap_fraction"]),
                 unmasked_fraction=float(row["unmasked_fraction"]),
-                moments=tuple(float(row[f"psf_shape_{name}"]) for name in ("xx", "yy", "xy")),
+                moments=(
+                    float(row["psf_shape_xx"]),
+                    float(row["psf_shape_yy"]),
+                    float(row["psf_shape_xy"]),
+                ),
                 moments_flag=bool(row["psf_shape_flag"]),
             )
             for entry, row in zip(cell.inputs, rows, strict=True)
