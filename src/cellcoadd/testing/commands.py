@@ -49,11 +49,20 @@ class Outcome:
         return "Traceback (most recent call last)" in self.output
 
 
-def run_command(program: str, *arguments: str | Path) -> Outcome:
+def run_command(program: str, *arguments: str | Path, answer: str = "") -> Outcome:
     """Run ``butler``, ``pipetask`` or ``cellcoadd`` in this process.
 
     An exception that the command lets through becomes exit code 1 and, as for a user, a traceback
     in the output.
+
+    Parameters
+    ----------
+    program
+        Its name.
+    *arguments
+        What stands behind it, a word each.
+    answer
+        What is typed when it asks something.
     """
     log = io.StringIO()
     handler = logging.StreamHandler(log)
@@ -61,7 +70,8 @@ def run_command(program: str, *arguments: str | Path) -> Outcome:
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        result = CliRunner().invoke(_PROGRAMS[program], [str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        result = CliRunner().invoke(_PROGRAMS[program], words, input=answer)
         if result.exc_info is not None and not isinstance(result.exception, SystemExit | None):
             logging.getLogger("click").error("uncaught", exc_info=result.exc_info)
     finally:
