@@ -109,7 +109,9 @@ class Reader(PageReader):
         empty = folder / "empty"
         empty.mkdir()
         known = functools.partial(getattr, self)
-        super().__init__(SUBSTITUTIONS, known, folder=empty, environment={**os.environ, "USER": USER})
+        super().__init__(
+            SUBSTITUTIONS, known, folder=empty, environment={**os.environ, "USER": USER}
+        )
         self.pieces = [piece for piece in pieces_of(page) if piece.text not in NOT_RUN]
         self.done: list[Piece] = []
         self.opened = contextlib.ExitStack()
