@@ -23,8 +23,8 @@ demo: $(READY) ## simulate a small survey, coadd it and write a report; results 
 notebooks: $(READY) ## run docs/notebooks on what `make demo` left; results in demo/notebooks/
 	$(BIN)/python docs/notebooks/run_notebooks.py demo/
 
-test: $(READY) ## run the tests
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+test: $(READY) ## run the tests, a file to a process, in the order of tests/conftest.py
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style, spelling, types and who imports whom
 	$(BIN)/ruff check
