@@ -22,7 +22,7 @@ from cellcoadd.surveys import SurveyImage, reader_for
 from cellcoadd.surveys.decam import read_decam_image
 from cellcoadd.surveys.decam.files import find_decam_images
 from cellcoadd.surveys.sdss.files import looks_like_sdss
-from cellcoadd.testing.commands import run_command
+from cellcoadd.testing.commands import run_command, run_program
 
 OUTPUT = "u/tests/coadds"
 INPUT = "DECam/calibrated"
@@ -90,7 +90,7 @@ def butler(
         report = ingest_images(opened, find_decam_images(decam), run=run, check=False)
         assert (len(report.ingested), report.refused) == (15, ())
         chain_images(opened, INPUT, run)
-    done = run_command(
+    done = run_program(
         "pipetask",
         *("--log-level", "WARNING", "run", "--register-dataset-types"),
         *("-b", str(folder / "repo"), "-i", INPUT, "-o", OUTPUT),
