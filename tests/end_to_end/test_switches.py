@@ -15,6 +15,7 @@ from lsst.images import Box, Mask
 
 from cellcoadd.masks.planes import mask_schema
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
+from cellcoadd.testing.afw_files import write_afw_mask
 from cellcoadd.testing.commands import Outcome, run_command, run_program
 from cellcoadd.testing.run_products import arrays_in, assert_same_bits, dataset_types_in
 
@@ -130,16 +131,16 @@ def test_only_some_cells_are_built(coadded: Path, assembly_run: Runner, tmp_path
 def test_artifacts_are_left_out_of_the_coadd(
     coadded: Path, assembly_run: Runner, tmp_path: Path
 ) -> None:
-    """The mask of one visit clips it there; with require_artifact_mask the other stays away."""
+    """One visit has a mask of ours, one a file of the Rubin pipelines, which ours gives way to.
+
+    With require_artifact_mask a visit that has neither stays away.
+    """
     root = Path(shutil.copytree(coadded, tmp_path / "repo"))
     with Butler.from_config(root, collections="u/before", writeable=True) as butler:
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
         both = [cell for cell in coadd.cells.values() if cell.visit_count == 2]
         artifact = _part(both[0].inner.bbox)
-        mask = Mask(0, schema=mask_schema(), bbox=artifact.dilated_by(10))
-        selected = np.zeros(tuple(mask.bbox.shape), bool)
-        selected[10:-10, 10:-10] = True
-        mask.set("CLIPPED", selected)
+        other = _part(artifact)
         kind = DatasetType(
             "deepCoadd_directWarp_artifactMask",
             ("tract", "patch", "skymap", "instrument", "visit"),
@@ -147,14 +148,40 @@ def test_artifacts_are_left_out_of_the_coadd(
             universe=butler.dimensions,
         )
         butler.registry.registerDatasetType(kind)
-        butler.collections.register("u/artifacts")
-        butler.put(mask, kind, VISIT, run="u/artifacts")
-    inputs = "u/before,u/artifacts"
+        for run, box, visit in (("u/ours", artifact, 1228), ("u/theirs", artifact, 1230)):
+            mask = Mask(0, schema=mask_schema(), bbox=box.dilated_by(10))
+            mask.set("CLIPPED", np.pad(np.ones(box.shape, bool), 10))
+            butler.collections.register(run)
+            butler.put(mask, kind, {**VISIT, "visit": visit}, run=run)
+        held = butler.get("deepCoadd_directWarp", {**VISIT, "visit": 1230}).bbox
+        bits = np.zeros(held.shape, np.int32)
+        place = other.slice_within(held)
+        bits[place.y, place.x] = 1 << 11
+        bits[place.y, : place.x.start] = 1 << 2
+        write_afw_mask(
+            tmp_path / "mask.fits",
+            bits,
+            bits={"DETECTED": 2, "CLIPPED": 11},
+            origin=(held.x.start, held.y.start),
+        )
+    (tmp_path / "files.csv").write_text(
+        "file,tract,patch,skymap,instrument,visit\nmask.fits,9813,61,hsc_rings_cells_v1,HSC,1230\n"
+    )
+    theirs = "compare_warp_artifact_mask"
+    for arguments in (
+        ("register-dataset-type", root, theirs, "MaskV2",
+         "tract", "patch", "skymap", "instrument", "visit"),
+        ("ingest-files", root, theirs, "u/theirs", tmp_path / "files.csv",
+         "--prefix", tmp_path, "--transfer", "copy",
+         "--formatter", "cellcoadd.butler.afw_formatters.ArtifactMaskFormatter"),
+    ):  # fmt: skip
+        done = run_command("butler", *arguments)
+        assert done.exit_code == 0, done.output
     masked = ("-c", "assembleCellCoadd:do_use_artifact_mask=True")
-    done = assembly_run(root, "u/clipped", *masked, inputs=inputs)
+    done = assembly_run(root, "u/clipped", *masked, inputs="u/before,u/ours,u/theirs")
     assert done.exit_code == 0, done.output
     required = (*masked, "-c", "assembleCellCoadd:require_artifact_mask=True")
-    done = assembly_run(root, "u/only", *required, inputs=inputs)
+    done = assembly_run(root, "u/only", *required, inputs="u/before,u/ours")
     assert done.exit_code == 0, done.output
     assert "HSC visit 1230 has no artifact mask and require_artifact_mask is set" in done.output
     with Butler.from_config(root) as butler:
@@ -162,10 +189,14 @@ def test_artifacts_are_left_out_of_the_coadd(
         only: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections="u/only")
     assert {entry.observation.visit for entry in only.inputs} == {1228}
     before, after = coadd.stitch(), clipped.stitch()
-    place = artifact.slice_within(after.bbox)
     expected = np.zeros(tuple(after.bbox.shape), bool)
-    expected[place.y, place.x] = True
+    for box in (artifact, other):
+        place = box.slice_within(after.bbox)
+        expected[place.y, place.x] = True
     np.testing.assert_array_equal(after.mask.get("CLIPPED"), expected)
+    assert after.mask.get("INEXACT_PSF")[expected].all()
+    # Nothing is left where both visits are clipped, as they would be by both masks of ours.
+    assert not after.mask.get("NO_DATA")[expected].any()
     # Both are rounded in their files to 1/2048 of their noise at most.
     changed = np.abs(before.image.array - after.image.array) > before.variance.array**0.5 / 500.0
     assert not changed[~expected].any()

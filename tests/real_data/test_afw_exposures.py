@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.masks.planes import bits_of, plane_array
+from cellcoadd.simulate import Camera, VisitPlan, simulate_survey, survey_plan
 from cellcoadd.surveys import reader_for
-from cellcoadd.surveys.afw import AfwReader, read_afw_exposure
+from cellcoadd.surveys.afw import AfwReader, VisitSummary, read_afw_exposure
 from cellcoadd.surveys.afw.archive import Archive
 from cellcoadd.surveys.afw.exposure_file import open_exposure
 from cellcoadd.surveys.afw.photo_calib import read_calibration
 from cellcoadd.surveys.afw.piff_psf import piff_psf
 from cellcoadd.surveys.afw.psf import read_psf
+from cellcoadd.surveys.afw.recalibration import recalibrated
 from cellcoadd.surveys.afw.sky_wcs import projection_of_text
 from cellcoadd.surveys.afw.visit_summary import open_visit_summary
+from cellcoadd.surveys.rubin import calibrated_image_from_visit_image
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +239,43 @@ def test_calibrations_of_all_versions_are_read(afw: Path) -> None:
             factors.append(read_calibration(exposure).nanojansky_per_count)
     assert factors[1:] == [1e6, 1e6]
     assert factors[0] == pytest.approx(3.6307805477e12 / 1e6, rel=1e-9)
+
+
+def test_a_visit_summary_takes_the_place_of_what_an_image_says(afw: Path) -> None:
+    """That of a real visit of HSC, on an image of it that was made here.
+
+    It is one of before the final ones, without PSFs: the image's own stays.
+    """
+    path = afw / "hsc_visitSummary_drp_tasks" / "visitSummary_1176.fits"
+    summary = VisitSummary.read(path)
+    assert (summary.instrument, summary.visit, len(summary.detectors)) == ("HSC", 1176, 103)
+    plan = survey_plan(
+        "tests",
+        visits=(VisitPlan(visit=1176, sequence=1),),
+        camera=Camera(columns=1, rows=1, width=2048, height=64),
+        sky=None,
+        artifacts=None,
+    )
+    (visit_image,) = simulate_survey(plan)
+    first = calibrated_image_from_visit_image(visit_image)
+    image = dataclasses.replace(first, nanojansky_per_count=3.0)
+    assert image.observation.detector == 0
+    found = recalibrated(image, summary, psf=True, wcs=True, photo_calib=True)
+    with fits.open(path) as hdus:
+        row = hdus[1].data[hdus[1].data["id"] == 0][0]
+        corners, stated = (row["raCorners"], row["decCorners"]), float(row["zeroPoint"])
+    whole = Box.factory[0:4176, 0:2048]
+    assert corner_miss_arcsec(found.sky_projection, whole, *corners) < 1e-6
+    zero_point = 31.4 - 2.5 * np.log10(found.nanojansky_per_count)
+    assert zero_point == pytest.approx(stated, abs=2e-6)  # single precision
+    assert found.psf == image.psf
+
+
+def test_a_warp_of_the_pipelines_is_refused_as_what_it_is(shared: Path) -> None:
+    """It has the parts that DP1's ``deep_coadd`` has; the message says what to give."""
+    path = shared / "reference" / "rubin" / "E_interop" / "direct_warp_B6.fits.gz"
+    if not path.is_file():
+        pytest.skip(f"the reference values are not here: {path} does not exist")
+    with pytest.raises(UnusableInputError, match="it has a table COADD_INPUTS, a CoaddPsf") as e:
+        read_afw_exposure(path)
+    assert "give the images that it was made of (visit_image, calexp)" in str(e.value)

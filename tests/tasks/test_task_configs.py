@@ -41,6 +41,9 @@ WARP_DEFAULTS = {
     "doRevertOldBackground": False,
     "doApplyNewBackground": False,
     "newBackground": None,
+    "useVisitSummaryPsf": True,
+    "useVisitSummaryWcs": True,
+    "useVisitSummaryPhotoCalib": True,
     "doSelectPreWarp": True,
     "doPreWarpInterpolation": False,
     "preWarpInterpolation.badMaskPlanes": ["BAD", "SAT", "CR"],
@@ -354,7 +357,7 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         label: {edge.parent_dataset_type_name for edge in node.outputs.values()}
         for label, node in graph.tasks.items()
     }
-    assert inputs["makeDirectWarp"] == {"calexp", "skyMap"}
+    assert inputs["makeDirectWarp"] == {"calexp", "finalVisitSummary", "skyMap"}
     assert outputs["makeDirectWarp"] == {
         "otherCoadd_directWarp",
         "otherCoadd_directWarp_noise0",
@@ -365,6 +368,7 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         "otherCoadd_directWarp",
         "otherCoadd_directWarp_noise0",
         "otherCoadd_directWarp_artifactMask",
+        "compare_warp_artifact_mask",
         "skyMap",
     }
     assert outputs["assembleCellCoadd"] == {"deepCoaddCells"}

@@ -6,7 +6,14 @@ will have, and refusals with their reasons. `ingest` takes the candidates from h
 
 from __future__ import annotations
 
-__all__ = ["Candidate", "DataKey", "Refusal", "examine", "find_images"]
+__all__ = [
+    "Candidate",
+    "DataKey",
+    "Refusal",
+    "examine",
+    "find_images",
+    "visit_summaries_beside",
+]
 
 import dataclasses
 import logging
@@ -19,6 +26,8 @@ from lsst.sphgeom import ConvexPolygon
 
 from ..errors import UnusableInputError
 from ..surveys import READERS, Reader, SurveyHeader, images_in, reader_for
+from ..surveys.afw import AfwReader
+from ..surveys.afw.visit_summary import find_visit_summary, is_visit_summary
 from .regions import detector_region
 from .visit_records import ObservationChecker
 
@@ -27,6 +36,8 @@ type DataKey = tuple[str, int, int]
 
 _STORED_AS_THEY_ARE = {"rubin": "VisitImage"}
 """Surveys whose files the Butler reads as they are, and with which storage class."""
+_FOR_REPOSITORIES: dict[str, Reader] = {"afw": AfwReader(prefers_own=True)}
+"""Readers that take the place of others of the same name: visit summaries are datasets here."""
 
 # A bar is drawn only where the level is enabled, and the butler command enables its own loggers'
 # INFO, not ours.
@@ -81,7 +92,7 @@ class Candidate:
 
 
 def find_images(paths: Iterable[Path], *, camera: Reader | None = None) -> list[Path]:
-    """Replace folders by the image files in them, at any depth.
+    """Replace folders by the image files in them, and visit summaries, at any depth.
 
     Parameters
     ----------
@@ -95,10 +106,24 @@ def find_images(paths: Iterable[Path], *, camera: Reader | None = None) -> list[
     for path in paths:
         if path.is_dir():
             files = (file for file in sorted(path.rglob("*")) if file.is_file())
-            found.extend(f for f in files if any(reader.recognizes(f) for reader in readers))
+            found.extend(
+                file
+                for file in files
+                if is_visit_summary(file) or any(reader.recognizes(file) for reader in readers)
+            )
         else:
             found.append(path)
     return found
+
+
+def visit_summaries_beside(candidates: Iterable[Candidate]) -> set[Path]:
+    """Return the visit summaries that lie beside files of images."""
+    found = {
+        find_visit_summary(candidate.source, candidate.header.observation.visit)
+        for candidate in candidates
+        if candidate.reader.name == AfwReader.name
+    }
+    return {path for path in found if path is not None}
 
 
 def examine(
@@ -159,6 +184,7 @@ def examine(
     for path in _progress.wrap(files, desc="Looking at files", total=len(files)):
         try:
             chosen = reader_for(path, camera=reader)
+            chosen = _FOR_REPOSITORIES.get(chosen.name, chosen)
         except UnusableInputError as error:
             refused.append(Refusal.of(path, error))
             continue

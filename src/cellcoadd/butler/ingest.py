@@ -20,9 +20,11 @@ from lsst.daf.butler.progress import Progress
 
 from ..errors import RepositoryError, UnusableInputError
 from ..surveys import Reader, named_reader
-from .candidates import Candidate, DataKey, Refusal, examine
+from ..surveys.afw.visit_summary import is_visit_summary
+from .candidates import Candidate, DataKey, Refusal, examine, visit_summaries_beside
 from .formatters import VisitImageFileFormatter
 from .image_collections import check_collection
+from .ingest_visit_summaries import VISIT_SUMMARY_TYPE, ingest_visit_summaries
 from .visit_records import register_cameras, register_visit
 
 type Transfer = Literal[
@@ -50,12 +52,15 @@ class IngestReport:
         Files whose visit and detector are in the run already; they were left alone.
     refused
         Files that cannot be used, with the reason.
+    visit_summaries
+        Visit summaries that were taken.
     """
 
     run: str
     ingested: tuple[Path, ...]
     already_there: tuple[Path, ...]
     refused: tuple[Refusal, ...]
+    visit_summaries: tuple[Path, ...] = ()
 
 
 def ingest_images(
@@ -65,6 +70,7 @@ def ingest_images(
     run: str,
     camera: Reader | Path | str | None = None,
     dataset_type: str = "calexp",
+    summary_type: str = VISIT_SUMMARY_TYPE,
     transfer: Transfer = "auto",
     check: bool = True,
 ) -> IngestReport:
@@ -76,7 +82,9 @@ def ingest_images(
         Writeable.
     paths
         The files. Files that belong to an image (variance, mask, point-spread function) are found
-        by the camera's reader.
+        by the camera's reader. Visit summaries of the Rubin pipelines, given or beside images of
+        theirs, become datasets, too; the images are taken with what they say of themselves then,
+        unless they cannot be used without.
     run
         Collection to put the images into; made if it does not exist.
     camera
@@ -84,6 +92,8 @@ def ingest_images(
         or the name of one that is ready, or a reader; None: each file's is recognized.
     dataset_type
         Name of the dataset type.
+    summary_type
+        Name of the dataset type of visit summaries.
     transfer
         How files that the Butler reads as they are (Rubin's) get into the repository. Images of
         other surveys are always written anew, as one file with all that belongs to them.
@@ -101,43 +111,45 @@ def ingest_images(
     UnusableInputError
         If there is no such camera, or its definition is wrong.
     RepositoryError
-        If the run is a collection of another type, or the dataset type has other dimensions.
+        If the run is a collection of another type, or a dataset type is registered otherwise.
     """
     reader = named_reader(camera) if isinstance(camera, str | Path) else camera
     run_exists = check_collection(butler, run, CollectionType.RUN)
     registered = _registered_type(butler, dataset_type)
     present = _present(butler, run, dataset_type) if registered and run_exists else set()
 
+    files = set(paths)
+    summaries = {path for path in files if is_visit_summary(path)}
     candidates, refused = examine(
-        butler, paths, reader, registered, trusted=present if check else None
+        butler, files - summaries, reader, registered, trusted=present if check else None
     )
     already_there = [candidate.source for candidate in candidates if candidate.key in present]
     new = [candidate for candidate in candidates if candidate.key not in present]
-    if not new:
-        return _report(run, [], already_there, refused)
-
-    kind = registered or _register_type(butler, dataset_type, new)
-    butler.collections.register(run)
-    with butler.transaction():
-        register_cameras(butler, [candidate.header for candidate in new])
     ingested: list[Path] = []
-    visits = list(_by_visit(new))
-    for visit in _progress.wrap(visits, desc="Ingesting visits", total=len(visits)):
+    if new:
+        kind = registered or _register_type(butler, dataset_type, new)
+        butler.collections.register(run)
         with butler.transaction():
-            taken, failed = _ingest_visit(butler, visit, kind, run, transfer)
-        ingested.extend(taken)
-        refused.extend(failed)
-    return _report(run, ingested, already_there, refused)
-
-
-def _report(
-    run: str, ingested: Sequence[Path], already_there: Sequence[Path], refused: Sequence[Refusal]
-) -> IngestReport:
+            register_cameras(butler, [candidate.header for candidate in new])
+        visits = list(_by_visit(new))
+        for visit in _progress.wrap(visits, desc="Ingesting visits", total=len(visits)):
+            with butler.transaction():
+                taken, failed = _ingest_visit(butler, visit, kind, run, transfer)
+            ingested.extend(taken)
+            refused.extend(failed)
+    taken_summaries, present_summaries, failed = ingest_visit_summaries(
+        butler,
+        summaries | visit_summaries_beside(candidates),
+        run=run,
+        dataset_type=summary_type,
+        transfer=transfer,
+    )
     return IngestReport(
         run=run,
         ingested=tuple(ingested),
-        already_there=tuple(already_there),
-        refused=tuple(refused),
+        already_there=(*already_there, *present_summaries),
+        refused=(*refused, *failed),
+        visit_summaries=tuple(taken_summaries),
     )
 
 

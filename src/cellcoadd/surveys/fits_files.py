@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["is_cut_off", "open_fits", "read_pixels"]
 
 import contextlib
+import io
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ def is_cut_off(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
+def open_fits(
+    path: Path, *, unpack: bool = True, content: bytes | None = None
+) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading.
 
     Parameters
@@ -43,6 +46,8 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
         The file, or the address of one extension, which is seen as a file of its own.
     unpack
         Whether compressed images are to be seen as images; otherwise as the tables that they are.
+    content
+        All bytes of the file, if they were read before: the file may be gone.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
     raise is caught here.
     """
     file, extension = split_address(path)
-    if not file.is_file():
+    if content is None and not file.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
     try:
         with warnings.catch_warnings():
@@ -67,7 +72,7 @@ def open_fits(path: Path, *, unpack: bool = True) -> Iterator[fits.HDUList]:
             )
             # Opened here, since astropy leaves the file open when the end of it is missing.
             with (
-                _opened(file, extension) as stream,
+                _opened(file, extension) if content is None else io.BytesIO(content) as stream,
                 fits.open(
                     stream,
                     memmap=False,

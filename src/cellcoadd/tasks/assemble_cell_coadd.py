@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lsst.daf.butler import DataCoordinate
-from lsst.images import Box
+from lsst.images import Box, Mask
 from lsst.pex.config import (
     ChoiceField,
     ConfigField,
@@ -105,6 +105,15 @@ class AssembleCellCoaddConnections(
         deferLoad=True,
         minimum=0,
     )
+    rubin_artifact_masks = connectionTypes.Input(
+        doc="The same of the Rubin pipelines, which are taken where a visit has them.",
+        name="compare_warp_artifact_mask",
+        storageClass="MaskV2",
+        dimensions=_WARP_DIMENSIONS,
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
+    )
     sky_map = connectionTypes.Input(
         doc="The sky map.", name="skyMap", storageClass="CellSkyMap", dimensions=("skymap",)
     )
@@ -125,6 +134,7 @@ class AssembleCellCoaddConnections(
         assert config is not None, "given by the middleware"
         if not config.do_use_artifact_mask:
             del self.artifact_masks
+            del self.rubin_artifact_masks
         if not config.do_input_map:
             del self.input_map
         for number in range(config.num_noise_realizations, MAX_NOISE_REALIZATIONS):
@@ -273,7 +283,7 @@ class AssembleCellCoaddTask(PipelineTask):
         )
         with parts_of_sound_files():
             coadd = assemble_in_strips(
-                functools.partial(self._load, butlerQC, self._usable(inputRefs)),
+                functools.partial(self._load, butlerQC, patch, self._usable(inputRefs)),
                 patch,
                 strips,
                 settings=settings,
@@ -330,7 +340,11 @@ class AssembleCellCoaddTask(PipelineTask):
             _by_visit(getattr(refs, f"noise{number}_warps"))
             for number in range(self.config.num_noise_realizations)
         ]
-        artifacts = _by_visit(refs.artifact_masks) if self.config.do_use_artifact_mask else {}
+        artifacts, rubins = (
+            (_by_visit(refs.artifact_masks), _by_visit(refs.rubin_artifact_masks))
+            if self.config.do_use_artifact_mask
+            else ({}, {})
+        )
         usable = []
         for visit, warp in sorted(_by_visit(refs.input_warps).items()):
             missing = [number for number, each in enumerate(noise) if visit not in each]
@@ -344,12 +358,17 @@ class AssembleCellCoaddTask(PipelineTask):
                     warp=warp,
                     noise=[each[visit] for each in noise],
                     artifact_mask=artifacts.get(visit),
+                    rubin_artifact_mask=rubins.get(visit),
                 )
             )
         return usable
 
     def _load(
-        self, context: QuantumContext, visits: Iterable[_StoredVisit], bbox: Box | None
+        self,
+        context: QuantumContext,
+        patch: Patch,
+        visits: Iterable[_StoredVisit],
+        bbox: Box | None,
     ) -> Iterator[VisitOnPatch]:
         """Read the pixels in a box of the visits that have any, one at a time."""
         for visit in visits:
@@ -358,14 +377,13 @@ class AssembleCellCoaddTask(PipelineTask):
                 continue
             warp: Warp = handle.get(parameters=bbox and {"bbox": bbox})
             shared = {"bbox": warp.bbox}
-            artifacts = visit.artifact_mask
             yield VisitOnPatch(
                 warp=warp,
                 noise=tuple(
                     context.get(ref).get(component="image", parameters=shared)
                     for ref in visit.noise
                 ),
-                artifact_mask=None if artifacts is None else context.get(artifacts).get(),
+                artifact_mask=_artifacts(context, visit, shared_box(warp.bbox, patch.outer_bbox)),
             )
 
 
@@ -376,6 +394,18 @@ class _StoredVisit:
     warp: Any
     noise: Sequence[Any]
     artifact_mask: Any | None
+    rubin_artifact_mask: Any | None
+
+
+def _artifacts(context: QuantumContext, visit: _StoredVisit, bbox: Box | None) -> Mask | None:
+    """Read the mask of a visit's artifacts: that of the Rubin pipelines, else ours.
+
+    Theirs, made for another warp, must have all that lies on the patch; ours may cover a part.
+    """
+    if visit.rubin_artifact_mask is not None and bbox is not None:
+        mask: Mask = context.get(visit.rubin_artifact_mask).get(parameters={"bbox": bbox})
+        return mask
+    return None if visit.artifact_mask is None else context.get(visit.artifact_mask).get()
 
 
 def _index_of(patch: Patch, number: int) -> Index2D:

@@ -25,6 +25,8 @@ from ..conventions import MAX_NOISE_REALIZATIONS
 from ..errors import UnusableInputError
 from ..products.calibrated_image import CalibratedImage
 from ..skymap import Patch, SkyMap
+from ..surveys.afw import VisitSummary
+from ..surveys.afw.recalibration import recalibrated
 from ..warping.direct import VisitWarper
 from ..warping.settings import WarpSettings
 from ._configs import (
@@ -34,6 +36,7 @@ from ._configs import (
     WarperConfig,
 )
 from ._image_loading import load_image
+from ._storage_classes import VISIT_SUMMARY
 
 _DEFAULTS = WarpSettings()
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
@@ -53,6 +56,13 @@ class MakeDirectWarpConnections(
         dimensions=("instrument", "visit", "detector"),
         multiple=True,
         deferLoad=True,
+    )
+    visit_summary = connectionTypes.Input(
+        doc="What is better known of the visit than its images say; there may be none.",
+        name="finalVisitSummary",
+        storageClass=VISIT_SUMMARY,
+        dimensions=("instrument", "visit"),
+        minimum=0,
     )
     sky_map = connectionTypes.Input(
         doc="The sky map.", name="skyMap", storageClass="CellSkyMap", dimensions=("skymap",)
@@ -90,6 +100,8 @@ class MakeDirectWarpConnections(
 
     def __init__(self, *, config: MakeDirectWarpConfig | None = None) -> None:
         assert config is not None, "given by the middleware"
+        if not config.usesVisitSummary:
+            del self.visit_summary
         if not config.doWarpMaskedFraction:
             del self.masked_fraction_warp
         for number in range(config.numberOfNoiseRealizations, MAX_NOISE_REALIZATIONS):
@@ -125,6 +137,18 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
         default=_DEFAULTS.new_background,
         optional=True,
     )
+    useVisitSummaryPsf = Field[bool](
+        doc="Take PSF and aperture corrections of the visit summary, where there is one.",
+        default=True,
+    )
+    useVisitSummaryWcs = Field[bool](
+        doc="Take the WCS of the visit summary, where there is one.", default=True
+    )
+    useVisitSummaryPhotoCalib = Field[bool](
+        doc="Take the photometric calibration of the visit summary, where there is one; of images "
+        "in counts only.",
+        default=True,
+    )
     doSelectPreWarp = Field[bool](
         doc="Leave out detectors that fail the cuts of `select`.",
         default=_DEFAULTS.do_select_pre_warp,
@@ -147,6 +171,11 @@ class MakeDirectWarpConfig(PipelineTaskConfig, pipelineConnections=MakeDirectWar
     maskedFractionWarper = ConfigField[MaskedFractionWarperConfig](
         doc="Resampler of the fraction of bad pixels.", dtype=MaskedFractionWarperConfig
     )
+
+    @property
+    def usesVisitSummary(self) -> bool:
+        """Whether anything of a visit summary is wanted."""
+        return self.useVisitSummaryPsf or self.useVisitSummaryWcs or self.useVisitSummaryPhotoCalib
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""
@@ -195,9 +224,17 @@ class MakeDirectWarpTask(PipelineTask):
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
         refs = sorted(inputRefs.calexp_list, key=lambda ref: ref.datasetRef.dataId["detector"])
         images = self._load(butlerQC, refs)
-        butlerQC.put(self.run(images=images, patch=patch), outputRefs)
+        found = getattr(inputRefs, "visit_summary", None)
+        summary: VisitSummary | None = None if found is None else butlerQC.get(found)
+        butlerQC.put(self.run(images=images, patch=patch, visit_summary=summary), outputRefs)
 
-    def run(self, *, images: Iterable[CalibratedImage], patch: Patch) -> Struct:
+    def run(
+        self,
+        *,
+        images: Iterable[CalibratedImage],
+        patch: Patch,
+        visit_summary: VisitSummary | None = None,
+    ) -> Struct:
         """Warp one visit.
 
         Parameters
@@ -206,6 +243,9 @@ class MakeDirectWarpTask(PipelineTask):
             The detectors of one visit, sorted. They may be loaded one at a time: none is kept.
         patch
             The target.
+        visit_summary
+            What takes the place of their own WCS, PSF and calibration, as far as the configuration
+            says so. Detectors that it does not know, or has no calibration of, are left out.
 
         Returns
         -------
@@ -218,8 +258,9 @@ class MakeDirectWarpTask(PipelineTask):
             If no usable image lands on the patch.
         """
         warper = VisitWarper(patch, settings=self.config.to_settings())
-        for image in images:
+        for image in self._recalibrated(images, visit_summary):
             warper.add(image)
+            del image  # before the next one is read
         result = warper.finish()
         if result is None:
             raise NoWorkFound(
@@ -231,6 +272,28 @@ class MakeDirectWarpTask(PipelineTask):
         for number, noise in enumerate(result.noise):
             outputs[f"noise_warp{number}"] = noise
         return Struct(**outputs)
+
+    def _recalibrated(
+        self, images: Iterable[CalibratedImage], summary: VisitSummary | None
+    ) -> Iterator[CalibratedImage]:
+        """Yield the images as the summary of their visit knows them; log those that it lacks."""
+        if summary is None or not self.config.usesVisitSummary:
+            yield from images
+            return
+        for image in images:
+            try:
+                better = recalibrated(
+                    image,
+                    summary,
+                    psf=self.config.useVisitSummaryPsf,
+                    wcs=self.config.useVisitSummaryWcs,
+                    photo_calib=self.config.useVisitSummaryPhotoCalib,
+                )
+            except UnusableInputError as err:
+                self.log.warning("Left out: %s by its visit summary: %s", image.observation, err)
+            else:
+                yield better
+                del better  # before the next one is read
 
     def _load(self, context: QuantumContext, refs: Sequence[Any]) -> Iterator[CalibratedImage]:
         """Read the images that can be used; the others are logged with the reason."""

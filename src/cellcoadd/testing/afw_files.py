@@ -1,8 +1,7 @@
 """Small files in the layout of lsst.afw, of which every number is known.
 
 An archive is filled object by object (`AfwArchive`) and written behind planes of pixels
-(`write_afw_exposure`) or behind a table of detectors (`write_visit_summary`). As afw does it,
-objects of the same columns share a table, and rows of the index are in no order.
+(`write_afw_exposure`) or behind a table of detectors (`write_visit_summary`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ __all__ = [
     "add_sky_wcs",
     "afw_planes",
     "write_afw_exposure",
+    "write_afw_mask",
     "write_visit_image_as_afw",
     "write_visit_summary",
 ]
@@ -33,8 +33,7 @@ from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction, PiffWrapper, PointSpreadFunction
 
 from ..masks.planes import standard_name
-
-type Row = Mapping[str, Any]
+from .afw_archive import AfwArchive, Row, column_format
 
 _SUMMARY = (
     "psfSigma", "psfArea", "psfIxx", "psfIyy", "psfIxy", "zeroPoint", "skyBg", "skyNoise",
@@ -42,101 +41,6 @@ _SUMMARY = (
     "psfStarScaledDeltaSizeScatter", "psfTraceRadiusDelta", "psfApFluxDelta",
     "psfApCorrSigmaScaledDelta", "starEMedian", "pixelScale",
 )  # fmt: skip
-
-
-class AfwArchive:
-    """Objects and the tables that they share.
-
-    Parameters
-    ----------
-    old_names
-        Whether columns of the index are called as in files of before 2015.
-    """
-
-    def __init__(self, *, old_names: bool = False) -> None:
-        self._tables: dict[tuple[Any, ...], list[Row]] = {}
-        self._names: dict[tuple[Any, ...], str] = {}
-        self._index: list[tuple[int, int, int, int, int, str]] = []
-        self._count = 0
-        self._mark = "_" if old_names else "."
-
-    def add(self, name: str, *tables: Sequence[Row]) -> int:
-        """Add an object; return its number.
-
-        Parameters
-        ----------
-        name
-            Its class.
-        *tables
-            Rows of each of its tables, by the names of columns.
-        """
-        self._count += 1
-        for part, rows in enumerate(tables):
-            key = _schema(rows[0])
-            table = self._tables.setdefault(key, [])
-            self._names[key] = name  # the last one's, as afw has it
-            number = list(self._tables).index(key) + 1
-            self._index.append((self._count, number, part, len(table), len(rows), name))
-            table.extend(rows)
-        if not tables:
-            self._index.append((self._count, -1, 0, 0, 0, name))
-        return self._count
-
-    def hdus(self) -> list[fits.BinTableHDU]:
-        """Return the index and the tables."""
-        rows = [self._index[i] for i in np.random.default_rng(5).permutation(len(self._index))]
-        names = ("id", f"cat{self._mark}archive", f"cat{self._mark}persistable", "row0", "nrows")
-        columns = [
-            fits.Column(name, "J", array=np.array([row[i] for row in rows], np.int32))
-            for i, name in enumerate(names)
-        ]
-        columns.append(fits.Column("name", "64A", array=[row[5] for row in rows]))
-        columns.append(fits.Column("module", "64A", array=[""] * len(rows)))
-        index = fits.BinTableHDU.from_columns(columns)
-        index.header["EXTTYPE"] = "ARCHIVE_INDEX"
-        return [index, *(_table(key, rows, self._names[key]) for key, rows in self._tables.items())]
-
-
-def _schema(row: Row) -> tuple[Any, ...]:
-    return tuple((name, _format(value)) for name, value in row.items())
-
-
-def _format(value: Any) -> Any:
-    match value:
-        case dict():
-            return tuple(value)
-        case bool() | int() | np.integer():
-            return "J"
-        case float() | np.floating():
-            return "D"
-        case str():
-            return "64A"
-        case bytes():
-            return "QB()"
-    code = {"f8": "D", "f4": "E", "i4": "J"}[np.asarray(value).dtype.str[1:]]
-    return f"{np.size(value)}{code}"
-
-
-def _table(key: tuple[Any, ...], rows: Sequence[Row], name: str) -> fits.BinTableHDU:
-    columns: list[fits.Column] = []
-    flags: tuple[str, ...] = ()
-    for column, form in key:
-        values = [row[column] for row in rows]
-        if isinstance(form, tuple):
-            flags = form
-            bits = np.array([[value[flag] for flag in form] for value in values], bool)
-            columns.append(fits.Column(column, f"{len(form)}X", array=bits))
-        elif form == "QB()":
-            data = np.empty(len(values), object)
-            data[:] = [np.frombuffer(value, np.uint8) for value in values]
-            columns.append(fits.Column(column, form, array=data))
-        else:
-            columns.append(fits.Column(column, form, array=np.array(values)))
-    hdu = fits.BinTableHDU.from_columns(columns)
-    for number, flag in enumerate(flags, start=1):
-        hdu.header[f"TFLAG{number}"] = flag
-    hdu.header["EXTTYPE"], hdu.header["AR_NAME"], hdu.header["EXTNAME"] = "ARCHIVE_DATA", name, name
-    return hdu
 
 
 def _box(box: Box | None, name: str = "bbox") -> dict[str, int]:
@@ -230,17 +134,59 @@ def afw_planes(
             else fits.CompImageHDU(pixels, compression_type=compression, quantize_level=0.0)
         )
         hdu.header["EXTTYPE"], hdu.header["INHERIT"] = name, True
-        for axis, start in zip("12", origin, strict=True):
-            hdu.header[f"CTYPE{axis}A"] = "LINEAR"
-            hdu.header[f"CRPIX{axis}A"], hdu.header[f"CRVAL{axis}A"] = 1.0, float(start)
-            hdu.header[f"LTV{axis}"] = -float(start)
+        hdu.header.update(_origin_cards(origin))
         if name == "MASK":
-            for plane_name, bit in bits.items():
-                hdu.header[f"HIERARCH MP_{plane_name}"] = bit
+            hdu.header.update(_plane_cards(bits))
         if name == "IMAGE":
             hdu.header.update(cards or {})
         hdus.append(hdu)
     return hdus
+
+
+def _origin_cards(origin: tuple[int, int]) -> dict[str, Any]:
+    """Say where the first pixel is, as afw does it."""
+    return {
+        keyword: value
+        for axis, start in zip("12", origin, strict=True)
+        for keyword, value in (
+            (f"CTYPE{axis}A", "LINEAR"),
+            (f"CRPIX{axis}A", 1.0),
+            (f"CRVAL{axis}A", float(start)),
+            (f"LTV{axis}", -float(start)),
+        )
+    }
+
+
+def _plane_cards(bits: Mapping[str, int]) -> dict[str, int]:
+    return {f"HIERARCH MP_{name}": bit for name, bit in bits.items()}
+
+
+def write_afw_mask(
+    path: Path,
+    mask: npt.ArrayLike,
+    *,
+    bits: Mapping[str, int],
+    origin: tuple[int, int] = (0, 0),
+    compression: str | None = "GZIP_2",
+) -> Path:
+    """Write a mask alone, as afw does it; return its path.
+
+    Parameters
+    ----------
+    path
+        The file; one that is there is replaced.
+    mask : (rows, columns)
+        The bits.
+    bits, origin, compression
+        As for `afw_planes`. Uncompressed, it is the primary array.
+    """
+    pixels = np.array(mask, np.int32)
+    hdus: list[Any] = [fits.PrimaryHDU(pixels)]
+    if compression is not None:
+        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(pixels, compression_type=compression)]
+    hdus[-1].header.update(_origin_cards(origin) | _plane_cards(bits))
+    fits.HDUList(hdus).writeto(path, overwrite=True)
+    return path
 
 
 def write_afw_exposure(
@@ -405,7 +351,7 @@ def write_visit_summary(
     parts = ("wcs", "psf", "photoCalib", "apCorrMap")
     whole = [{**dict.fromkeys(parts, 0), "visit": visit, **row} for row in rows]
     columns = [
-        fits.Column(name, _format(value), array=np.array([row[name] for row in whole]))
+        fits.Column(name, column_format(value), array=np.array([row[name] for row in whole]))
         for name, value in whole[0].items()
     ]
     table = fits.BinTableHDU.from_columns(columns)

@@ -359,11 +359,31 @@ def test_commands_read_them(exposure: Callable[..., Path], tmp_path: Path) -> No
     assert (tmp_path / "out" / "i_0.fits").is_file()
 
 
-def test_a_coadd_is_not_taken_for_an_image(exposure: Callable[..., Path]) -> None:
-    """It has no detector, and what it was made of."""
+def add_inputs(archive: AfwArchive, parts: dict[str, int]) -> None:
+    parts["COADD_INPUTS"] = archive.add("CoaddInputs")
 
-    def change(archive: AfwArchive, parts: dict[str, int]) -> None:
-        parts["COADD_INPUTS"] = archive.add("CoaddInputs")
 
-    with pytest.raises(UnusableInputError, match="it is a coadd or a warp"):
-        read(exposure(change, cards={"LSST BUTLER DATAID DETECTOR": None}))
+def make_coadd_psf(archive: AfwArchive, parts: dict[str, int]) -> None:
+    parts["PSF"] = archive.add("CoaddPsf", [{"weight": 1.0}])
+
+
+@pytest.mark.parametrize(
+    ("change", "cards", "sign"),
+    [
+        (add_inputs, {"LSST BUTLER DATAID DETECTOR": None}, "a table COADD_INPUTS"),
+        (make_coadd_psf, {}, "a CoaddPsf"),
+        (None, {"LSST BUTLER DATAID TRACT": 5063}, "a card LSST BUTLER DATAID TRACT"),
+    ],
+)
+def test_a_coadd_is_not_taken_for_an_image(
+    exposure: Callable[..., Path],
+    change: Callable[[AfwArchive, dict[str, int]], None] | None,
+    cards: dict[str, Any],
+    sign: str,
+) -> None:
+    """DP1's ``deep_coadd`` and warps: what they are, by what it is seen, and what to give."""
+    path = exposure(change, cards=cards)
+    with pytest.raises(UnusableInputError, match=f"it is a coadd or a warp .* it has {sign}") as e:
+        read(path)
+    assert str(e.value).startswith(f"{path}: ")
+    assert str(e.value).endswith("give the images that it was made of (visit_image, calexp).")

@@ -14,10 +14,11 @@ from cellcoadd.butler.repository import make_repository
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.surveys import reader_for
-from cellcoadd.surveys.afw import read_afw_exposure
+from cellcoadd.surveys.afw import AfwReader, VisitSummary, read_afw_exposure
 from cellcoadd.testing.afw_files import (
     AfwArchive,
     add_photo_calib,
+    add_psf,
     add_sky_wcs,
     write_visit_summary,
 )
@@ -115,11 +116,50 @@ def test_fluxes_are_not_calibrated_twice(
 def test_a_repository_takes_them_in(
     visit_images: list[VisitImage], exposure: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """With all that is known of their visits; a summary beside them is not taken for an image."""
-    summary(visit_images, tmp_path / "visitSummary-77.fits")
+    """The image with what it says of itself, and the summary beside it as a dataset."""
+    file, _ = summary(visit_images, tmp_path / "visitSummary-77.fits")
     path = exposure()
     with make_repository(tmp_path / "repo") as butler:
-        report = ingest_images(butler, [path], run="images", check=False)
-        assert (len(report.ingested), report.refused) == (1, ())
+        report = ingest_images(butler, [path], run="images")
+        assert (report.ingested, report.refused) == ((path,), ())
+        assert report.visit_summaries == (file,)
         (visit,) = butler.query_dimension_records("visit", instrument="Cam")
         assert (visit.id, visit.zenith_angle, visit.physical_filter) == (77, 40.0, "HSC-I2")
+        of_visit: dict[str, Any] = {"instrument": "Cam", "visit": 77, "collections": "images"}
+        assert butler.get("calexp", detector=5, **of_visit).nanojansky_per_count == 2.0
+        found = butler.get("finalVisitSummary", **of_visit)
+        assert isinstance(found, VisitSummary)
+        assert (found.visit, found.detectors) == (77, frozenset({4, 5}))
+        again = ingest_images(butler, [path, file], run="images")
+        assert (again.ingested, again.refused, again.visit_summaries) == ((), (), ())
+        assert again.already_there == (path, file)
+
+
+def test_an_image_that_cannot_be_used_without_is_taken_with_its_summary(
+    visit_images: list[VisitImage], exposure: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Such as one without a PSF; what is wrong with both is told of the image."""
+
+    def bare(archive: AfwArchive, parts: dict[str, int]) -> None:
+        del parts["PSF"]
+
+    path, archive = exposure(bare), AfwArchive()
+    rows = [{"id": 5, "psf": add_psf(archive, visit_images[1].psf)}]
+    write_visit_summary(tmp_path / "visitSummary-77.fits", rows, archive, visit=77)
+    reader = AfwReader(prefers_own=True)
+    assert type(reader.read(path).calibrated_image.psf) is type(visit_images[1].psf)
+    summary(visit_images, tmp_path / "visitSummary-77.fits")
+    with pytest.raises(UnusableInputError, match=r"e\.fits: it has no PSF"):
+        reader.read(path)
+
+
+def test_a_file_that_is_no_summary_is_refused(tmp_path: Path) -> None:
+    """By name, when it is read: absent, without rows, of two visits."""
+    path, archive = tmp_path / "s.fits", AfwArchive()
+    with pytest.raises(UnusableInputError, match="there is no such file"):
+        VisitSummary.read(path)
+    number = add_photo_calib(archive, 2.0)
+    rows = [{"id": 5, "photoCalib": number, "visit": 77}, {"id": 6, "visit": 78, "photoCalib": 0}]
+    write_visit_summary(path, rows, archive, visit=77)
+    with pytest.raises(UnusableInputError, match=r"rows, of one visit; it has 2, of .* \[77, 78\]"):
+        VisitSummary.read(path)

@@ -156,6 +156,12 @@ def register_cell_skymap(
     "--dataset-type", default="calexp", show_default=True, help="What the images are called."
 )
 @click.option(
+    "--summary-type",
+    default="finalVisitSummary",
+    show_default=True,
+    help="What visit summaries are called.",
+)
+@click.option(
     "--check/--no-check",
     default=True,
     help="Read each image whole before anything is changed, or trust what headers say, which is "
@@ -169,6 +175,7 @@ def ingest_calibrated(
     run: str | None,
     camera: str | None,
     dataset_type: str,
+    summary_type: str,
     check: bool,
     transfer: Any,
 ) -> None:
@@ -176,7 +183,9 @@ def ingest_calibrated(
 
     PATHS are image files, or folders to search for them. Instrument, detectors, filters, nights and
     visits are registered from what the files say. Files that belong to an image (variance, mask,
-    point-spread function) are found beside it.
+    point-spread function) are found beside it. Visit summaries of the Rubin pipelines, given or
+    beside images, become datasets of their own, which makeDirectWarp takes WCS, PSF and calibration
+    from.
 
     A file that cannot be used is named with the reason, and the others go in. Ingesting the same
     files again changes nothing.
@@ -204,13 +213,15 @@ def ingest_calibrated(
                 run=run or f"{chain}/{IMAGES_RUN}",
                 camera=reader,
                 dataset_type=dataset_type,
+                summary_type=summary_type,
                 transfer=transfer,
                 check=check,
             )
-            if chain is not None and (report.ingested or report.already_there):
+            taken = report.ingested or report.already_there or report.visit_summaries
+            if chain is not None and taken:
                 chain_images(butler, chain, report.run)
         print_report(report)
-        if not (report.ingested or report.already_there):
+        if not taken:
             sys.exit(1)
         if report.ingested:
             _next(

@@ -32,7 +32,10 @@ def print_report(report: IngestReport, console: Console | None = None) -> None:
         soft_wrap=True,
         markup=False,
     )
-    if not report.ingested:
+    if report.visit_summaries:
+        number = len(report.visit_summaries)
+        console.print(f"{number:,} visit {'summary' if number == 1 else 'summaries'} as well.")
+    if not (report.ingested or report.visit_summaries):
         console.print("The repository was not changed.")
 
 

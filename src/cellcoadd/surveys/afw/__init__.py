@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .reader import AfwReader, read_afw_exposure
+from .visit_summary import VisitSummary, visit_summary_from_catalog
 
-__all__ = ["AfwReader", "read_afw_exposure"]
+__all__ = ["AfwReader", "VisitSummary", "read_afw_exposure", "visit_summary_from_catalog"]

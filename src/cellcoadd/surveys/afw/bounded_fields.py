@@ -6,8 +6,9 @@ calibrations, an image of its values.
 
 from __future__ import annotations
 
-__all__ = ["read_field", "render_scale"]
+__all__ = ["read_corrections", "read_field", "render_scale"]
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,21 @@ def read_field(archive: Archive, number: int) -> Field:
         If it is of another kind, or broken.
     """
     return _field(archive, archive.get(number), 0)
+
+
+def read_corrections(archive: Archive, stored: Stored) -> Mapping[str, Field]:
+    """Read a map of aperture corrections, by the names of algorithms.
+
+    Raises
+    ------
+    UnusableInputError
+        If a field of it is of another kind, or broken.
+    """
+    rows = stored.table()
+    return {
+        rows.text("name", row): read_field(archive, rows.integer("field", row))
+        for row in range(len(rows))
+    }
 
 
 def _field(archive: Archive, stored: Stored, depth: int) -> Field:

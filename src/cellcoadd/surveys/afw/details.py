@@ -51,19 +51,15 @@ def detector_of(exposure: ExposureFile) -> Detector:
     Raises
     ------
     UnusableInputError
-        If neither a table nor a card says it, or the detector has no pixels.
+        If the exposure is a coadd or a warp, neither a table nor a card says which detector it is
+        of, or the detector has no pixels.
     """
     stored = exposure.own("DETECTOR")
     stated = _integer(exposure.header, f"{_DATA_ID} DETECTOR")
     if stated is None and _hsc_visit(exposure.header) is not None:
         stated = _integer(exposure.header, "DET-ID")
+    _refuse_coadd(exposure, has_detector=stored is not None or stated is not None)
     if stored is None:
-        if stated is None and exposure.own("COADD_INPUTS") is not None:
-            raise UnusableInputError(
-                exposure.source,
-                "it is a coadd or a warp, not the image of a detector: give the images that it was "
-                "made of.",
-            )
         if stated is None:
             raise UnusableInputError(
                 exposure.source,
@@ -87,6 +83,28 @@ def detector_of(exposure: ExposureFile) -> Detector:
             f"is of {stated}.",
         )
     return Detector(number=number, name=rows.text("name"), bbox=box)
+
+
+def _refuse_coadd(exposure: ExposureFile, *, has_detector: bool) -> None:
+    """Refuse what was added up already: ``deep_coadd`` of DP1, ``deepCoadd_calexp``."""
+    psf, signs = exposure.own("PSF"), []
+    # Images of detectors were seen that have a table of inputs, too.
+    if not has_detector and exposure.own("COADD_INPUTS") is not None:
+        signs.append("a table COADD_INPUTS")
+    if psf is not None and psf.name in ("CoaddPsf", "WarpedPsf"):
+        signs.append(f"a {psf.name}")
+    signs += [
+        f"a card {_DATA_ID} {key}"
+        for key in ("TRACT", "PATCH")
+        if f"{_DATA_ID} {key}" in exposure.header
+    ]
+    if signs:
+        raise UnusableInputError(
+            exposure.source,
+            f"it is a coadd or a warp of the Rubin pipelines, not the image of a detector: it has "
+            f"{', '.join(signs)}. Its pixels are those of many images already, which cannot be "
+            "weighed again: give the images that it was made of (visit_image, calexp).",
+        )
 
 
 def read_details(exposure: ExposureFile, detector: Detector) -> ObservationDetails:

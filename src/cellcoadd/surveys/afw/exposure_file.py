@@ -5,7 +5,7 @@ Which of the tables is what is in `archive`; what the parts mean, in the files b
 
 from __future__ import annotations
 
-__all__ = ["ExposureFile", "open_exposure", "primary_cards"]
+__all__ = ["ExposureFile", "bbox_of_pixels", "open_exposure", "primary_cards"]
 
 import contextlib
 import dataclasses
@@ -139,7 +139,7 @@ def open_exposure(path: Path) -> Iterator[ExposureFile]:
             hdus=hdus,
             header=header,
             planes=planes,
-            bbox=_bbox(planes["IMAGE"], path),
+            bbox=bbox_of_pixels(planes["IMAGE"], str(path)),
             archive=archive,
             version=version,
         )
@@ -173,15 +173,21 @@ def _planes(hdus: fits.HDUList, path: Path) -> dict[str, Any]:
     return planes
 
 
-def _bbox(hdu: Any, path: Path) -> Box:
-    """Return where the pixels are, by the second WCS of the image."""
+def bbox_of_pixels(hdu: Any, source: str) -> Box:
+    """Return where the pixels of an extension are, by the second WCS of its header.
+
+    Raises
+    ------
+    UnusableInputError
+        If that is at no whole numbers.
+    """
     header, (rows, columns) = hdu.header, hdu.shape
     x0 = y0 = 0
     if header.get("CRPIX1A") == 1 and header.get("CRPIX2A") == 1:
         start = header.get("CRVAL1A", 0), header.get("CRVAL2A", 0)
         if any(value != int(value) for value in start):
             raise UnusableInputError(
-                str(path), f"its first pixel must be at whole numbers, it is at {start}."
+                source, f"its first pixel must be at whole numbers, it is at {start}."
             )
         x0, y0 = (int(value) for value in start)
     return Box.factory[y0 : y0 + rows, x0 : x0 + columns]

@@ -6,7 +6,7 @@ image, what each pixel is to be multiplied by.
 
 from __future__ import annotations
 
-__all__ = ["Calibration", "read_calibration"]
+__all__ = ["Calibration", "calibration_of", "read_calibration"]
 
 import dataclasses
 import math
@@ -14,6 +14,7 @@ import math
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
+from lsst.images import Box
 
 from ...errors import UnusableInputError
 from .archive import Archive, Stored
@@ -65,7 +66,7 @@ def read_calibration(exposure: ExposureFile) -> Calibration:
         return Calibration(nanojansky_per_count=flux, typical=flux)
     part = exposure.part("PHOTOCALIB")
     if part is not None:
-        return _of_table(*part, exposure)
+        return calibration_of(*part, bbox=exposure.bbox)
     if exposure.version > 0 or "FLUXMAG0" not in exposure.header:
         raise UnusableInputError(
             exposure.source, f"it has no photometric calibration (PhotoCalib): {_WAY_OUT}"
@@ -102,7 +103,23 @@ def _check_is_one(archive: Archive, stored: Stored) -> None:
         )
 
 
-def _of_table(archive: Archive, stored: Stored, exposure: ExposureFile) -> Calibration:
+def calibration_of(archive: Archive, stored: Stored, *, bbox: Box) -> Calibration:
+    """Return the calibration that a part of an archive is.
+
+    Parameters
+    ----------
+    archive
+        Where it is, with its fields.
+    stored
+        The part.
+    bbox
+        The pixels that are to be multiplied by it, if it varies.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is of a kind that is not known, broken or not positive.
+    """
     if stored.name == "Calib":
         return _of_old_table(archive, stored)
     rows = stored.table()
@@ -118,7 +135,7 @@ def _of_table(archive: Archive, stored: Stored, exposure: ExposureFile) -> Calib
         )
     if rows.flag("isConstant"):
         return Calibration(nanojansky_per_count=mean, typical=mean)
-    field = render_scale(archive, rows.integer("field"), exposure.bbox)
+    field = render_scale(archive, rows.integer("field"), bbox)
     if not (np.isfinite(field).all() and (field > 0).all()):
         raise UnusableInputError(
             archive.source, "its photometric calibration is not positive everywhere."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["read_planes"]
+__all__ = ["named_mask", "read_planes"]
 
 import re
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy.io import fits
 from lsst.images import (
     Bounds,
+    Box,
     Image,
     Mask,
     MaskedImage,
@@ -79,14 +81,35 @@ def _pixels(exposure: ExposureFile, name: str) -> npt.NDArray[np.float32]:
 
 
 def _mask(exposure: ExposureFile) -> Mask:
-    """Return the mask by the names that its cards give to bits."""
     hdu = exposure.planes["MASK"]
-    bits = np.asarray(hdu.data)
+    return named_mask(hdu.data, hdu.header, exposure.bbox, exposure.source)
+
+
+def named_mask(pixels: npt.ArrayLike, header: fits.Header, bbox: Box, source: str) -> Mask:
+    """Return a mask by the names that cards give to its bits.
+
+    Parameters
+    ----------
+    pixels : (rows, columns)
+        Its bits, all or some of a file.
+    header
+        The cards.
+    bbox
+        Where the pixels are.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    UnusableInputError
+        If no card names a bit, two planes share one, or there are more planes than bits.
+    """
+    bits = np.asarray(pixels)
     if bits.dtype.kind not in "iu":
         # A scale, if only of 1, makes floats of them.
         bits = np.rint(bits).astype(np.int64)
     bits = bits.astype(np.int32)
-    names = _names(exposure, hdu.header)
+    names = _names(header, source)
     known = sum(1 << bit for bit in names)
     unnamed = (bits & ~np.int32(known)) != 0
     if unnamed.any():
@@ -95,7 +118,7 @@ def _mask(exposure: ExposureFile) -> Mask:
             bad = min(set(range(_BITS)) - set(names), default=None)
             if bad is None:
                 raise UnusableInputError(
-                    exposure.source,
+                    source,
                     f"its mask has a bit without a name, and {_BITS} planes, none of them BAD, so "
                     "that such pixels cannot be flagged: name it by a card MP_....",
                 )
@@ -112,10 +135,10 @@ def _mask(exposure: ExposureFile) -> Mask:
         ],
         dtype=np.int32,
     )
-    return Mask(bits[:, :, np.newaxis], schema=schema, bbox=exposure.bbox)
+    return Mask(bits[:, :, np.newaxis], schema=schema, bbox=bbox)
 
 
-def _names(exposure: ExposureFile, header: Any) -> dict[int, str]:
+def _names(header: fits.Header, source: str) -> dict[int, str]:
     """Return the names of bits."""
     names: dict[int, str] = {}
     for card in header.cards:
@@ -130,14 +153,14 @@ def _names(exposure: ExposureFile, header: Any) -> dict[int, str]:
             or any(other == name and number != bit for number, other in names.items())
         ):
             raise UnusableInputError(
-                exposure.source,
+                source,
                 f"the mask plane {found[1]} must have a bit of its own, 0 to {_BITS - 1}, it has "
                 f"{bit}.",
             )
         names[bit] = name
     if not names:
         raise UnusableInputError(
-            exposure.source, "no card MP_... of its mask says what its bits mean: add them."
+            source, "no card MP_... of its mask says what its bits mean: add them."
         )
     return names
 

@@ -20,7 +20,6 @@ from lsst.images import Box, SkyProjection
 from ...errors import UnusableInputError
 from ...products.calibrated_image import ImageQuality
 from .._base import pixel_scale_arcsec
-from ..checks import middle_rows
 from ..rubin.quality import STAR_STATISTICS
 from .exposure_file import ExposureFile
 
@@ -111,7 +110,7 @@ def quality_of_statistics(
 
 
 def mean_variance(
-    stated: float | None, variance: npt.NDArray[Any], *, njy_per_count: float, is_flux: bool
+    stated: float | None, sample: npt.NDArray[Any], *, njy_per_count: float, is_flux: bool
 ) -> float | None:
     """Return a stated mean variance in the unit of the variance plane, if it is one of it.
 
@@ -119,8 +118,8 @@ def mean_variance(
     ----------
     stated
         As the statistics have it: in counts, before or after the calibration.
-    variance : (rows, columns)
-        The plane.
+    sample : (rows, columns)
+        Some rows of the variance plane.
     njy_per_count
         Flux of one of the counts that the image was made of.
     is_flux
@@ -129,13 +128,11 @@ def mean_variance(
     Returns
     -------
     variance
-        What agrees with the median of some rows within a factor of two; None if nothing does, so
+        What agrees with the median of the rows within a factor of two; None if nothing does, so
         that it is measured.
     """
     if stated is None or not (math.isfinite(stated) and stated > 0):
         return None
-    rows = middle_rows(Box.from_shape(variance.shape))
-    sample = variance[rows.y.start : rows.y.stop]
     sample = sample[np.isfinite(sample) & (sample > 0)]
     if sample.size == 0:
         return None

@@ -11,7 +11,7 @@ __all__ = ["AfwReader", "read_afw_exposure"]
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from ...errors import UnusableInputError
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.observation_details import ObservationDetails
 from .._base import SurveyHeader, SurveyImage
-from ..checks import check_plausible, check_projection, check_usable
-from .bounded_fields import read_field
+from ..checks import check_plausible, check_projection, check_usable, middle_rows
+from .bounded_fields import read_corrections
 from .details import Detector, detector_of, read_details
 from .exposure_file import ExposureFile, open_exposure, primary_cards
 from .photo_calib import read_calibration
@@ -35,9 +35,19 @@ from .visit_summary import find_visit_summary, open_visit_summary
 
 
 class AfwReader:
-    """Reads exposures of lsst.afw; see `surveys.readers`."""
+    """Reads exposures of lsst.afw; see `surveys.readers`.
+
+    Parameters
+    ----------
+    prefers_own
+        Whether files are read with what they say of themselves as long as they can be used so, and
+        not with what a visit summary beside them says: it is applied later.
+    """
 
     name = "afw"
+
+    def __init__(self, *, prefers_own: bool = False) -> None:
+        self._prefers_own = prefers_own
 
     def recognizes(self, path: Path) -> bool:
         """Return whether the primary header is that of an exposure with an archive."""
@@ -45,12 +55,22 @@ class AfwReader:
 
     def read_header(self, path: Path) -> SurveyHeader:
         """Read all but the pixels and the PSF."""
-        with _opened(path, True) as found:
-            return found.header
+        return self._tried(_read_header, path)
 
     def read(self, path: Path) -> SurveyImage:
         """Read one image."""
-        return read_afw_exposure(path)
+        return self._tried(read_afw_exposure, path)
+
+    def _tried[T](self, read: Callable[..., T], path: Path) -> T:
+        if not self._prefers_own:
+            return read(path, visit_summary=True)
+        try:
+            return read(path, visit_summary=False)
+        except UnusableInputError as error:
+            # Perhaps it is the PSF that is lacking, or of a kind that cannot be read.
+            with contextlib.suppress(UnusableInputError):
+                return read(path, visit_summary=True)
+            raise error
 
 
 def read_afw_exposure(path: Path, *, visit_summary: Path | bool = True) -> SurveyImage:
@@ -97,7 +117,7 @@ def read_afw_exposure(path: Path, *, visit_summary: Path | bool = True) -> Surve
             nanojansky_per_count=calibration.nanojansky_per_count,
             mean_variance=mean_variance(
                 statistics.get("meanVar"),
-                pixels.variance.array,
+                pixels.variance[middle_rows(pixels.bbox)].array,
                 njy_per_count=calibration.typical,
                 is_flux=calibration.field is not None,
             ),
@@ -112,6 +132,11 @@ def read_afw_exposure(path: Path, *, visit_summary: Path | bool = True) -> Surve
     check_usable(image, str(path))
     check_plausible(image, str(path))
     return SurveyImage(calibrated_image=image, header=header)
+
+
+def _read_header(path: Path, *, visit_summary: Path | bool) -> SurveyHeader:
+    with _opened(path, visit_summary) as found:
+        return found.header
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,9 +201,4 @@ def _corrections(exposure: ExposureFile) -> Mapping[str, Field]:
     part = exposure.part("AP_CORR_MAP")
     if part is None:
         return {}
-    archive, stored = part
-    rows = stored.table()
-    return {
-        rows.text("name", row): read_field(archive, rows.integer("field", row))
-        for row in range(len(rows))
-    }
+    return read_corrections(*part)

@@ -6,13 +6,22 @@ WCS, PSF, calibration and aperture corrections in it are later and better than t
 
 from __future__ import annotations
 
-__all__ = ["SummaryRow", "find_visit_summary", "is_visit_summary", "open_visit_summary"]
+__all__ = [
+    "SummaryRow",
+    "VisitSummary",
+    "find_visit_summary",
+    "is_visit_summary",
+    "open_visit_summary",
+    "visit_summary_from_catalog",
+]
 
 import contextlib
 import dataclasses
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -25,7 +34,7 @@ from .archive import Archive, Stored
 _COLUMNS = {"SKYWCS": "wcs", "PSF": "psf", "PHOTOCALIB": "photoCalib", "AP_CORR_MAP": "apCorrMap"}
 """What is taken from a summary, as cards of images call it, and its column."""
 
-_NAME = re.compile(r"^(?:final)?visitSummary[\w.-]*?\.fits(?:\.gz|\.fz)?$", re.IGNORECASE)
+_NAME = re.compile(r"^(?:final)?visit_?Summary[\w.-]*?\.fits(?:\.gz|\.fz)?$", re.IGNORECASE)
 
 
 def is_visit_summary(path: Path) -> bool:
@@ -42,7 +51,7 @@ def find_visit_summary(image: Path, visit: int) -> Path | None:
     return None
 
 
-_STEMS = ("finalVisitSummary", "visitSummary")
+_STEMS = ("finalVisitSummary", "visitSummary", "visit_summary")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,6 +99,76 @@ class SummaryRow:
         return self.archive.get(number)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class VisitSummary:
+    """All of a visit summary; what it says of a detector is looked at when it is asked for.
+
+    Parameters
+    ----------
+    source
+        The file that it was read from.
+    visit
+        Of which visit it is; None if it does not say.
+    instrument
+        Of which instrument, as its visit information calls it; empty if it does not say.
+    detectors
+        Of which detectors it has a row.
+    content
+        The file's bytes.
+    """
+
+    source: str
+    visit: int | None
+    instrument: str
+    detectors: frozenset[int]
+    content: bytes = dataclasses.field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> VisitSummary:
+        """Read the file of a visit summary.
+
+        Raises
+        ------
+        UnusableInputError
+            If it is missing, broken, or no visit summary of one visit.
+        """
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise UnusableInputError(str(path), "there is no such file.") from error
+        with open_fits(path, content=content) as hdus:
+            table = _table(hdus, str(path))
+            names = table.columns.names
+            visits = {int(visit) for visit in table["visit"]} if "visit" in names else set()
+            if len(visits) > 1 or len(table) == 0:
+                raise UnusableInputError(
+                    str(path),
+                    f"a visit summary must have rows, of one visit; it has {len(table)}, of visits "
+                    f"{sorted(visits)}.",
+                )
+            return cls(
+                source=str(path),
+                visit=visits.pop() if visits else None,
+                instrument=_instrument(table, Archive(hdus, 2, str(path))),
+                detectors=frozenset(int(number) for number in table["id"]),
+                content=content,
+            )
+
+    @contextlib.contextmanager
+    def row(self, *, visit: int, detector: int) -> Iterator[SummaryRow]:
+        """Find a detector; as `open_visit_summary`."""
+        with open_fits(Path(self.source), content=self.content) as hdus:
+            yield _row(hdus, self.source, visit=visit, detector=detector)
+
+
+def visit_summary_from_catalog(catalog: Any) -> VisitSummary:
+    """Convert an ``lsst.afw.table.ExposureCatalog`` where the Rubin pipelines are installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "visit_summary.fits"
+        catalog.writeFits(str(path))
+        return VisitSummary.read(path)
+
+
 @contextlib.contextmanager
 def open_visit_summary(path: Path, *, visit: int, detector: int) -> Iterator[SummaryRow]:
     """Open a visit summary and find a detector in it.
@@ -115,14 +194,29 @@ def open_visit_summary(path: Path, *, visit: int, detector: int) -> Iterator[Sum
         yield _row(hdus, str(path), visit=visit, detector=detector)
 
 
-def _row(hdus: fits.HDUList, source: str, *, visit: int, detector: int) -> SummaryRow:
+def _table(hdus: fits.HDUList, source: str) -> fits.FITS_rec:
     has_table = len(hdus) > 2 and isinstance(hdus[1], fits.BinTableHDU)
     table = hdus[1].data if has_table else None
-    names = [] if table is None else table.columns.names
-    if table is None or not {"id", *_COLUMNS.values()} <= set(names):
+    if table is None or not {"id", *_COLUMNS.values()} <= set(table.columns.names):
         raise UnusableInputError(
             source, "it is no visit summary: a table with id, wcs, psf, photoCalib, apCorrMap."
         )
+    return table
+
+
+def _instrument(table: fits.FITS_rec, archive: Archive) -> str:
+    """Return the instrument of the first row that says it."""
+    numbers = table["visitInfo"] if "visitInfo" in table.columns.names else []
+    for number in numbers:
+        rows = archive.get(int(number)).table() if number else None
+        if rows is not None and rows.has("instrumentlabel") and rows.text("instrumentlabel"):
+            return rows.text("instrumentlabel")
+    return ""
+
+
+def _row(hdus: fits.HDUList, source: str, *, visit: int, detector: int) -> SummaryRow:
+    table = _table(hdus, source)
+    names = table.columns.names
     found = np.flatnonzero(table["id"] == detector)
     if found.size != 1:
         raise UnusableInputError(
