@@ -161,13 +161,19 @@ def _or_of_run(
 ) -> None:
     """Write to each of n elements its OR with those that follow at multiples of a step.
 
-    ``count``, with the element itself, is even: they are taken in pairs.
+    ``count``, with the element itself, is 2 or more. Six are taken at once; of fewer, the last one
+    again and again.
     """
-    for first in range(0, count, 2):
-        b0, b1 = bits[first * step :], bits[(first + 1) * step :]
-        if first == 0:
-            for p in range(n):
-                out[p] = b0[p] | b1[p]
-        else:
-            for p in range(n):
-                out[p] |= b0[p] | b1[p]
+    last = count - 1
+    b0, b1, b2 = bits, bits[step:], bits[min(2, last) * step :]
+    b3, b4, b5 = (
+        bits[min(3, last) * step :],
+        bits[min(4, last) * step :],
+        bits[min(5, last) * step :],
+    )
+    for p in range(n):
+        out[p] = b0[p] | b1[p] | b2[p] | b3[p] | b4[p] | b5[p]
+    for number in range(6, count):
+        further = bits[number * step :]
+        for p in range(n):
+            out[p] |= further[p]

@@ -4,7 +4,8 @@ Run by the code whose version it is, old or new, in its own environment::
 
     python make_files.py FOLDER
 
-The files of a version are written once, when it is new, and never again.
+The files of a version are written once, when it is new, and never again. The folder's name is the
+version; forms that have another one did not change in it and are not written.
 """
 
 import hashlib
@@ -96,7 +97,7 @@ def arrays_of(product: Any) -> dict[str, npt.NDArray[Any]]:
     if getattr(product, "noise_correlation", None) is not None:
         found["noise_correlation"] = np.array(product.noise_correlation)
     if hasattr(product, "owner"):
-        names = ("owner", "cell_inputs", "stamps", "noise_covariances")
+        names = ("owner", "cell_inputs", "stamps", "noise_covariances", "phase_errors")
         found |= {name: getattr(product, name) for name in names if hasattr(product, name)}
         found |= {f"fraction {name}": plane.array for name, plane in product.mask_fractions.items()}
     return found
@@ -159,6 +160,12 @@ def made_of(images: dict[int, list[Any]], patch: Any) -> tuple[list[Any], Any]:
     return warps, coadd
 
 
+def version_of(product: Any) -> str:
+    """The version of the form that a product is stored in now."""
+    version: str = product._get_archive_tree_type(Any).SCHEMA_VERSION
+    return version
+
+
 def main(folder: Path) -> None:
     """Write a calibrated image, two warps and their coadd, and ``values.json``."""
     patch = small_patch()
@@ -173,6 +180,11 @@ def main(folder: Path) -> None:
         warps, coadd = made_of(counted, patch)
         products |= {"calibrated_image_counts": counted[1][1], "warp1_counts": warps[0].warp}
         products["coadd_counts"] = coadd
+    products = {
+        name: product
+        for name, product in products.items()
+        if version_of(product).startswith(folder.name.partition("-")[0])
+    }
     values = {}
     for name, product in products.items():
         if hasattr(product, "write"):
