@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -29,9 +30,13 @@ def tract_plan() -> SurveyPlan:
 
 
 def test_detectors_are_of_full_size_with_gaps_between_them(patch_plan: SurveyPlan) -> None:
-    """2048 x 4176 pixels of 0.168"; a source in a gap is on neither of two neighbours."""
+    """2048 x 4176 pixels of 0.168"; a source in a gap is on neither of two neighbours.
+
+    On the axis they are smaller by a part in 1700, so that four of them are less than 4/250 of a
+    cell in some places and more in others.
+    """
     camera = patch_plan.camera
-    assert (camera.width, camera.height, camera.pixel_scale) == (2048, 4176, 0.168)
+    assert (camera.width, camera.height, camera.pixel_scale) == (2048, 4176, 0.1679)
     pointings = [patch_plan.pointing(19680, detector) for detector in (48, 49, 62)]
     here, right, above = pointings
     ra, dec = here.to_sky(x=[2047.5, 1000.0], y=[2000.0, 4175.5])
@@ -41,14 +46,14 @@ def test_detectors_are_of_full_size_with_gaps_between_them(patch_plan: SurveyPla
     # Detectors a fourteenth as large in the survey for tests; visits of 24 of them in all.
     small = survey_plan("hsc-tests")
     assert small.camera.width * small.camera.height * 14 < 2048 * 4176
-    assert small.camera.pixel_scale == 0.168
+    assert small.camera.pixel_scale == 0.1679
     assert len(small.exposures) == 24
 
 
 def test_the_distortion_is_mild(tract_plan: SurveyPlan) -> None:
     """Pixels are larger away from the axis, by less than 3 per cent in area.
 
-    So four columns are 4/250 = 0.016 of a cell or a little more, and always below 0.017.
+    So four columns are between 0.0159 of a cell and 0.017.
     """
     corners_x, corners_y = [-0.5, 2047.5, -0.5, 2047.5], [-0.5, -0.5, 4175.5, 4175.5]
     areas = [
@@ -110,16 +115,21 @@ def test_cameras_turn_by_right_angles(patch_plan: SurveyPlan) -> None:
 
 
 def test_every_detector_has_a_band_of_four_bad_columns(tract_plan: SurveyPlan) -> None:
-    """One each, not at the same place in all of them."""
+    """One each, not at the same place in all of them; in four of ten detectors a wider one too."""
     artifacts = tract_plan.artifacts
     assert artifacts is not None
-    firsts = []
+    firsts, wide = [], 0
     for detector in tract_plan.camera.detectors:
         bad, _ = bad_columns(artifacts, width=2048, seed=tract_plan.seed, detector=detector)
-        columns = np.flatnonzero(bad)
-        np.testing.assert_array_equal(np.diff(columns), [1, 1, 1])
-        firsts.append(int(columns[0]))
-    assert len(set(firsts)) > 0.9 * len(firsts)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], bad, [0]]).astype(int)))
+        bands = dict(zip(edges[::2].tolist(), (edges[1::2] - edges[::2]).tolist(), strict=True))
+        narrow = [first for first, width in bands.items() if width == 4]
+        assert narrow or max(bands.values()) > 4, "a wider band may cover it"
+        firsts += narrow[:1]
+        wide += any(width > 4 for width in bands.values())
+    assert len(set(firsts)) > 0.9 * len(firsts) > 0.85 * len(tract_plan.camera.detectors)
+    # Poisson with the mean 0.45: 36 per cent of 98 detectors have one, to three sigma.
+    assert wide == pytest.approx(98 * (1.0 - math.exp(-0.45)), abs=3 * math.sqrt(98 * 0.36 * 0.64))
 
 
 @pytest.fixture(scope="module")
@@ -131,20 +141,23 @@ def full_size(tract_plan: SurveyPlan) -> VisitImage:
 def test_defects_of_a_full_detector_are_marked(
     full_size: VisitImage, tract_plan: SurveyPlan
 ) -> None:
-    """BAD 4 of 2048 columns; EDGE 8 pixels all around; stars and cosmic rays as drawn.
+    """BAD whole columns; EDGE 8 pixels all around; stars and cosmic rays as drawn.
 
-    A million pixels have 100 tracks of 9 pixels on average, along which a step of half a pixel
-    lands on new ones: 0.1 per cent, to a third. Stars brighter than 17.7 fill pixels: one in
-    three square arcminutes, most with ten pixels, the brightest with thousands.
+    A million pixels have 39 tracks of 19 pixels on average, along which a step of half a pixel
+    lands on new ones: 0.08 per cent, to a third. Stars brighter than 18.4 fill pixels: one in two
+    square arcminutes, and in this detector of 66 some thirty, each with hundreds of pixels marked.
     """
     assert full_size.bbox.shape == (4176, 2048)
     planes = {name: full_size.mask.get(name) for name in ("BAD", "SATURATED", "COSMIC_RAY")}
     fractions = {name: float(plane.mean()) for name, plane in planes.items()}
-    assert fractions["BAD"] == 4 / 2048
-    assert 0.0007 < fractions["COSMIC_RAY"] < 0.0015
-    assert 1e-4 < fractions["SATURATED"] < 5e-3
+    artifacts = tract_plan.artifacts
+    assert artifacts is not None
+    bad, _ = bad_columns(artifacts, width=2048, seed=tract_plan.seed, detector=48)
+    assert fractions["BAD"] == bad.sum() / 2048 >= 4 / 2048
+    assert 0.0006 < fractions["COSMIC_RAY"] < 0.0011
+    assert 1e-3 < fractions["SATURATED"] < 1e-2
     trails = planes["SATURATED"].sum(axis=0).max(), planes["SATURATED"].sum(axis=1).max()
-    assert trails[0] > 4 * trails[1]
+    assert trails[0] > 2 * trails[1]
     edge = full_size.mask.get("DETECTION_EDGE")
     assert edge.sum() == 4176 * 2048 - (4176 - 16) * (2048 - 16)
     assert not edge[8:-8, 8:-8].any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +15,7 @@ from cellcoadd.simulate.artifacts import (
     bad_columns,
     cosmic_rays,
     edges,
+    halos,
     saturate,
 )
 
@@ -159,3 +162,50 @@ def test_impossible_artifacts_are_refused(setting: str, value: object) -> None:
     """The setting is named."""
     with pytest.raises(ValueError, match=setting):
         ArtifactSettings(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_wide_bands_are_as_many_and_as_wide_as_asked_for() -> None:
+    """Two a detector of no narrower kind; wider than 10 of 5 to 27 are (5.5 -> 10.5 ...) a third.
+
+    Wider than w in proportion to w^-1.5, from 4.5 to 27.5: (10.5^-1.5 - 27.5^-1.5) / (4.5^-1.5 -
+    27.5^-1.5) = 0.23. Bands that touch each other count as one, which few of 4000 columns do.
+    """
+    settings = ArtifactSettings(bad_column_bands=0, wide_bands=2.0)
+    widths: list[int] = []
+    for detector in range(400):
+        bad, offset = bad_columns(settings, width=4000, seed=3, detector=detector)
+        edge = np.flatnonzero(np.diff(np.concatenate([[0], bad, [0]]).astype(int)))
+        widths += (edge[1::2] - edge[::2]).tolist()
+        assert np.all((offset != 0.0) == bad)
+    assert len(widths) == pytest.approx(800, abs=3 * math.sqrt(800))
+    assert min(widths) == 5
+    assert np.mean(np.array(widths) <= 27) > 0.99
+    assert np.mean(np.array(widths) > 10) == pytest.approx(0.23, abs=0.05)
+
+
+def test_wide_bands_change_no_others() -> None:
+    """The band of four stays where it is without them."""
+    alone = bad_columns(ArtifactSettings(), width=500, seed=7, detector=2)
+    more = bad_columns(ArtifactSettings(wide_bands=3.0), width=500, seed=7, detector=2)
+    assert more[0].sum() > alone[0].sum()
+    np.testing.assert_array_equal(more[1][alone[0]], alone[1][alone[0]])
+
+
+def test_halos_by_hand() -> None:
+    """100 full pixels: the radius that is stated; 800: twice as far. A star beside counts too."""
+    settings = ArtifactSettings(saturation=10.0, halo_radius=3.0)
+    near = halos(settings, x=[20.0, -4.0, -9.0], y=[15.0, 30.0, 5.0], flux=[1e3, 8e3, 8e3],
+                 shape=(40, 50))  # fmt: skip
+    y, x = np.mgrid[:40, :50]
+    expected = np.hypot(x - 20.0, y - 15.0) <= 3.0
+    expected |= np.hypot(x + 4.0, y - 30.0) <= 6.0
+    np.testing.assert_array_equal(near, expected)
+    assert near[:, 0].sum() == 9
+    assert not halos(settings, x=[], y=[], flux=[], shape=(4, 5)).any()
+
+
+@pytest.mark.parametrize("width", [(0, 3), (9, 5)])
+def test_widths_of_bands_must_make_sense(width: tuple[int, int]) -> None:
+    """A range that is empty or begins at nothing is a mistake."""
+    with pytest.raises(ValueError, match="wide_band_width must be"):
+        ArtifactSettings(wide_band_width=width)

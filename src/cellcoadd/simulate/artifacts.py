@@ -1,4 +1,4 @@
-"""What goes wrong in a detector: bad columns, saturation with bleed trails, cosmic rays, edges.
+"""What goes wrong in a detector: bad columns, bright stars with trails, cosmic rays, edges.
 
 Each function says where its artifact is, as a boolean array of the detector's shape; those that
 change pixels work on a copy. Amplifiers differ in their noise and are marked nowhere.
@@ -12,6 +12,7 @@ __all__ = [
     "bad_columns",
     "cosmic_rays",
     "edges",
+    "halos",
     "saturate",
 ]
 
@@ -40,8 +41,17 @@ class ArtifactSettings:
         then has its step at 4/250 for outer cells.
     bad_column_offset
         Standard deviation in nJy of the constant that a bad column adds to its pixels.
+    wide_bands
+        Mean number of further bands in a detector, wherever they fall.
+    wide_band_width
+        Columns of the narrowest and of the widest of these. Bands wider than w are as w^-1.5.
     saturation
         Flux in nJy at which a pixel is full; what exceeds it bleeds along the column.
+    halo_radius
+        Radius in pixels of the disc that is marked as saturated around a star that would fill a
+        hundred pixels. It grows as the cube root of the flux, as where wings that fall off as the
+        cube of the distance reach a given brightness. Images of stars end at their stamps: only the
+        mask knows of the wings.
     cosmic_rays_per_megapixel
         Mean number of tracks in a million pixels of one exposure.
     cosmic_ray_length
@@ -66,7 +76,10 @@ class ArtifactSettings:
     bad_column_bands: int = 1
     bad_column_width: int = 4
     bad_column_offset: float = 1000.0
+    wide_bands: float = 0.0
+    wide_band_width: tuple[int, int] = (5, 27)
     saturation: float = 20000.0
+    halo_radius: float = 0.0
     cosmic_rays_per_megapixel: float = 100.0
     cosmic_ray_length: float = 8.0
     cosmic_ray_flux: tuple[float, float] = (300.0, 6000.0)
@@ -78,6 +91,8 @@ class ArtifactSettings:
         for name in (
             "bad_column_bands",
             "bad_column_offset",
+            "wide_bands",
+            "halo_radius",
             "cosmic_rays_per_megapixel",
             "edge_width",
         ):
@@ -89,6 +104,11 @@ class ArtifactSettings:
         if not 0.0 <= self.amplifier_noise_step < 1.0:
             raise ValueError(
                 f"amplifier_noise_step must be in 0..1, got {self.amplifier_noise_step}."
+            )
+        narrow, wide = self.wide_band_width
+        if not 0 < narrow <= wide:
+            raise ValueError(
+                f"wide_band_width must be (narrowest, widest), got {self.wide_band_width}."
             )
         low, high = self.cosmic_ray_flux
         if not 0.0 < low <= high:
@@ -120,7 +140,7 @@ def bad_columns(
     Raises
     ------
     ValueError
-        If the bands, with a good column between any two, do not fit in the detector.
+        If the bands of one width, with a good column between any two, do not fit in the detector.
     """
     rng = generator(seed, Purpose.BAD_COLUMNS, detector=detector)
     bands, pitch = settings.bad_column_bands, settings.bad_column_width + 1
@@ -136,8 +156,22 @@ def bad_columns(
         firsts = np.sort(rng.integers(0, places, bands)) + pitch * np.arange(bands)
         for first in firsts:
             bad[first : first + settings.bad_column_width] = True
-    offset = np.where(bad, rng.normal(0.0, settings.bad_column_offset, width), 0.0)
-    return bad, offset
+    offset = rng.normal(0.0, settings.bad_column_offset, width)
+    for size in _wide_bands(settings, rng):
+        first = int(rng.integers(0, max(1, width - size + 1)))
+        bad[first : first + size] = True
+    return bad, np.where(bad, offset, 0.0)
+
+
+def _wide_bands(settings: ArtifactSettings, rng: np.random.Generator) -> list[int]:
+    """Draw how many wide bands a detector has, and the columns of each."""
+    # In half steps, so that the narrowest and the widest are drawn as often as they should be.
+    least, most = (
+        (size + half) ** -1.5
+        for size, half in zip(settings.wide_band_width, (-0.5, 0.5), strict=True)
+    )
+    uniform = rng.uniform(most, least, rng.poisson(settings.wide_bands))
+    return [int(size) for size in np.rint(uniform ** (-1.0 / 1.5))]
 
 
 def amplifier_noise(settings: ArtifactSettings, *, width: int, seed: int, detector: int) -> _Floats:
@@ -209,6 +243,45 @@ def _bleed(column: _Floats, full_well: float) -> None:
                 # The sum would be full_well but for a rounding error, above it or not full.
                 column[row] = full_well if left >= room else column[row] + left
                 left -= room
+
+
+def halos(
+    settings: ArtifactSettings,
+    *,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    flux: npt.ArrayLike,
+    shape: tuple[int, int],
+) -> _Flags:
+    """Return which pixels of a detector are in the discs around bright stars.
+
+    Parameters
+    ----------
+    settings
+        Saturation and size of the discs.
+    x, y
+        Positions of the stars, counted from the detector's first pixel; also beside it.
+    flux
+        Their fluxes in nJy.
+    shape
+        Rows and columns of the detector.
+
+    Returns
+    -------
+    near : bool (rows, columns)
+        True where the distance to a star is at most its radius.
+    """
+    near = np.zeros(shape, dtype=bool)
+    radii = settings.halo_radius * np.cbrt(np.asarray(flux) / (100.0 * settings.saturation))
+    for radius, x_star, y_star in np.broadcast(radii, x, y):
+        rows, columns = (
+            np.arange(max(0, math.ceil(at - radius)), min(size, math.floor(at + radius) + 1))
+            for at, size in zip((y_star, x_star), shape, strict=True)
+        )
+        if rows.size and columns.size:
+            square = (rows[:, np.newaxis] - y_star) ** 2 + (columns - x_star) ** 2
+            near[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] |= square <= radius**2
+    return near
 
 
 def cosmic_rays(

@@ -26,7 +26,15 @@ from lsst.images import (
 )
 
 from ..conventions import nanojansky_per_count, round_half_up
-from .artifacts import amplifier_noise, bad_columns, cosmic_rays, edges, saturate
+from .artifacts import (
+    ArtifactSettings,
+    amplifier_noise,
+    bad_columns,
+    cosmic_rays,
+    edges,
+    halos,
+    saturate,
+)
 from .metadata import (
     background_models,
     correction_fields,
@@ -82,6 +90,8 @@ def simulate_visit_detector(plan: SurveyPlan, *, visit: int, detector: int) -> V
     sky_sigma = np.full(camera.width, conditions.sky_sigma)
     if plan.artifacts is not None:
         image, full = saturate(image, plan.artifacts.saturation)
+        if plan.artifacts.halo_radius:
+            full |= _around_bright_stars(plan, plan.artifacts, pointing, point_spread)
         mask.set("SATURATED", full)
         sky_sigma *= amplifier_noise(
             plan.artifacts, width=camera.width, seed=plan.seed, detector=detector
@@ -159,6 +169,28 @@ def draw_sources(truth: Table, pointing: DetectorPointing, point_spread: PointSp
             stamp, stamp_box = _draw_galaxy(source, pointing, point_spread, x=x, y=y)
         _add(image, box, float(source["flux_njy"]) * stamp, stamp_box)
     return image
+
+
+def _around_bright_stars(
+    plan: SurveyPlan,
+    settings: ArtifactSettings,
+    pointing: DetectorPointing,
+    point_spread: PointSpread,
+) -> npt.NDArray[np.bool_]:
+    """Return which pixels are in the halos of stars that fill a pixel, on the detector or off."""
+    box = plan.camera.bbox
+    stamp, _ = point_spread.draw(x=box.x.min, y=box.y.min)
+    truth = plan.truth
+    fills = (truth["type"] == "star") & (truth["flux_njy"] * stamp.max() > settings.saturation)
+    bright = truth[fills]
+    position = pointing.to_pixels(ra=bright["ra"], dec=bright["dec"])
+    return halos(
+        settings,
+        x=position.x - box.x.min,
+        y=position.y - box.y.min,
+        flux=bright["flux_njy"],
+        shape=(box.y.size, box.x.size),
+    )
 
 
 def _draw_galaxy(

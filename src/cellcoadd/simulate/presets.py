@@ -7,6 +7,7 @@ __all__ = ["SURVEY_PLANS", "survey_plan"]
 from collections.abc import Callable
 from typing import Any
 
+from .artifacts import ArtifactSettings
 from .camera import Camera
 from .hsc_presets import hsc_patch, hsc_tests, hsc_tract
 from .plan import SurveyPlan, VisitPlan
@@ -85,8 +86,13 @@ def _demo(**changes: Any) -> SurveyPlan:
         "camera": Camera(
             columns=2, rows=2, width=760, height=560, gap_x=24, gap_y=40, distortion=1000.0
         ),
+        # Of defects and bright stars enough for some cells to lose inputs at 5 and at 10 per cent.
+        "artifacts": ArtifactSettings(
+            wide_bands=0.6, wide_band_width=(8, 27), saturation=10000.0, halo_radius=16.0,
+            cosmic_rays_per_megapixel=39.0, cosmic_ray_length=18.0,
+        ),
         "sky": SkySettings(
-            stars_per_arcmin2=6.0, star_magnitudes=(13.8, 23.5),
+            stars_per_arcmin2=6.0, star_magnitudes=(12.5, 23.5),
             galaxies_per_arcmin2=14.0, galaxy_magnitudes=(19.0, 24.5),
         ),
         "visits": (

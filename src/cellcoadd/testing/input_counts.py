@@ -6,7 +6,7 @@ Only the formulas of `cellcoadd.simulate` are used, and the numbers of tract 981
 
 from __future__ import annotations
 
-__all__ = ["count_inputs"]
+__all__ = ["TRACT_9813", "count_inputs", "first_pixels_of_cells"]
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,11 @@ from ..simulate import Camera, DetectorPointing, SurveyPlan
 
 _PATCH, _CELL, _BORDER = 3000, 150, 50  # pixels: inner patch and cell, border of a cell
 _PATCH_61 = XY(x=6, y=5)
-_TRACT = DetectorPointing(
+TRACT_9813 = DetectorPointing(
     camera=Camera(columns=1, rows=1, width=1, height=1),
     detector=0, ra=150.247934, dec=2.231405, rotation=0.0,
 )  # fmt: skip
+"""The tangent plane of the tract, as the camera of one pixel that looks at its middle."""
 _AXIS = 16499.0  # the tract's tangent point, in x and in y
 _PER_SIDE = 3  # points on a side, all of which a detector must hold
 
@@ -48,12 +49,11 @@ def count_inputs(
     first, end = np.zeros(_PER_SIDE), np.full(_PER_SIDE, last)
     x_side = np.concatenate([along, along, first, end])
     y_side = np.concatenate([first, end, along, along])
-    # A patch's first cell, which it shares with its neighbours, begins before its inner region.
-    cell = _CELL * np.arange(22) - _CELL - _BORDER
-    x = (_PATCH * patch.x + cell)[np.newaxis, :, np.newaxis] + x_side - _AXIS
-    y = (_PATCH * patch.y + cell)[:, np.newaxis, np.newaxis] + y_side - _AXIS
+    first_pixel = first_pixels_of_cells(patch)
+    x = first_pixel.x[np.newaxis, :, np.newaxis] + x_side
+    y = first_pixel.y[:, np.newaxis, np.newaxis] + y_side
     x, y = np.broadcast_arrays(x, y)
-    ra, dec = _TRACT.to_sky(x=x, y=y)
+    ra, dec = TRACT_9813.to_sky(x=x, y=y)
     box = plan.camera.bbox
     counts = np.zeros((22, 22), dtype=np.int64)
     for visit, detector in plan.exposures:
@@ -64,3 +64,23 @@ def count_inputs(
         )  # fmt: skip
         counts += inside.all(axis=2)
     return counts
+
+
+def first_pixels_of_cells(patch: XY[int]) -> XY[npt.NDArray[np.float64]]:
+    """Return where the cells of a patch begin, with their borders, as pixels of `TRACT_9813`.
+
+    Parameters
+    ----------
+    patch
+        Column and row of the patch in the tract.
+
+    Returns
+    -------
+    first : float64 (22,), float64 (22,)
+        By column and by row of the cells.
+    """
+    # A patch's first cell, which it shares with its neighbours, begins before its inner region.
+    cell = np.arange(22, dtype=np.float64) * _CELL - _CELL - _BORDER - _AXIS
+    x: npt.NDArray[np.float64] = _PATCH * patch.x + cell
+    y: npt.NDArray[np.float64] = _PATCH * patch.y + cell
+    return XY(x=x, y=y)

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import label
 
 from ...coaddition.assemble import assemble_cell_coadd
 from ...masks.planes import ALL_PLANES, bits_of, mask_schema, plane_array
 from ...products.cell_coadd.cell import SingleCellCoadd
 from .cell_psfs import compare_cell_psf, compare_moved_psfs, with_whole_psfs
 from .cell_rules import CellRules, find_rules
-from .comparison import Comparison, Tally, local_scale, worst_near
+from .comparison import Comparison, Tally, local_scale
+from .filled_runs import has_faulty_run, touches_edge
+from .filling import compare_filled
 from .inputs import compare_inputs, compare_outlines
 from .reference_coadds import CoaddCase
 
@@ -25,13 +26,9 @@ ROUNDING = 2e-6
 SCATTER = 1e-6
 """Of the variance and the mean's square: theirs is a difference of squares in single precision."""
 
-FILLED = 3e-4
-"""Of the row: their four coefficients have four decimals, and in wide runs are a limit."""
-
 _SCHEMA = mask_schema()
 _INTRP = bits_of(_SCHEMA, ["INTRP"])
 _INEXACT = bits_of(_SCHEMA, ["INEXACT_PSF"])
-_FAULTY_RUN = 7  # pixels at an edge, which theirs fills by the wrong pattern
 
 type _Where = npt.NDArray[np.bool_]
 
@@ -50,8 +47,11 @@ def compare_coadd(case: CoaddCase) -> Comparison:
         if index in missing:
             continue
         cell = coadd.cells[index]
-        rules = find_rules(case, index, expected.inputs)
-        if compare_inputs(tally, case, cell, expected.inputs, rules):
+        inputs = case.in_our_order(expected.inputs)
+        tally.differ("inputs of a cell in another order: matched by visit and detector",
+                     inputs != expected.inputs)  # fmt: skip
+        rules = find_rules(case, index, inputs)
+        if compare_inputs(tally, case, cell, inputs, rules):
             if "psf" in expected.planes:
                 uncut = whole.psf[index].array
                 compare_cell_psf(tally, cell.psf_image.array, expected.planes["psf"], whole=uncut)
@@ -178,31 +178,14 @@ def _compare_filled(
     empty: _Where,
 ) -> None:
     """Compare what was interpolated from other pixels of the row, where those are the same."""
-    rows = common.all(axis=1) & ~_faulty_rows(empty)
+    rows = common.all(axis=1) & ~has_faulty_run(empty)
     chosen = empty & rows[:, np.newaxis]
     # One other pixel in the cell is enough to change the median that wide runs at edges get.
     if not common.all():
-        chosen &= ~_touches_edge(empty)
-    worst, count = worst_near(ours, theirs, chosen, size=(1, 51))
-    tally.agree(f"filled pixels of the {name} (of the row)", worst, FILLED, count)
+        chosen &= ~touches_edge(empty)
+    compare_filled(tally, f"filled pixels of the {name}", ours, theirs, chosen=chosen, empty=empty)
     skipped = empty & common & ~chosen
     tally.differ(
         f"filled pixels of the {name}: others in the row or cell, or runs of 7 at an edge",
         np.count_nonzero(skipped), count=np.count_nonzero(empty),
     )  # fmt: skip
-
-
-def _faulty_rows(empty: _Where) -> _Where:
-    """Rows with a run of seven pixels at an edge."""
-    left = empty[:, :_FAULTY_RUN].all(axis=1) & ~empty[:, _FAULTY_RUN]
-    right = empty[:, -_FAULTY_RUN:].all(axis=1) & ~empty[:, -_FAULTY_RUN - 1]
-    result: _Where = left | right
-    return result
-
-
-def _touches_edge(empty: _Where) -> _Where:
-    """Pixels of runs along the rows that reach an edge."""
-    runs, _ = label(empty, structure=[[0, 0, 0], [1, 1, 1], [0, 0, 0]])
-    edge = np.union1d(runs[:, 0], runs[:, -1])
-    result: _Where = np.isin(runs, edge[edge > 0])
-    return result

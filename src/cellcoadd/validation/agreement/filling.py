@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["compare_filling"]
+__all__ = ["compare_filled", "compare_filling"]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...kernels.fill import fill_no_data
 from .comparison import Comparison, Tally, worst_near
+from .filled_runs import FAULTY_RUN, WIDE_RUN, beside_a_filled_pixel, has_faulty_run, run_widths
 from .reference_cases import Arrays, read_arrays, read_json
 
 COEFFICIENT = 5.1e-5
@@ -24,8 +25,11 @@ WIDE = 3e-4
 FALLBACK = 1e-4
 """It gets what four rounded weights leave of 1."""
 
-_WIDE_RUN = 11  # pixels
-_FAULTY_RUN = 7  # pixels at an edge, which theirs fills by the wrong pattern
+FILLED = 2e-4
+"""Of the row: their four coefficients have four decimals."""
+
+FILLED_WIDE = 6.1e-4
+"""Of the row, in runs of 11 pixels and more: two neighbours' weights are off by 3e-4 at once."""
 
 type _Where = npt.NDArray[np.bool_]
 
@@ -39,11 +43,11 @@ def compare_filling(folder: Path) -> Comparison:
     for name, response in description["impulse_responses"].items():
         width = response["width"]
         worst, fallback = _worst_weights(response)
-        if width == _FAULTY_RUN and name.startswith(("left", "right")):
+        if width == FAULTY_RUN and name.startswith(("left", "right")):
             tally.differ("run of 7 px at an edge: as in wider ones, theirs by the wrong pattern",
                          width, count=width, largest=worst)  # fmt: skip
             continue
-        if width < _WIDE_RUN:
+        if width < WIDE_RUN:
             tally.agree("weights in runs of up to 10 px", worst, COEFFICIENT, width)
         else:
             tally.agree("weights in runs of 11 px and more", worst, WIDE, width)
@@ -79,10 +83,8 @@ def _compare_image(tally: Tally, planes: Arrays, name: str, *, bit: int) -> None
     theirs = planes[f"{name}_out_image"]
     fill_no_data(image, no_data)
     tally.same("pixels with data", image[0], theirs, ~no_data)
-    apart = np.array([_is_apart(row) for row in no_data])[:, np.newaxis]
-    chosen = no_data & ~apart
-    worst, count = worst_near(image[0], theirs, chosen, size=(1, 2 * no_data.shape[1] - 1))
-    tally.agree("filled pixels (of the row)", worst, WIDE, count)
+    apart = (has_faulty_run(no_data) | ((~no_data).sum(axis=1) == 2))[:, np.newaxis]
+    compare_filled(tally, "filled pixels", image[0], theirs, chosen=no_data & ~apart, empty=no_data)
     tally.differ(
         "rows with a run of 7 px at an edge or with two good pixels, which ours uses both",
         np.count_nonzero(no_data & apart), count=np.count_nonzero(no_data),
@@ -92,10 +94,41 @@ def _compare_image(tally: Tally, planes: Arrays, name: str, *, bit: int) -> None
                  np.count_nonzero(changed & no_data), count=np.count_nonzero(no_data))  # fmt: skip
 
 
-def _is_apart(no_data: _Where) -> bool:
-    """Whether the rules for a row are not the same."""
-    good = np.flatnonzero(~no_data)
-    if not good.size:
-        return False
-    at_edges = (good[0], no_data.size - 1 - good[-1])
-    return _FAULTY_RUN in at_edges or good.size == 2
+def compare_filled(
+    tally: Tally,
+    name: str,
+    ours: npt.NDArray[Any],
+    theirs: npt.NDArray[Any],
+    *,
+    chosen: _Where,
+    empty: _Where,
+) -> None:
+    """Compare filled pixels, relative to the largest of their row nearby.
+
+    Parameters
+    ----------
+    tally
+        Gets the differences.
+    name
+        What is filled.
+    ours, theirs
+        Filled planes.
+    chosen
+        The pixels to compare.
+    empty
+        All pixels that were filled.
+    """
+    lone = beside_a_filled_pixel(empty) & chosen
+    wide = run_widths(empty) >= WIDE_RUN
+    for where, runs, wanted in (
+        (~wide, "runs of up to 10 px", FILLED),
+        (wide, "runs of 11 px and more", FILLED_WIDE),
+    ):
+        worst, count = worst_near(ours, theirs, chosen & where & ~lone, size=(1, 51))
+        tally.agree(f"{name} in {runs} (of the row)", worst, wanted, count)
+    worst, count = worst_near(ours, theirs, lone, size=(1, 51))
+    tally.differ(
+        f"{name} at the right edge with one neighbour before the next run: ours copies it, theirs "
+        "takes a filled pixel too (of the row)",
+        count, count=np.count_nonzero(empty), largest=worst,
+    )  # fmt: skip

@@ -115,6 +115,13 @@ class CoaddCase:
         """Return what `assemble_cell_coadd` takes."""
         return [VisitOnPatch(warp=visit.warp, noise=[visit.noise]) for visit in self.visits]
 
+    def in_our_order(self, inputs: Sequence[CellInput]) -> tuple[CellInput, ...]:
+        """Return inputs of a cell in the order of their processing, however theirs lists them."""
+        numbers = [
+            (visit.warp.visit, detector) for visit in self.visits for detector in visit.detectors
+        ]
+        return tuple(sorted(inputs, key=lambda entry: numbers.index((entry.visit, entry.detector))))
+
 
 def read_coadd_case(folder: Path, name: str) -> CoaddCase:
     """Read a case from a folder of coadds; C7 takes its warps from the folders beside it."""

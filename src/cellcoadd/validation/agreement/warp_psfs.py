@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import XY, YX, Box, Image, SkyProjection, TractFrame
+from lsst.images import XY, YX, Box, Image, Interval, SkyProjection, TractFrame
 
 from ...kernels.moments import adaptive_moments, effective_area
 from ...products.calibrated_image import CalibratedImage
@@ -31,6 +31,7 @@ STAMP = 1e-5
 """Of the peak."""
 
 _BINS = 10000
+_PADDING = 4  # pixels of zeros that theirs puts around a stamp
 _STEP = 0.5  # pixels, of the difference that their linear map is made from
 
 type _Floats = npt.NDArray[np.float64]
@@ -50,7 +51,13 @@ def compare_warp_psf(case: WarpCase) -> Comparison:
         x, y = point["point"]
         theirs = case.psf[point["kernel_image"]["key"]]
         box = box_from_corners(point["kernel_image"]["bbox"])
-        kernel = Image(_kernel_like_theirs(case, x=x, y=y, radius=box.x.max), bbox=box)
+        pixels, beyond = _kernel_like_theirs(case, x=x, y=y, radius=box.x.max)
+        kernel = Image(pixels, bbox=box)
+        tally.differ(
+            "PSF of a warp, 2 to 3 px outside of the stamp: the kernel reaches it, theirs is 0 "
+            "(of the peak)",
+            np.count_nonzero(beyond), count=beyond.size, largest=float(np.abs(beyond).max()),
+        )  # fmt: skip
         tally.agree("PSF of a warp, drawn at their positions (of the peak)",
                     _worst_of_peak(kernel.array, theirs), STAMP)  # fmt: skip
         ratio = effective_area(kernel.array) / effective_area(theirs)
@@ -126,8 +133,10 @@ def _to_bins(positions: _Floats) -> _Floats:
     return binned
 
 
-def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
-    """Our PSF on their positions, of unit sum.
+def _kernel_like_theirs(
+    case: WarpCase, *, x: float, y: float, radius: int
+) -> tuple[_Floats, _Floats]:
+    """Our PSF on their positions, of unit sum, and what it has of its peak where theirs is cut off.
 
     Rounded positions are not evenly spaced, so that the ratio of areas that the resampler takes
     from them, which is constant to theirs, is divided out.
@@ -153,7 +162,23 @@ def _kernel_like_theirs(case: WarpCase, *, x: float, y: float, radius: int) -> _
     step_x = np.diff(at.x, axis=1)[1:], np.diff(at.y, axis=1)[1:]
     step_y = np.diff(at.x, axis=0)[:, 1:], np.diff(at.y, axis=0)[:, 1:]
     area = np.abs(step_x[0] * step_y[1] - step_x[1] * step_y[0])
-    return _of_unit_sum(stamp / area, radius)
+    at_centre = linear.to_detector(x=np.array([float(centre.x)]), y=np.array([float(centre.y)]))
+    source = image.psf.compute_stellar_image(x=float(at_centre.x[0]), y=float(at_centre.y[0]))
+    beyond = _is_beyond(at.x[1:, 1:], source.bbox.x) | _is_beyond(at.y[1:, 1:], source.bbox.y)
+    whole = stamp / area
+    return (
+        _of_unit_sum(np.where(beyond, 0.0, whole), radius),
+        _cut(np.where(beyond, whole, 0.0), radius) / whole.max(),
+    )
+
+
+def _is_beyond(positions: _Floats, interval: Interval) -> npt.NDArray[np.bool_]:
+    """Whether a kernel's six pixels reach beyond those of a stamp and its padding."""
+    first = np.floor(positions) - 2.0
+    result: npt.NDArray[np.bool_] = (first < interval.min - _PADDING) | (
+        first + 5.0 > interval.max + _PADDING
+    )
+    return result
 
 
 def _kernel(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
@@ -173,9 +198,13 @@ def _pixel_of(*, x: float, y: float) -> YX[int]:
 
 
 def _of_unit_sum(stamp: _Floats, radius: int) -> _Floats:
-    margin = radius - stamp.shape[0] // 2
-    cut = np.pad(stamp, margin) if margin >= 0 else stamp[-margin:margin, -margin:margin]
+    cut = _cut(stamp, radius)
     return cut / cut.sum()
+
+
+def _cut(stamp: _Floats, radius: int) -> _Floats:
+    margin = radius - stamp.shape[0] // 2
+    return np.pad(stamp, margin) if margin >= 0 else stamp[-margin:margin, -margin:margin]
 
 
 def _detector_at(case: WarpCase, centre: YX[int]) -> CalibratedImage:

@@ -144,8 +144,14 @@ def _compare_masks(tally: Tally, case: WarpCase, result: DirectWarp, *, odd: _Wh
     owner = _on_patch(case, result.warp.owner, result.warp.bbox, empty=NO_OWNER)
     numbers = range(len(case.images))
     counts = [np.count_nonzero((owner == number) & (~no_data | odd)) for number in numbers]
-    stated = [row["goodpix"] for row in case.description["output"]["coadd_inputs_ccds"]]
-    tally.same("number of good pixels", np.array(counts), np.array(stated))
+    detectors = [image.observation.detector for image in case.images]
+    counted = dict(zip(detectors, map(int, counts), strict=True))
+    listed = {row["ccd"]: row["goodpix"] for row in case.description["output"]["coadd_inputs_ccds"]}
+    both = sorted(counted | listed)
+    columns = [np.array([found.get(number, -1) for number in both]) for found in (counted, listed)]
+    tally.same("number of good pixels", *columns)
+    tally.differ("detectors of a warp in another order: matched by number",
+                 list(listed) != detectors)  # fmt: skip
 
 
 def _compare_planes(
@@ -221,8 +227,9 @@ def _compare_interpolation(tally: Tally, case: WarpCase, mended: Sequence[Calibr
 
 
 def _compare_positions(tally: Tally, case: WarpCase) -> None:
-    entries = case.description["exact_source_positions"].values()
-    for image, points in zip(case.images, entries, strict=True):
+    entries = case.description["exact_source_positions"]
+    for image in case.images:
+        points = entries[f"v{image.observation.visit}_d{image.observation.detector}"]
         target = np.array([point["dest"] for point in points], np.float64)
         theirs = np.array([point["src_exact"] for point in points])
         at = transform_of(case, image).to_detector(x=target[:, 0], y=target[:, 1])
