@@ -210,6 +210,7 @@ class CellAssembly:
                 observation=entry.observation,
                 footprint=entry.footprint,
                 mean_variance_njy2=entry.mean_variance_njy2,
+                conditions=entry.conditions,
             )
             for entry in warp.inputs
         ]

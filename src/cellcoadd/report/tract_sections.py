@@ -10,6 +10,7 @@ __all__ = ["draw_sections"]
 
 import dataclasses
 
+from ..analysis.visit_properties import DEFAULT_VISIT_MAPS, VisitMap
 from ..products.cell_coadd import MultipleCellCoadd
 from .cell_variance_figure import BLANKED_PLANES, draw_cell_variance
 from .coadd_figures import draw_coadd_and_inputs
@@ -22,6 +23,7 @@ from .threshold_figures import draw_threshold_function, draw_threshold_patches
 from .tract_data import TractData
 from .units import variance_label, variance_unit
 from .variance_figures import draw_variance_against_inputs, draw_variance_map
+from .visit_figures import draw_visit_maps
 
 _COLUMNS = (
     "Each grey point is a cell, at a random place in its column; cells that patches share count "
@@ -38,6 +40,7 @@ def draw_sections(data: TractData) -> list[PageSection]:
         make_section("depth", "Depth", _depth_drawings(data)),
         make_section("psf", "Point-spread function", _psf_drawings(data)),
         make_section("masks", "Masked pixels", _mask_drawings(data)),
+        make_section("visits", "Conditions of the visits", _visit_drawings(data)),
     ]
 
 
@@ -255,6 +258,24 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
             )
             for percent in (10, 5)
         ),
+    ]
+
+
+def _visit_drawings(data: TractData) -> list[Drawing]:
+    maps = {name: data.maps[name] for name in DEFAULT_VISIT_MAPS if name in data.maps}
+    missing = [f"{data.coadd_name}_{name}" for name in DEFAULT_VISIT_MAPS if name not in maps]
+    legend = "; ".join(f"{name}: {VisitMap.named(name).meaning}" for name in maps)
+    lacking = f"There is no {', '.join(missing)}." if missing else ""
+    return [
+        Drawing(
+            name="visits",
+            alt=f"Maps of the sky: conditions of the visits of {data.title}.",
+            caption="Under what the visits were taken that the cells add up, as maps on the sky; "
+            "means have the weights of the cells. North is up, east to the left. "
+            f"z is the distance from the zenith, q the parallactic angle. {legend}. {lacking}",
+            draw=lambda: draw_visit_maps(maps, title=capital(data.title)),
+            missing="" if maps else lacking,
+        )
     ]
 
 

@@ -22,12 +22,14 @@ from lsst.pipe.base import (
 )
 
 from ..analysis.map_quantities import MAP_QUANTITIES
+from ..analysis.visit_properties import DEFAULT_VISIT_MAPS
 from ..report.page import render_page
 from ..report.tract_data import Provenance, TractData
 from ..report.tract_page import make_tract_page
 from ..skymap import SkyMap
 from ..tract_report.code_to_get import NamedDataset, code_to_get
 from ..tract_report.gather import fullest_first, gather_tract_data, stack_tables
+from ._visit_map_connections import add_visit_maps
 
 _COADD = "{outputCoaddName}Coadd{outputCoaddSuffix}"
 _TRACT_DIMENSIONS = ("tract", "band", "skymap")
@@ -96,6 +98,10 @@ class ReportCellsConnections(
         dimensions=_TRACT_DIMENSIONS,
     )
 
+    def __init__(self, *, config: ReportCellsConfig | None = None) -> None:
+        assert config is not None, "given by the middleware"
+        add_visit_maps(self, config.connections, DEFAULT_VISIT_MAPS, are_optional_inputs=True)
+
 
 class ReportCellsConfig(PipelineTaskConfig, pipelineConnections=ReportCellsConnections):
     """There is nothing to choose."""
@@ -127,10 +133,12 @@ class ReportCellsTask(PipelineTask):
             raise NoWorkFound(f"No cell of tract {tract.id} of {tract.skymap} is filled.")
         coadds = {int(ref.dataId["patch"]): ref for ref in inputRefs.cell_coadds}
         shown = fullest_first(coadds, cells)[:1]
+        connections = {quantity: f"{quantity}_map" for quantity in MAP_QUANTITIES}
+        connections |= {name: name for name in DEFAULT_VISIT_MAPS}
         maps = {
             quantity: ref
-            for quantity in MAP_QUANTITIES
-            if (ref := getattr(inputRefs, f"{quantity}_map", None)) is not None
+            for quantity, name in connections.items()
+            if (ref := getattr(inputRefs, name, None)) is not None
         }
         data = gather_tract_data(
             tract,

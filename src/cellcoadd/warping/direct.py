@@ -340,6 +340,7 @@ def _warp_of(
                 footprint=detector.placement.footprint,
                 mean_variance_njy2=detector.mean_variance_njy2,
                 psf=detector.psf,
+                conditions=detector.conditions,
             )
             for detector in landed
         ],

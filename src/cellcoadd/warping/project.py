@@ -27,6 +27,7 @@ from ..kernels.resample import resample
 from ..masks.planes import bits_of
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
+from ..products.observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .detector_rows import BLOCK, block_counts
 from .positions import TractToDetector
 from .prepare import PreparedImage, WantedPixels
@@ -51,7 +52,7 @@ class LandedDetector:
 
     Parameters
     ----------
-    observation, bbox, sky_projection, psf, aperture_corrections, noise_correlation
+    observation, bbox, sky_projection, psf, aperture_corrections, noise_correlation, conditions
         As in `CalibratedImage`.
     mean_variance_njy2
         Mean variance, of which the weight is the inverse.
@@ -67,6 +68,7 @@ class LandedDetector:
     mean_variance_njy2: float
     placement: Placement
     noise_correlation: npt.NDArray[np.float64] | None = None
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
     @classmethod
     def from_image(
@@ -82,6 +84,7 @@ class LandedDetector:
             mean_variance_njy2=mean_variance_njy2,
             placement=placement,
             noise_correlation=image.noise_correlation,
+            conditions=image.conditions,
         )
 
 

@@ -25,6 +25,7 @@ from lsst.images.cells import CoaddProvenance
 
 from ...cell_grid import Index2D
 from ..identifiers import ObservationIdentifiers
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 
 PROVENANCE_COLUMNS = (
     "overlaps_center",
@@ -72,11 +73,14 @@ class CoaddInput:
     mean_variance_njy2
         Mean variance of the detector in nJy^2, or in the square of the coadd's own unit; None
         where a file does not say.
+    conditions
+        What is known of its exposure.
     """
 
     observation: ObservationIdentifiers
     footprint: Polygon
     mean_variance_njy2: float | None
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
 
 def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
@@ -162,6 +166,8 @@ def union_of_inputs(
 ) -> tuple[list[CoaddInput], list[npt.NDArray[np.int64]]]:
     """Return all detectors of some lists, sorted, and for each list their numbers there.
 
+    The conditions of a detector are those of the first list that knows any.
+
     Raises
     ------
     ValueError
@@ -170,7 +176,11 @@ def union_of_inputs(
     known: dict[ObservationIdentifiers, CoaddInput] = {}
     for entries in lists:
         for entry in entries:
-            if known.setdefault(entry.observation, entry) != entry:
+            before = known.setdefault(entry.observation, entry)
+            if not before.conditions.is_known:
+                before = dataclasses.replace(before, conditions=entry.conditions)
+                known[entry.observation] = before
+            if before != dataclasses.replace(entry, conditions=before.conditions):
                 raise ValueError(
                     f"{entry.observation} has another outline or mean variance than in the coadd: "
                     "it was warped anew. Build all cells from the new warps."

@@ -13,6 +13,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ...kernels.optimal import STAR_FWHM
 from ...kernels.warping_kernel import DEFAULT_KERNEL
 from ..identifiers import ObservationIdentifiers
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class WarpInput:
     psf
         The detector's point-spread function, in its own pixels. It does not count when inputs are
         compared: not all kinds can be.
+    conditions
+        What is known of its exposure.
     """
 
     observation: ObservationIdentifiers
@@ -42,6 +45,7 @@ class WarpInput:
     footprint: Polygon
     mean_variance_njy2: float
     psf: PointSpreadFunction = dataclasses.field(compare=False)
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
     @property
     def weight(self) -> float:

@@ -43,6 +43,7 @@ from ...masks.stored import IntegerMaskModel, serialize_integer_mask
 from ...psfs.stored import StoredPsf, write_psf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .compression import precompressed, tiles_of
 from .inputs import WarpInput, WarpKernel
 from .warp import Warp
@@ -57,6 +58,10 @@ class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
     footprint: RegionSerializationModel
     mean_variance_njy2: float
     psf: StoredPsf = pydantic.Field(union_mode="left_to_right")
+    # Files of version 1.2 lack what follows, and so do those that have nothing to say of it.
+    conditions: ObservingConditions | None = pydantic.Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     def deserialize(self, archive: InputArchive[Any]) -> WarpInput:
         """Read the input."""
@@ -69,6 +74,7 @@ class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
             footprint=footprint,
             mean_variance_njy2=self.mean_variance_njy2,
             psf=self.psf.deserialize(archive),
+            conditions=self.conditions or UNKNOWN_CONDITIONS,
         )
 
 
@@ -246,6 +252,7 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
             footprint=entry.footprint.serialize(),
             mean_variance_njy2=entry.mean_variance_njy2,
             psf=write_psf(entry.psf, archive, name=f"{place}/psf", owner=str(entry.observation)),
+            conditions=entry.conditions if entry.conditions.is_known else None,
         )
 
     return WarpModel[Any].model_construct(
