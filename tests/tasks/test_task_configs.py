@@ -14,6 +14,7 @@ from lsst.pipe.base.pipeline_graph import PipelineGraph
 
 from cellcoadd.analysis.cell_maps import CellMapSettings
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
+from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.errors import UnusableInputError
 from cellcoadd.tasks import (
@@ -23,6 +24,8 @@ from cellcoadd.tasks import (
     MakeDirectWarpTask,
     MapCellsConfig,
     MapCellsTask,
+    MapVisitsConfig,
+    MapVisitsTask,
     ReportCellsConfig,
     ReportCellsTask,
     StitchCellCoaddConfig,
@@ -107,6 +110,10 @@ CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
     TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
     MapCellsConfig: MAP_DEFAULTS,
+    MapVisitsConfig: {
+        **{name: value for name, value in MAP_DEFAULTS.items() if name != "quantities"},
+        "properties": [*DEFAULT_VISIT_MAPS],
+    },
     ReportCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
 }
 
@@ -155,6 +162,11 @@ MAP_CHANGES = {
     "nside_sparse": 32768,
     "nside_coverage": 128,
     "assignment": "centre",
+}
+
+VISIT_CHANGES = {
+    **{name: value for name, value in MAP_CHANGES.items() if name != "quantities"},
+    "properties": ["airmass_map_max"],
 }
 
 
@@ -209,6 +221,7 @@ def test_there_is_no_other_name() -> None:
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
+        (MapVisitsConfig, VISIT_CHANGES),
     ],
 )
 def test_every_choice_reaches_the_settings_of_the_stage(
@@ -237,6 +250,7 @@ def test_every_choice_reaches_the_settings_of_the_stage(
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
+        (MapVisitsConfig, VISIT_CHANGES),
     ],
 )
 def test_a_saved_configuration_comes_back(
@@ -302,6 +316,8 @@ def test_a_saved_configuration_comes_back(
         (MapCellsConfig, "nside_sparse", 8000, "must be a power of two"),
         (MapCellsConfig, "nside_coverage", 16384, "must not be less than"),
         (MapCellsConfig, "assignment", "circle", "circle"),
+        (MapVisitsConfig, "properties", ["airmass_map_sum"], "can be made mean, min, max"),
+        (MapVisitsConfig, "nside_sparse", 8000, "must be a power of two"),
     ],
 )
 def test_bad_values_are_refused_with_the_rule(
@@ -404,6 +420,7 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         "deepCoaddCells_inputTable",
         "skyMap",
         *(f"deepCoaddCells_{name}_map" for name in MAP_QUANTITIES),
+        *(f"deepCoaddCells_{name}" for name in DEFAULT_VISIT_MAPS),
     }
     assert outputs["reportCells"] == {"deepCoaddCells_report"}
 
@@ -422,6 +439,22 @@ def test_every_quantity_has_its_dataset() -> None:
         for edge in reported
         if edge.parent_dataset_type_name.endswith("_map")
     } == names
+
+
+def test_every_property_of_visits_has_its_dataset() -> None:
+    """Those that are made by default are on the report, whatever the coadd is called."""
+    config = make(MapVisitsConfig)
+    report = make(ReportCellsConfig)
+    for each in (config, report):
+        each.connections.outputCoaddName = "good"
+    graph = PipelineGraph()
+    graph.add_task("mapVisits", MapVisitsTask, config)
+    graph.add_task("reportCells", ReportCellsTask, report)
+    mapped = graph.tasks["mapVisits"].outputs.values()
+    names = {f"goodCoaddCell_{name}" for name in DEFAULT_VISIT_MAPS}
+    assert {edge.parent_dataset_type_name for edge in mapped} == names
+    read = {edge.parent_dataset_type_name for edge in graph.tasks["reportCells"].inputs.values()}
+    assert names <= read
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,9 @@ def _of_exposure(name: str) -> _Measure:
 
     def column(cells: CellMeasurements) -> npt.NDArray[np.generic]:
         values = [getattr(entry.conditions, name) for entry in cells.coadd.inputs]
-        found: npt.NDArray[np.float64] = np.array(values, np.float64)  # None becomes NaN
-        return found[cells.coadd.contributions["input"]]
+        known = np.array(values, np.float64)  # None becomes NaN
+        found: npt.NDArray[np.float64] = known[cells.coadd.contributions["input"]]
+        return found
 
     return column
 
