@@ -31,7 +31,9 @@ class Operation(enum.StrEnum):
     MEAN = "mean"
     """With the weights of the cell's own sums."""
     MIN = "min"
+    """The smallest."""
     MAX = "max"
+    """The largest."""
 
 
 _NO_SUM = (Operation.MEAN, Operation.MIN, Operation.MAX)
@@ -41,6 +43,11 @@ _IN_WORDS = {
     Operation.MIN: "smallest",
     Operation.MAX: "largest",
 }
+
+
+def _as_it_is(column: _Floats) -> _Floats:
+    """Return the values of a column."""
+    return column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class VisitProperty:
     name: str
     meaning: str
     columns: tuple[str, ...]
-    values: Callable[..., _Floats] = lambda column: column
+    values: Callable[..., _Floats] = _as_it_is
     unit: str | None = None
     operations: tuple[Operation, ...] = _NO_SUM
     mapped: tuple[Operation, ...] = (Operation.MEAN,)

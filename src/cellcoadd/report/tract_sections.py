@@ -10,7 +10,6 @@ __all__ = ["draw_sections"]
 
 import dataclasses
 
-from ..analysis.visit_properties import DEFAULT_VISIT_MAPS, VisitMap
 from ..products.cell_coadd import MultipleCellCoadd
 from .cell_variance_figure import BLANKED_PLANES, draw_cell_variance
 from .coadd_figures import draw_coadd_and_inputs
@@ -262,17 +261,17 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
 
 
 def _visit_drawings(data: TractData) -> list[Drawing]:
-    maps = {name: data.maps[name] for name in DEFAULT_VISIT_MAPS if name in data.maps}
-    missing = [f"{data.coadd_name}_{name}" for name in DEFAULT_VISIT_MAPS if name not in maps]
-    legend = "; ".join(f"{name}: {VisitMap.named(name).meaning}" for name in maps)
+    maps = {name: data.maps[name] for name in data.visit_maps if name in data.maps}
+    missing = [f"{data.coadd_name}_{name}" for name in data.visit_maps if name not in maps]
+    legend = "; ".join(f"{name}: {made.metadata['MEANING']}" for name, made in maps.items())
     lacking = f"There is no {', '.join(missing)}." if missing else ""
     return [
         Drawing(
             name="visits",
             alt=f"Maps of the sky: conditions of the visits of {data.title}.",
-            caption="Under what the visits were taken that the cells add up, as maps on the sky; "
-            "means have the weights of the cells. North is up, east to the left. "
-            f"z is the distance from the zenith, q the parallactic angle. {legend}. {lacking}",
+            caption="Under what the visits were taken that the cells add up; means have the "
+            "weights of the cells. North is up, east to the left. z is the distance from the "
+            f"zenith, q the parallactic angle. {legend}. {lacking}",
             draw=lambda: draw_visit_maps(maps, title=capital(data.title)),
             missing="" if maps else lacking,
         )
