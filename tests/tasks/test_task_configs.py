@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from cellcoadd.analysis.cell_maps import CellMapSettings
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
 from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.errors import UnusableInputError
 from cellcoadd.tasks import (
     AssembleCellCoaddConfig,
     AssembleCellCoaddTask,
@@ -33,7 +31,6 @@ from cellcoadd.tasks import (
     TabulateCellsTask,
 )
 from cellcoadd.tasks._configs import bits_to_planes, planes_to_bits
-from cellcoadd.tasks._log_filters import install_log_filters
 from cellcoadd.warping.settings import PIPELINE_WARPING, WarpSettings
 
 WARP_DEFAULTS = {
@@ -422,34 +419,3 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         *(f"deepCoaddCells_{name}" for name in DEFAULT_VISIT_MAPS),
     }
     assert outputs["reportCells"] == {"deepCoaddCells_report"}
-
-
-@pytest.mark.parametrize(
-    ("logger", "message", "shown"),
-    [
-        ("lsst.utils.packages", "Unable to import eups, so cannot ...", False),
-        ("lsst.utils.packages", "Another warning", True),
-        ("lsst.daf.butler._storage_class", "Unable to import type lsst.afw.image.X", False),
-        ("lsst.daf.butler._storage_class", "Unable to import type pandas.core.X", False),
-        ("lsst.daf.butler._storage_class", "Unable to import type my.own.Type", True),
-        ("lsst.daf.butler._storage_class", "Converter cellcoadd.x failed to convert", True),
-    ],
-)
-def test_only_complaints_about_absent_parts_are_dropped(
-    logger: str, message: str, shown: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever else goes wrong must be seen."""
-    install_log_filters()
-    logging.getLogger(logger).warning("%s", message)
-    assert (message in caplog.text) is shown
-
-
-def test_a_refusal_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The task explains it; the middleware's line before would only alarm."""
-    logger = logging.getLogger("lsst.daf.butler._storage_class")
-    for error in (UnusableInputError("f1", "no PSF."), TypeError("a mistake in our code")):
-        try:
-            raise error
-        except (UnusableInputError, TypeError):
-            logger.error("Converter cellcoadd.surveys.x failed to convert type VisitImage")
-    assert len(caplog.records) == 1

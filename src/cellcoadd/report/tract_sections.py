@@ -273,7 +273,7 @@ def _visit_drawings(data: TractData) -> list[Drawing]:
             "weights of the cells. North is up, east to the left. z is the distance from the "
             f"zenith, q the parallactic angle. {legend}. {lacking}",
             draw=lambda: draw_visit_maps(maps, title=capital(data.title)),
-            missing="" if maps else lacking,
+            missing="" if maps else lacking or "There is no map of visits.",
         )
     ]
 
