@@ -20,7 +20,7 @@ from lsst.images._transforms import _ast  # its FrameSet is the only one that Sk
 
 from ...errors import UnusableInputError
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
-from .ast_text import BadTextError, checked_frame_set
+from ...files.ast_text import BadTextError, checked_frame_set
 
 type _Floats = npt.NDArray[np.float64]
 
