@@ -122,7 +122,7 @@ def check_file(file: Path | str | IO[bytes], *, name: str | None = None) -> None
             try:
                 check_archive(stream)
             except BrokenFitsError as error:
-                raise UnusableInputError(name, str(error)) from error
+                raise UnusableInputError(name, f"it cannot be read: {error}") from error
     if held and verdict.damage:
         raise UnusableInputError(
             name,

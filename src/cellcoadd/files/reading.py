@@ -61,7 +61,9 @@ def errors_named(path: ResourcePathExpression | IO[bytes], kind: type) -> Iterat
             raise
         name = _name_of(path)
         if isinstance(error, BrokenFitsError):
-            raise UnusableInputError(name, str(error)) from error
+            raise UnusableInputError(
+                name, f"it cannot be read as a {kind.__name__}: {error}"
+            ) from error
         reason = _what_else_it_is(name) or f"({type(error).__name__}: {error})"
         raise UnusableInputError(
             name, f"it cannot be read as a {kind.__name__}; {reason}"

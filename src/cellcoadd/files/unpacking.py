@@ -49,7 +49,7 @@ def unpack(path: Path, target: IO[bytes]) -> None:
                 target.write(chunk)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnusableInputError(
-            str(path), f"the file is cut off or damaged, it cannot be unpacked ({error})."
+            str(path), f"it cannot be unpacked, the file is cut off or damaged ({error})."
         ) from error
 
 

@@ -21,11 +21,13 @@ from astropy.utils.exceptions import AstropyUserWarning
 from ..errors import UnusableInputError
 from .mosaic_files import part_of_file, split_address
 
-# What astropy says of a file that ends too early, where it says nothing of a file.
+# What astropy says of a file that ends too early, where it says nothing of a file; and what we do.
 _CUT_OFF = (
     "does not contain an underlying memory buffer",
     "buffer is too small for requested array",
     "Header size is not multiple of 2880",
+    "is cut off: ",
+    "The FITS file ends ",
 )
 
 
