@@ -28,6 +28,7 @@ from lsst.resources import ResourcePath, ResourcePathExpression
 from ..errors import CellCoaddError, UnusableInputError
 from .archive_check import check_archive, check_tree
 from .checksums import check_file
+from .computer_errors import raise_if_of_the_computer
 from .fits_units import BrokenFitsError
 
 _SOUND: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("_SOUND", default=None)
@@ -56,6 +57,7 @@ def errors_named(path: ResourcePathExpression | IO[bytes], kind: type) -> Iterat
     try:
         yield
     except Exception as error:
+        raise_if_of_the_computer(error, _name_of(path))
         # Astropy raises OSError without a number for what is no FITS file.
         if isinstance(error, _PASS_ON) and getattr(error, "errno", 0) is not None:
             raise

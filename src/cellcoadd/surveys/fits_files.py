@@ -19,6 +19,7 @@ from astropy.io.fits.verify import VerifyError, VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
+from ..files.computer_errors import raise_if_of_the_computer
 from .mosaic_files import part_of_file, split_address
 
 # What astropy says of a file that ends too early, where it says nothing of a file; and what we do.
@@ -56,6 +57,8 @@ def open_fits(
     UnusableInputError
         If the file does not exist, is not FITS, is cut short, or if what is read from it inside of
         the ``with`` block turns out to be unreadable.
+    OSError
+        If not the file but the computer fails.
 
     Notes
     -----
@@ -96,6 +99,7 @@ def open_fits(
         VerifyError,
         zlib.error,
     ) as error:
+        raise_if_of_the_computer(error, path)
         raise UnusableInputError(
             str(path),
             f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave "
