@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from isal import isal_zlib
 from lsst.images import VisitImage
 from lsst.images.serialization import write_archive
 
@@ -71,7 +70,12 @@ def with_text(path: Path, target: Path, old: bytes, new: bytes) -> Path:
 
 
 VISIT = [
-    ("IMAGE", "NAXIS1", 41, r"IMAGE has the shape \[51, 41\] by NAXIS, the tree .* says \[51, 40\]"),
+    (
+        "IMAGE",
+        "NAXIS1",
+        41,
+        r"IMAGE has the shape \[51, 41\] by NAXIS, the tree .* says \[51, 40\]",
+    ),
     ("IMAGE", "NAXIS2", 50, r"IMAGE has the shape \[50, 40\]"),
     ("IMAGE", "BITPIX", 32, "IMAGE has BITPIX 32, the tree of the file says float32"),
     ("VARIANCE", "ZNAXIS2", 50, r"VARIANCE has the shape \[50, 40\] by ZNAXIS"),
@@ -103,7 +107,7 @@ def test_a_text_of_ast_in_a_tree_is_looked_at(visit_file: Path, tmp_path: Path) 
     path = with_text(visit_file, tmp_path / "bad.fits", b"Begin CmpMap", b"Begin CmqMap")
     with pytest.raises(UnusableInputError, match=r"bad\.fits: .*sky_projection.*class CmqMap"):
         read_visit_image(path)
-    with pytest.raises(BrokenFitsError, match="/a/ast in its tree|/a in its tree"):
+    with pytest.raises(BrokenFitsError, match="/a in its tree is no text"):
         check_tree({"a": {"ast": " Begin KeyMap\n End KeyMap\n"}})
 
 
@@ -188,7 +192,7 @@ def test_a_tile_is_not_unpacked_beyond_its_size() -> None:
         with pytest.raises(BrokenFitsError, match=f"must give {size} bytes"):
             decompress(compress(data), size)
     assert decompress(compress(b""), 0) == b""
-    with pytest.raises((BrokenFitsError, isal_zlib.error)):
+    with pytest.raises(BrokenFitsError):
         decompress(compress(data)[:-9], len(data))
 
 
@@ -201,7 +205,9 @@ def test_a_file_is_not_unpacked_beyond_a_bound(
     monkeypatch.setattr(unpacking, "MOST_BYTES", 4 << 20)
     made: list[Path] = []
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(UnusableInputError, match=r"large\.fits\.gz: it has more than 4194304 bytes"):
+    with pytest.raises(
+        UnusableInputError, match=r"large\.fits\.gz: it has more than 4194304 bytes"
+    ):
         made.append(unpacking.UnpackedFile(path).path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 

@@ -54,9 +54,9 @@ def check_archive(stream: IO[bytes]) -> None:
     units: list[FitsUnit] = []
     try:
         units.extend(units_of(stream))
-    except OSError:
+    except BrokenFitsError as error:
         if units and _is_archive(units):
-            raise
+            raise BrokenFitsError(str(error)) from error
     if not units or not _is_archive(units):
         return
     size = stream.seek(0, os.SEEK_END)
@@ -111,7 +111,9 @@ def _check_places(stream: IO[bytes], units: Sequence[FitsUnit], size: int) -> No
     for unit in units:
         if unit.address + unit.size > size:
             missing = unit.address + unit.size - size
-            raise BrokenFitsError(f"HDU {_shown(unit.name)} is cut off: {missing} bytes are missing.")
+            raise BrokenFitsError(
+                f"HDU {_shown(unit.name)} is cut off: {missing} bytes are missing."
+            )
     for keyword, name in _PLACES.items():
         if name not in starts or units[0].header[keyword] != starts[name]:
             raise BrokenFitsError(f"{_shown(name)} is not where {keyword} says; it is broken.")
@@ -214,20 +216,25 @@ def _check_array(
     expected = math.prod(-(-length // tile) for length, tile in zip(axes, tiles, strict=True))
     if header["NAXIS2"] != expected:
         raise BrokenFitsError(
-            f"HDU {_shown(name)} has {header['NAXIS2']} tiles by NAXIS2, its shape needs {expected}."
+            f"HDU {_shown(name)} has {header['NAXIS2']} tiles by NAXIS2, its shape needs "
+            f"{expected}."
         )
     _check_width(header, name)
 
 
 def _check_column(
-    header: Mapping[str, Any], name: tuple[str, int], number: int, shape: Sequence[int], datatype: str
+    header: Mapping[str, Any],
+    name: tuple[str, int],
+    number: int,
+    shape: Sequence[int],
+    datatype: str,
 ) -> None:
     count, letter = _form_of(header, number)
     expected = _LETTERS.get(datatype) or _LETTERS[_BITS[datatype]]
     if letter != expected or count != math.prod(shape):
         raise BrokenFitsError(
-            f"column {number} of HDU {_shown(name)} is {count}{letter} by TFORM{number}, the tree of "
-            f"the file says {math.prod(shape)}{expected}."
+            f"column {number} of HDU {_shown(name)} is {count}{letter} by TFORM{number}, the tree "
+            f"of the file says {math.prod(shape)}{expected}."
         )
     _check_width(header, name)
 

@@ -229,7 +229,9 @@ class FitsEntries:
         if length == 0:
             # Pixels that cannot be rounded are kept to the bit.
             length, offset = row["GZIP_COMPRESSED_DATA"].tolist()
-            exact = decompress(self._read_heap(stack, offset, length), out.size * stack.kind.itemsize)
+            exact = decompress(
+                self._read_heap(stack, offset, length), out.size * stack.kind.itemsize
+            )
             out[...] = np.frombuffer(exact, stack.kind).reshape(out.shape)
             return None
         data = self._read_heap(stack, offset, length)
@@ -257,7 +259,9 @@ class FitsEntries:
             self._stream.seek(address)
             data = self._stream.read(size)
         if len(data) != size:
-            raise BrokenFitsError(f"The FITS file ends before its byte {address + size}; it is broken.")
+            raise BrokenFitsError(
+                f"The FITS file ends before its byte {address + size}; it is broken."
+            )
         return data
 
 
@@ -294,7 +298,8 @@ def _check_rows(name: _Name, rows: Sequence[int], count: int) -> None:
     """Refuse what would be read from the next HDU."""
     if len(rows) and not 0 <= min(rows) <= max(rows) < count:
         raise BrokenFitsError(
-            f"HDU {name[0]} has {count} entries, entry {max(rows)} is asked for; the file is broken."
+            f"HDU {name[0]} has {count} entries, entry {max(rows)} is asked for; the file is "
+            "broken."
         )
 
 

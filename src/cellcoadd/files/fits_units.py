@@ -76,7 +76,9 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
         try:
             address = unit.end
         except (KeyError, TypeError, ValueError) as error:
-            raise BrokenFitsError("The FITS file has a header without sizes; it is broken.") from error
+            raise BrokenFitsError(
+                "The FITS file has a header without sizes; it is broken."
+            ) from error
         if address < unit.address:
             raise BrokenFitsError("The FITS file has an HDU of negative size; it is broken.")
         yield unit

@@ -61,8 +61,8 @@ def icrs_wcs(header: fits.Header, *, bbox: Box, source: str) -> WCS:
     Raises
     ------
     UnusableInputError
-        If there is no WCS of two axes, a number in it cannot be meant (`wcs_ranges`), its frame or its projection is not one of those that are
-        understood, or the header contradicts itself.
+        If there is no WCS of two axes, a number in it cannot be meant (`wcs_ranges`), its frame or
+        its projection is not one of those that are understood, or the header contradicts itself.
 
     Notes
     -----

@@ -15,7 +15,7 @@ import contextlib
 import contextvars
 import json
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from astropy.io import fits
 from lsst.images.serialization import (
@@ -150,7 +150,7 @@ def check_tree_of(path: ResourcePathExpression) -> None:
     place = ResourcePath(path)
     if place.getExtension() == ".fits":
         with place.open("rb") as stream:
-            check_archive(stream)
+            check_archive(cast("IO[bytes]", stream))
 
 
 def _name_of(path: ResourcePathExpression | IO[bytes]) -> str:

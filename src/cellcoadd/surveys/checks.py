@@ -220,7 +220,9 @@ def _check_psf(image: CalibratedImage, source: str) -> None:
     try:
         side = max(image.psf.kernel_bbox.shape)
         if side > _LARGEST_STAMP_PX:
-            raise ValueError(f"its images have {side} pixels a side, {_LARGEST_STAMP_PX} are allowed")
+            raise ValueError(
+                f"its images have {side} pixels a side, {_LARGEST_STAMP_PX} are allowed"
+            )
         kernel = image.psf.compute_kernel_image(x=x, y=y)
     except Exception as error:  # each kind of PSF fails in its own way
         raise UnusableInputError(source, f"its PSF cannot be drawn ({error}).") from error

@@ -70,7 +70,7 @@ def use(text: str) -> str:
         return "refused"
     x, y = (side.ravel() for side in np.meshgrid(np.linspace(0, 599, 5), np.linspace(0, 799, 5)))
     try:
-        mapping = _ast.Mapping.fromString(text)
+        mapping = _ast.FrameSet.fromString(text)
         projection = SkyProjection.from_ast_frame_set(mapping, _FRAME)
         projection.sky_to_pixel(projection.pixel_to_sky(x=x, y=y))
         mapping.show()

@@ -12,8 +12,8 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.images._transforms import _ast
 
 from cellcoadd.errors import UnusableInputError
-from cellcoadd.simulate import Camera, survey_plan
 from cellcoadd.files import ast_text
+from cellcoadd.simulate import Camera, survey_plan
 from cellcoadd.surveys.afw import sky_wcs
 from cellcoadd.surveys.afw.sky_wcs import projection_of_text
 
