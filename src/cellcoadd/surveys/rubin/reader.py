@@ -38,6 +38,7 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader
 
 from ...errors import UnusableInputError
+from ...files.computer_errors import raise_if_of_the_computer
 from ...files.unpacking import UnpackedFile
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
@@ -65,7 +66,8 @@ class RubinReader:
         """Return whether the primary header says that the file holds a visit image."""
         try:
             return "/visit_image-" in str(fits.getheader(path, 0).get("DATAMODL", ""))
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise_if_of_the_computer(error, path)
             return False
 
     def read_header(self, path: Path) -> SurveyHeader:
@@ -225,6 +227,7 @@ def _errors_named(path: Path) -> Iterator[None]:
     except UnusableInputError:
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
+        raise_if_of_the_computer(error, path)
         if is_cut_off(error):
             raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
         raise UnusableInputError(

@@ -22,6 +22,7 @@ from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage
 
 from ...conventions import nanojansky_per_count
 from ...errors import UnusableInputError
+from ...files.computer_errors import raise_if_of_the_computer
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
 from ...masks.planes import bits_of, mask_schema
 from ...products.calibrated_image import CalibratedImage, ImageQuality
@@ -267,6 +268,7 @@ def _window(found: _Described, bbox: Box) -> MaskedImage:
     try:
         whole = _decoded(found)
     except OSError as error:
+        raise_if_of_the_computer(error, found.header.source)
         raise UnusableInputError(str(found.header.source), f"it is gone ({error}).") from error
     y, x = bbox.slice_within(found.header.bbox)
     calibration = found.calibration
