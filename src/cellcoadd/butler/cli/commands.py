@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from lsst.daf.butler.cli.opt import repo_argument, transfer_option
-from lsst.daf.butler.cli.progress import ClickProgressHandler
 from lsst.daf.butler.cli.utils import ButlerCommand
-from lsst.daf.butler.progress import Progress
 
 if TYPE_CHECKING:
     from ...skymap import SkyMap
@@ -234,19 +232,15 @@ def ingest_calibrated(
 def _running() -> Iterator[None]:
     """Show progress, and turn errors that are the user's to mend into plain messages."""
     from ...errors import CellCoaddError
+    from ..progress_bars import progress_shown
 
-    at_a_terminal = sys.stdout.isatty()  # where the bars go
-    if at_a_terminal:
-        Progress.set_handler(ClickProgressHandler())
     try:
-        yield
+        with progress_shown(sys.stdout):
+            yield
     except BrokenPipeError:
         raise  # click ends quietly when nobody reads on
     except (CellCoaddError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        if at_a_terminal:
-            Progress.set_handler(None)
 
 
 def _nothing_found(folders: tuple[Path, ...], camera: str | None) -> str:
