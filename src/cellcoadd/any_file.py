@@ -34,6 +34,7 @@ from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
 from .files.checksums import check_file
 from .files.entry_archive import read_product
 from .files.parquet_tables import read_parquet_table
+from .files.plain_names import plain_name
 from .files.reading import errors_named
 from .products.calibrated_image import CalibratedImage
 from .products.cell_coadd import MultipleCellCoadd
@@ -280,13 +281,13 @@ def _read_map(path: Path, **parameters: Any) -> Any:
 
     if all(value is None for value in parameters.values()):
         check_file(path)
-    with _errors_named(path, _HEALSPARSE.name):
-        coverage = healsparse.HealSparseCoverage.read(str(path))
+    with _errors_named(path, _HEALSPARSE.name), plain_name(path) as name:
+        coverage = healsparse.HealSparseCoverage.read(name)
     pixels = parameters.get("pixels")
     if pixels is not None and not coverage.coverage_mask[np.atleast_1d(pixels)].any():
         raise MissingCellError(f"{path}: the map covers none of the pixels {pixels}.")
-    with _errors_named(path, f"{_HEALSPARSE.name} by {parameters}"):
-        return healsparse.HealSparseMap.read(str(path), **parameters)
+    with _errors_named(path, f"{_HEALSPARSE.name} by {parameters}"), plain_name(path) as name:
+        return healsparse.HealSparseMap.read(name, **parameters)
 
 
 def _read_ecsv(path: Path, *, columns: Collection[str] | None = None) -> Table:

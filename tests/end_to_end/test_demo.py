@@ -7,6 +7,7 @@ import logging
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner, Result
@@ -14,10 +15,13 @@ from lsst.daf.butler import Butler
 from lsst.images.cells import CellCoadd
 from lsst.images.serialization import read_archive
 
+from cellcoadd import demo
 from cellcoadd.cli import main
 from cellcoadd.simulate import Camera, VisitPlan
 from cellcoadd.simulate.presets import SURVEY_PLANS
+from cellcoadd.simulate.survey import SurveyFiles
 from cellcoadd.skymap import named_sky_map
+from cellcoadd.testing.commands import run_command
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +145,24 @@ def test_a_command_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert "Error: butler failed: " in result.output
     assert "nonesuch" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_command_that_ends_with_a_status_ends_the_demonstration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever way it ends; what follows would work on what it did not make."""
+
+    @click.command(context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1)
+    @click.pass_context
+    def failing(context: click.Context, arguments: tuple[str, ...]) -> None:
+        context.exit(3)
+
+    monkeypatch.setitem(demo._COMMANDS, "butler", failing)
+    monkeypatch.setattr(
+        demo, "write_survey", lambda plan, folder: SurveyFiles(images=(), truth=folder)
+    )
+    outcome = run_command("cellcoadd", "demo", tmp_path / "demo", "--plan", "tests")
+    assert outcome.exit_code == 1
+    assert "butler failed with exit status 3" in outcome.output
+    assert "ingest-calibrated" not in outcome.output
