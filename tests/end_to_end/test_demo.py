@@ -15,8 +15,8 @@ from lsst.daf.butler import Butler
 from lsst.images.cells import CellCoadd
 from lsst.images.serialization import read_archive
 
-from cellcoadd import demo
 from cellcoadd.cli import main
+from cellcoadd.demo import _COMMANDS
 from cellcoadd.simulate import Camera, VisitPlan
 from cellcoadd.simulate.presets import SURVEY_PLANS
 from cellcoadd.simulate.survey import SurveyFiles
@@ -54,7 +54,7 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     A second demonstration in the same folder replaces the first, and nothing else; that folder can
     be the one that one is in.
     """
-    folder = tmp_path / "demo"
+    folder = tmp_path / "demo (1) [x]"  # which CFITSIO would not take for a name
     levels = logging.getLogger().level, logging.getLogger("lsst").level
     result = demo(folder)
     assert result.exit_code == 0, result.output
@@ -158,10 +158,9 @@ def test_a_command_that_ends_with_a_status_ends_the_demonstration(
     def failing(context: click.Context, arguments: tuple[str, ...]) -> None:
         context.exit(3)
 
-    monkeypatch.setitem(demo._COMMANDS, "butler", failing)
-    monkeypatch.setattr(
-        demo, "write_survey", lambda plan, folder: SurveyFiles(images=(), truth=folder)
-    )
+    monkeypatch.setitem(_COMMANDS, "butler", failing)
+    nothing = SurveyFiles(images=(), truth=tmp_path)
+    monkeypatch.setattr("cellcoadd.demo.write_survey", lambda *_: nothing)
     outcome = run_command("cellcoadd", "demo", tmp_path / "demo", "--plan", "tests")
     assert outcome.exit_code == 1
     assert "butler failed with exit status 3" in outcome.output

@@ -43,7 +43,7 @@ def plain_name(path: str | Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def plain_name_to_write(path: str | Path) -> Iterator[str]:
-    """Give a name under which CFITSIO makes a file, which has its own name when the block ends well.
+    """Give a name under which CFITSIO makes a file; it has its own when the block ends well.
 
     Parameters
     ----------
