@@ -3,7 +3,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := src tests benchmarks packages
-# Workers for the tests: `make test WORKERS=0` runs them in one process.
+# Workers for the tests: `make test WORKERS=0` runs them in one process. Linear algebra has one thread
+# in each: as many as there are cores, in every worker, would wait for one another.
 WORKERS ?= auto
 
 # Folder of reference values of the Rubin pipelines for `make agreement`.
@@ -23,8 +24,8 @@ demo: $(READY) ## simulate a small survey, coadd it and write a report; results 
 notebooks: $(READY) ## run docs/notebooks on what `make demo` left; results in demo/notebooks/
 	$(BIN)/python docs/notebooks/run_notebooks.py demo/
 
-test: $(READY) ## run the tests
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+test: $(READY) ## run the tests, a file to a process, in the order of tests/conftest.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style, spelling, types and who imports whom
 	$(BIN)/ruff check

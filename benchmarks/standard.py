@@ -15,6 +15,7 @@ apart. The estimate for a survey is what follows for 81 and 81,000 patches, one 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ from lsst.daf.butler import Butler
 from rich.console import Console
 from rich.table import Table
 from standard_survey import BAND, PATCH, SKYMAP, TRACT, images_of, standard_plan, swarp_images_of
+
+from cellcoadd.butler.ingest import ingest_images
+from cellcoadd.butler.register_skymap import register_skymap
+from cellcoadd.butler.repository import make_repository
+from cellcoadd.skymap import named_sky_map
 
 type Result = dict[str, Any]
 
@@ -68,13 +74,15 @@ def main() -> None:
         results[f"files, {number} visits"] = measure_files(folder, number, small=small)
     first = visits[0]
     results["compressed files"] = measure_files(folder, first, "--compressed", small=small)
-    results["pipetask"] = measure_tasks(folder, first, small=small)
+    with task_repository(folder, first, small=small) as repository:
+        results["pipetask"] = measure_tasks(repository, first)
+        if arguments.full:
+            results["pipetask, full"] = measure_tasks(repository, first, full=True)
     results["two processes"] = measure_two(folder, first, small=small)
     if arguments.full:
         for number in visits:
             full = measure_files(folder, number, "--full", small=small)
             results[f"files, {number} visits, full"] = full
-        results["pipetask, full"] = measure_tasks(folder, first, full=True, small=small)
     if (program := shutil.which("SWarp") or shutil.which("swarp")) is not None:
         results["SWarp"] = measure_swarp(program, folder, first, small=small)
     if importlib.util.find_spec("reproject") is not None:
@@ -121,27 +129,30 @@ def measure_two(folder: Path, visits: int, *, small: bool) -> Result:
     }
 
 
-def measure_tasks(folder: Path, visits: int, *, full: bool = False, small: bool) -> Result:
-    """Run the two tasks as a user does, in one process; the tasks' metadata say what each took."""
-    images = images_of(_files_folder(folder, small), visits, small=small)
+@contextlib.contextmanager
+def task_repository(folder: Path, visits: int, *, small: bool) -> Iterator[Path]:
+    """A repository with the images of the first visits, for as long as it is needed."""
+    images = images_of(_files_folder(folder.absolute(), small), visits, small=small)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        repository, inputs = Path(scratch) / "repo", Path(scratch) / "images"
-        inputs.mkdir()
-        for image in images:
-            (inputs / image.name).symlink_to(image.absolute())
-        pipeline = Path(scratch) / "pipeline.yaml"
-        pipeline.write_text(_PIPELINE.format(full=full, n_noise=int(full)))
-        run(program("butler", "make-cell-repo", repository))
-        ingest = ["ingest-calibrated", repository, inputs, "--no-check", "-t", "direct"]
-        run(program("butler", *ingest))
-        run(program("butler", "register-skymap", repository, SKYMAP, "--tracts", TRACT))
-        where = f"instrument='HSC' AND skymap='{SKYMAP}' AND tract={TRACT} AND patch={PATCH}"
-        arguments = ["--log-level", "WARNING", "run", "-j", "1", "--register-dataset-types"]
-        arguments += ["-b", str(repository), "-i", "calibrated", "-o", "coadds"]
-        arguments += ["-p", str(pipeline), "-d", f"{where} AND band='{BAND}'"]
-        total = run(program("pipetask", *arguments))
-        parts = _seconds_of_tasks(repository)
-        stored = sum(path.stat().st_size for path in (repository / "coadds").rglob("*.fits"))
+        repository = Path(scratch) / "repo"
+        with make_repository(repository) as butler:
+            ingest_images(butler, images, run="calibrated", transfer="direct", check=False)
+            register_skymap(butler, named_sky_map(SKYMAP), tracts=[TRACT])
+        yield repository
+
+
+def measure_tasks(repository: Path, visits: int, *, full: bool = False) -> Result:
+    """Run the two tasks as a user does, in one process; the tasks' metadata say what each took."""
+    output = "full" if full else "coadds"
+    pipeline = repository / f"{output}.yaml"
+    pipeline.write_text(_PIPELINE.format(full=full, n_noise=int(full)))
+    where = f"instrument='HSC' AND skymap='{SKYMAP}' AND tract={TRACT} AND patch={PATCH}"
+    arguments = ["--log-level", "WARNING", "run", "-j", "1", "--register-dataset-types"]
+    arguments += ["-b", str(repository), "-i", "calibrated,skymaps", "-o", output]
+    arguments += ["-p", str(pipeline), "-d", f"{where} AND band='{BAND}'"]
+    total = run([str(Path(sys.executable).parent / "pipetask"), *arguments])
+    parts = _seconds_of_tasks(repository, output)
+    stored = sum(path.stat().st_size for path in (repository / output).rglob("*.fits"))
     work = sum(sum(part) for part in parts.values())
     return {
         "visits": visits,
@@ -154,9 +165,9 @@ def measure_tasks(folder: Path, visits: int, *, full: bool = False, small: bool)
     }
 
 
-def _seconds_of_tasks(repository: Path) -> dict[str, list[float]]:
+def _seconds_of_tasks(repository: Path, output: str) -> dict[str, list[float]]:
     parts: dict[str, list[float]] = {}
-    with Butler.from_config(str(repository), collections="coadds") as butler:
+    with Butler.from_config(str(repository), collections=output) as butler:
         for task in ("makeDirectWarp", "assembleCellCoadd"):
             refs = butler.query_datasets(f"{task}_metadata")
             quanta = [butler.get(ref)["quantum"] for ref in refs]
@@ -221,11 +232,6 @@ def run(command: Sequence[str]) -> Result:
         "wall_s": time.perf_counter() - start,
         "peak_mb": used.ru_maxrss * 1.024e-3,  # of KiB
     }
-
-
-def program(name: str, *arguments: object) -> list[str]:
-    """Return a command of this environment."""
-    return [str(Path(sys.executable).parent / name), *map(str, arguments)]
 
 
 def _files_folder(folder: Path, small: bool) -> Path:

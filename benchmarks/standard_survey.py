@@ -45,9 +45,9 @@ _SWARP_BAD = ("BAD", "SATURATED", "COSMIC_RAY")
 def standard_plan(n_visits: int, *, small: bool = False) -> SurveyPlan:
     """Return the plan; the first visits of a longer one are those of a shorter one.
 
-    The small one has detectors of 640 x 700 pixels, for trying things out.
+    The small one has two detectors of 640 x 700 pixels, for trying things out.
     """
-    width, height = (640, 700) if small else (2048, 4176)
+    columns, rows, width, height = (2, 1, 640, 700) if small else (3, 2, 2048, 4176)
     rng = np.random.default_rng(11)
     dithers = rng.uniform(-_DITHER, _DITHER, (n_visits, 2)).round(1) * (0.1 if small else 1.0)
     visits = tuple(
@@ -68,7 +68,13 @@ def standard_plan(n_visits: int, *, small: bool = False) -> SurveyPlan:
     return SurveyPlan(
         visits=visits,
         camera=Camera(
-            columns=3, rows=2, width=width, height=height, gap_x=72, gap_y=315, distortion=100.0
+            columns=columns,
+            rows=rows,
+            width=width,
+            height=height,
+            gap_x=72,
+            gap_y=315,
+            distortion=100.0,
         ),
         ra=150.107805,
         dec=2.231422,

@@ -12,6 +12,32 @@ if TYPE_CHECKING:
     from cellcoadd import MultipleCellCoadd
     from cellcoadd.warping.direct import DirectWarp
 
+LONG = (
+    "test_benchmarks.py",
+    "end_to_end/test_switches.py",
+    "end_to_end/test_pipetask_run.py",
+    "end_to_end/test_demo.py",
+    "end_to_end/test_technote.py",
+    "real_data/test_mosaics.py",
+    "real_data/test_decam_coadds.py",
+    "docs/test_notebooks.py",
+    "docs/test_how_to.py",
+    "report/test_tract_page.py",
+    "end_to_end/test_maps_of_tracts.py",
+    "real_data/test_measured_psfs.py",
+    "kernels/test_kernel_modes.py",
+)
+"""Files whose tests take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files: `make test` gives a process a file at a time.
+
+    A long one that is begun last would leave the other processes idle.
+    """
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

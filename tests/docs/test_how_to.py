@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cellcoadd.simulate import Camera
+from cellcoadd.simulate.presets import SURVEY_PLANS
 from cellcoadd.testing.commands import run_command
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +34,13 @@ def test_the_blocks_of_a_page_run_in_their_order(
     """A reader copies them into an empty folder, block by block, and gets what is promised.
 
     Commands run in this process, and here documents are written by this test: seven processes more
-    would take half a minute to start.
+    would take half a minute to start. The survey that pages simulate has one detector instead of
+    four.
     """
+    one = functools.partial(
+        SURVEY_PLANS["tests"], camera=Camera(columns=1, rows=1, width=480, height=440)
+    )
+    monkeypatch.setitem(SURVEY_PLANS, "tests", one)
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     assert {language for language, _ in blocks} == {"sh", "python"}

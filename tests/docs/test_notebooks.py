@@ -6,6 +6,7 @@ import importlib
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,15 @@ NAMES = ["getting_started", "cells_in_depth"]
 
 @pytest.fixture(scope="session")
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `cellcoadd demo --plan tests` leaves. Do not change it."""
+    """The folder that `cellcoadd demo --plan tests` leaves, without its report. Do not change it.
+
+    No notebook looks at the report, which takes longer than most steps.
+    """
     folder = tmp_path_factory.mktemp("demo")
-    run_demo(folder, plan="tests", console=Console(file=io.StringIO()))
+    page = SimpleNamespace(page=Path("report.html"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cellcoadd.demo.write_reports", lambda *_: [page])
+        run_demo(folder, plan="tests", console=Console(file=io.StringIO()))
     return folder
 
 

@@ -143,7 +143,7 @@ tasks:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pipetask_run(pipeline_file: Path, where: str) -> Callable[..., Outcome]:
     """Run the pipeline in this process and one process, with further arguments."""
 

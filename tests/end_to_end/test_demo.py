@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -51,13 +52,26 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
 ) -> None:
     """Every line that it prints can be typed again: the commands, and the Python at the end.
 
-    A second demonstration in the same folder replaces the first, and nothing else; that folder can
+    What an earlier demonstration left in the folder is replaced, and nothing else; that folder can
     be the one that one is in.
     """
     folder = tmp_path / "demo (1) [x]"  # which CFITSIO would not take for a name
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cellcoadd.demo.write_survey", _on_a_full_disk)
+        assert demo(folder).exit_code == 1
+    notebook = folder / "my-look.ipynb"
+    notebook.write_text("...")
+    stale = [folder / "coadd_9813_99_i.fits", folder / "repo" / "stale"]
+    stale[1].parent.mkdir()
+    for path in stale:
+        path.touch()
+
+    monkeypatch.chdir(folder)
     levels = logging.getLogger().level, logging.getLogger("lsst").level
-    result = demo(folder)
+    result = demo(Path())
     assert result.exit_code == 0, result.output
+    assert notebook.read_text() == "..."
+    assert not any(path.exists() for path in stale)
     (stitched,) = folder.glob("*.fits")
     coadd = read_archive(str(stitched), CellCoadd)
     assert coadd.image.array.max() > 0
@@ -79,7 +93,7 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     )
     assert "WARNING:" not in result.output
     assert "2 images of 2 visits" in result.output
-    (page,) = (folder / "report").glob("*.html")
+    (page,) = Path("report").glob("*.html")
     assert page.stat().st_size > 100_000
     assert f"Page to look at: {page}" in result.output
     page.unlink()
@@ -96,21 +110,20 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     butler.close()
     assert (logging.getLogger().level, logging.getLogger("lsst").level) == levels
 
-    notebook = folder / "my-look.ipynb"
-    notebook.write_text("...")
-    stale = folder / "coadd_9813_99_i.fits"
-    stale.touch()
-    (folder / "repo" / "stale").touch()
-    monkeypatch.chdir(folder)
-    again = demo(Path())
-    assert again.exit_code == 0, again.output
-    assert notebook.read_text() == "..."
-    assert not (folder / "repo" / "stale").exists()
-    assert list(folder.glob("*.fits")) == [stitched]
+
+def _on_a_full_disk(*_: object) -> None:
+    raise OSError("No space left on device")
 
 
-def test_the_survey_of_one_patch_is_not_coadded_on_its_neighbours(tmp_path: Path) -> None:
-    """Detectors of full size reach into eight of them; that would take nine times as long."""
+def test_the_survey_of_one_patch_is_not_coadded_on_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Detectors of full size reach into eight of them; that would take nine times as long.
+
+    The report is that of the other demonstration and not drawn again.
+    """
+    page = SimpleNamespace(page=Path("report.html"))
+    monkeypatch.setattr("cellcoadd.demo.write_reports", lambda *_: [page])
     result = demo(tmp_path / "demo", plan="hsc-patch")
     assert result.exit_code == 0, result.output
     assert "AND tract=9813 AND patch=61 AND band='i'" in result.output

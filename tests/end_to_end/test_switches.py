@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from healsparse import HealSparseMap
 from lsst.daf.butler import Butler, DatasetType
 from lsst.images import Box, Mask
@@ -34,17 +36,19 @@ type Runner = Callable[..., Outcome]
 def test_noise_realizations_are_the_same_in_every_run(
     single: Path, pipetask_run: Runner, pipeline_file: Path, where: str
 ) -> None:
-    """The random numbers belong to the visit, the detector and the realization, to nothing else."""
-    for name in ("u/one", "u/again"):
-        done = pipetask_run(single, name, *WITH_NOISE)
-        assert done.exit_code == 0, done.output
+    """The random numbers belong to the visit, the detector and the realization, to nothing else.
+
+    Two processes, which pass on what they make to others anew for each quantum, give all the bits
+    of one. No other test runs them: they take four seconds to start, each time.
+    """
+    done = pipetask_run(single, "u/one", *WITH_NOISE)
+    assert done.exit_code == 0, done.output
     done = run_program(
         "pipetask", "run", "-j", "2", "-b", single, "-i", INPUT, "-o", "u/two",
         "-p", pipeline_file, "-d", where, *WITH_NOISE,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     one = arrays_in(single, "u/one")
-    assert_same_bits(one, arrays_in(single, "u/again"))
     assert_same_bits(one, arrays_in(single, "u/two"))
     noise = [arrays["image"] for name, arrays in one.items() if "_noise" in name]
     assert len(noise) == 6
@@ -77,40 +81,62 @@ def test_what_is_switched_off_is_neither_made_nor_needed(
     assert input_map.n_valid > 0
 
 
-def test_only_some_cells_are_built(single: Path, pipetask_run: Runner) -> None:
-    """Each is that of the whole coadd; ids that no cell has are refused, with those there are."""
+@pytest.fixture(scope="module")
+def coadded(
+    single_repository: Path, pipetask_run: Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The repository of one detector with a coadd in the collection u/before. Do not change it."""
+    root = Path(shutil.copytree(single_repository, tmp_path_factory.mktemp("before") / "repo"))
+    done = pipetask_run(root, "u/before")
+    assert done.exit_code == 0, done.output
+    return root
 
-    def run(output: str, *options: str) -> str:
-        done = pipetask_run(single, output, *options)
+
+@pytest.fixture
+def assembly_run(pipeline_file: Path, where: str) -> Runner:
+    """Assemble the warps of the collection u/before anew, with further arguments."""
+
+    def run(root: Path, output: str, *arguments: str, inputs: str = "u/before") -> Outcome:
+        return run_command(
+            "pipetask", "run", "-b", root, "-i", inputs, "-o", output,
+            "-p", f"{pipeline_file}#assembleCellCoadd", "-d", where, *arguments,
+        )  # fmt: skip
+
+    return run
+
+
+def test_only_some_cells_are_built(coadded: Path, assembly_run: Runner, tmp_path: Path) -> None:
+    """Each is that of the whole coadd; ids that no cell has are refused, with those there are."""
+    root = Path(shutil.copytree(coadded, tmp_path / "repo"))
+
+    def run(output: str, cells: list[int]) -> str:
+        done = assembly_run(root, output, "-c", f"assembleCellCoadd:cells={cells}")
         assert done.exit_code == 0, done.output
         return done.output
 
-    run("u/all")
-    with Butler.from_config(single, collections="u/all") as butler:
+    with Butler.from_config(root, collections="u/before") as butler:
         whole: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
     [number] = [whole.grid.sequential_id(index) for index in whole.cells]
-    run("u/some", "-c", f"assembleCellCoadd:cells=[{number - 1}, {number}]")
-    with Butler.from_config(single, collections="u/some") as butler:
+    run("u/some", [number - 1, number])
+    with Butler.from_config(root, collections="u/some") as butler:
         some: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
     assert some.stack == whole.stack
     assert len(some.contributions) < len(whole.contributions)
-    assert "No input covers any of the 1 cells asked for" in run(
-        "u/none", "-c", f"assembleCellCoadd:cells=[{number - 1}]"
-    )
-    failed = pipetask_run(single, "u/failed", "-c", "assembleCellCoadd:cells=[484]")
+    assert "No input covers any of the 1 cells asked for" in run("u/none", [number - 1])
+    failed = assembly_run(root, "u/failed", "-c", "assembleCellCoadd:cells=[484]")
     assert failed.exit_code != 0
     assert "22 x 22 cells, with ids from 0 to 483" in failed.output
 
 
 def test_artifacts_are_left_out_of_the_coadd(
-    single: Path, pipetask_run: Runner, pipeline_file: Path, where: str, tmp_path: Path
+    coadded: Path, assembly_run: Runner, tmp_path: Path
 ) -> None:
     """One visit has a mask of ours, one a file of the Rubin pipelines, which ours gives way to.
 
     With require_artifact_mask a visit that has neither stays away.
     """
-    assert pipetask_run(single, "u/before").exit_code == 0
-    with Butler.from_config(single, collections="u/before", writeable=True) as butler:
+    root = Path(shutil.copytree(coadded, tmp_path / "repo"))
+    with Butler.from_config(root, collections="u/before", writeable=True) as butler:
         coadd: MultipleCellCoadd = butler.get("deepCoaddCell", COADD)
         both = [cell for cell in coadd.cells.values() if cell.visit_count == 2]
         artifact = _part(both[0].inner.bbox)
@@ -143,27 +169,22 @@ def test_artifacts_are_left_out_of_the_coadd(
     )
     theirs = "compare_warp_artifact_mask"
     for arguments in (
-        ("register-dataset-type", single, theirs, "MaskV2",
+        ("register-dataset-type", root, theirs, "MaskV2",
          "tract", "patch", "skymap", "instrument", "visit"),
-        ("ingest-files", single, theirs, "u/theirs", tmp_path / "files.csv",
+        ("ingest-files", root, theirs, "u/theirs", tmp_path / "files.csv",
          "--prefix", tmp_path, "--transfer", "copy",
          "--formatter", "cellcoadd.butler.afw_formatters.ArtifactMaskFormatter"),
     ):  # fmt: skip
         done = run_command("butler", *arguments)
         assert done.exit_code == 0, done.output
-    command = (
-        "run", "-b", single, "-p", f"{pipeline_file}#assembleCellCoadd", "-d", where,
-        "-c", "assembleCellCoadd:do_use_artifact_mask=True",
-    )  # fmt: skip
-    done = run_command("pipetask", *command, "-i", "u/before,u/ours,u/theirs", "-o", "u/clipped")
+    masked = ("-c", "assembleCellCoadd:do_use_artifact_mask=True")
+    done = assembly_run(root, "u/clipped", *masked, inputs="u/before,u/ours,u/theirs")
     assert done.exit_code == 0, done.output
-    done = run_command(
-        "pipetask", *command, "-i", "u/before,u/ours", "-o", "u/only",
-        "-c", "assembleCellCoadd:require_artifact_mask=True",
-    )  # fmt: skip
+    required = (*masked, "-c", "assembleCellCoadd:require_artifact_mask=True")
+    done = assembly_run(root, "u/only", *required, inputs="u/before,u/ours")
     assert done.exit_code == 0, done.output
     assert "HSC visit 1230 has no artifact mask and require_artifact_mask is set" in done.output
-    with Butler.from_config(single) as butler:
+    with Butler.from_config(root) as butler:
         clipped: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections="u/clipped")
         only: MultipleCellCoadd = butler.get("deepCoaddCell", COADD, collections="u/only")
     assert {entry.observation.visit for entry in only.inputs} == {1228}

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import re
 import shutil
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,7 +109,9 @@ class Reader(PageReader):
         empty = folder / "empty"
         empty.mkdir()
         known = functools.partial(getattr, self)
-        super().__init__(SUBSTITUTIONS, known, folder=empty, environment=environment())
+        super().__init__(
+            SUBSTITUTIONS, known, folder=empty, environment={**os.environ, "USER": USER}
+        )
         self.pieces = [piece for piece in pieces_of(page) if piece.text not in NOT_RUN]
         self.done: list[Piece] = []
         self.opened = contextlib.ExitStack()
@@ -149,20 +149,6 @@ class Reader(PageReader):
     @functools.cached_property
     def copy(self) -> Path:
         return Path(shutil.copytree(self.repo, self.folder / "copy"))
-
-
-def environment() -> dict[str, str]:
-    """The reader's: our commands first, a name, and the class paths of the Rubin pipelines."""
-    paths = [os.environ.get("PYTHONPATH", "")]
-    if importlib.util.find_spec("cellcoadd_rubin_names") is None:
-        paths.append(str(ROOT / "packages" / "rubin-names" / "src"))
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "OMP_NUM_THREADS": "1",
-        "USER": USER,
-    }
 
 
 @step("pipetask run -j 4")

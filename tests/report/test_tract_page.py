@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -62,6 +63,20 @@ def section_of(page: ReportPage, name: str) -> PageSection:
     return next(section for section in page.sections if section.name == name)
 
 
+def without_figures(data: TractData, **changes: Any) -> TractData:
+    """The data without what figures are drawn of: these take their time."""
+    return dataclasses.replace(
+        data,
+        cells=None,
+        inputs=None,
+        maps={},
+        example=None,
+        thresholds={},
+        patch_thresholds={},
+        **changes,
+    )
+
+
 def test_a_report_shows_everything_with_words(page: ReportPage) -> None:
     """Every figure has a text for who does not see it, and one that says what it is."""
     assert figures_of(page) == FIGURES
@@ -114,18 +129,7 @@ def test_who_knows_runs_and_no_files_says_so(tract_data: TractData) -> None:
         runs=[("deepCoaddCell", "tract 0, patch 24, band i", "u/me/run")],
         left_out=["Left out: settings."],
     )
-    page = make_tract_page(
-        dataclasses.replace(  # without figures, which take their time
-            tract_data,
-            provenance=provenance,
-            cells=None,
-            inputs=None,
-            maps={},
-            example=None,
-            thresholds={},
-            patch_thresholds={},
-        )
-    )
+    page = make_tract_page(without_figures(tract_data, provenance=provenance))
     (runs,) = section_of(page, "data").tables
     assert (runs.name, runs.rows) == ("runs", provenance.runs)
     made = section_of(page, "provenance")
@@ -195,7 +199,7 @@ def test_a_table_that_is_not_that_of_the_coadd_is_not_shown_beside_it(
     for cells, reason in (
         (elsewhere, f"has no cell of patch {patch}"), (mine[1:], "make the table anew"),
     ):  # fmt: skip
-        page = make_tract_page(dataclasses.replace(tract_data, cells=cells))
+        page = make_tract_page(dataclasses.replace(tract_data, cells=cells, maps={}))
         assert any(reason in text for text in left_out(page))
         names = [name for figures in figures_of(page).values() for name in figures]
         assert "mask-fractions" not in names
@@ -300,7 +304,7 @@ def test_a_report_on_counts_says_counts(tract_data: TractData, cells: Table) -> 
 def test_patches_without_a_cell_come_first(tract_data: TractData, page: ReportPage) -> None:
     """With the reason; a tract without any has no such section."""
     why = "No cell of tract 0, patch 3 of small is filled: no image touches one."
-    told = make_tract_page(dataclasses.replace(tract_data, empty_patches=[why]))
+    told = make_tract_page(without_figures(tract_data, empty_patches=[why]))
     assert told.sections[0].heading == "Patches without a cell"
     assert list(told.sections[0].texts) == [why]
     assert all(section.name != "empty" for section in page.sections)

@@ -10,13 +10,16 @@ from __future__ import annotations
 __all__ = ["Outcome", "run_command", "run_program"]
 
 import dataclasses
+import functools
 import io
 import logging
 import os
 import subprocess
 import sysconfig
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from click.testing import CliRunner
 from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
@@ -26,6 +29,10 @@ from lsst.daf.butler.cli.cliLog import CliLog
 from ..cli import main as cellcoadd
 
 _PROGRAMS: dict[str, Any] = {"butler": butler, "pipetask": pipetask, "cellcoadd": cellcoadd}
+
+_packages_distributions = functools.cache(packages_distributions)
+# For each run `pipetask` looks up what is installed; that is the same as long as a test lasts, and
+# takes half a second of a run that may take three.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,11 +56,20 @@ class Outcome:
         return "Traceback (most recent call last)" in self.output
 
 
-def run_command(program: str, *arguments: str | Path) -> Outcome:
+def run_command(program: str, *arguments: str | Path, answer: str = "") -> Outcome:
     """Run ``butler``, ``pipetask`` or ``cellcoadd`` in this process.
 
     An exception that the command lets through becomes exit code 1 and, as for a user, a traceback
     in the output.
+
+    Parameters
+    ----------
+    program
+        Its name.
+    *arguments
+        What stands behind it, a word each.
+    answer
+        What is typed when it asks something.
     """
     log = io.StringIO()
     handler = logging.StreamHandler(log)
@@ -61,7 +77,9 @@ def run_command(program: str, *arguments: str | Path) -> Outcome:
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        result = CliRunner().invoke(_PROGRAMS[program], [str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        with patch("lsst.utils.packages.packages_distributions", _packages_distributions):
+            result = CliRunner().invoke(_PROGRAMS[program], words, input=answer)
         if result.exc_info is not None and not isinstance(result.exception, SystemExit | None):
             logging.getLogger("click").error("uncaught", exc_info=result.exc_info)
     finally:

@@ -14,10 +14,17 @@ import io
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from .commands import run_command
 from .technote import Piece
+
+_SAY_WORDS = "".join(
+    f"{program}() {{ printf '%s\\0' {program} \"$@\"; }}\n" for program in ("butler", "pipetask")
+)
+"""Functions of the shell that stand for the programs and print what these would get."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,9 +66,9 @@ class PageReader:
     known
         Returns what stands in braces in the table, by name.
     folder
-        Where commands run; empty, so that no pattern of the shell finds a file.
+        Where the shell is; empty, so that no pattern finds a file.
     environment
-        The variables that commands see.
+        The variables that the shell knows.
     """
 
     def __init__(
@@ -89,7 +96,10 @@ class PageReader:
         return re.sub("|".join(map(re.escape, longest_first)), here, text)
 
     def shell(self, command: str, *, answer: str = "") -> str:
-        """Return what a command prints, which must succeed.
+        """Return what a command of Rubin's prints and logs, which must succeed.
+
+        Bash makes words of it; the program runs in this process and no other, whatever its option
+        ``-j`` says: each process, of which `pipetask` takes one a quantum, starts for seconds.
 
         Parameters
         ----------
@@ -99,17 +109,18 @@ class PageReader:
             What is typed when it asks something.
         """
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["bash", "-c", f"{_SAY_WORDS}{command}"],
             cwd=self._folder,
             env=self._environment,
-            input=answer,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
+            check=True,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}"
-        return done.stdout
+        program, *words = done.stdout.split("\0")[:-1]
+        words = ["1" if before == "-j" else word for before, word in pairwise(["", *words])]
+        outcome = run_command(program, *words, answer=answer)
+        assert outcome.exit_code == 0, f"{command}\n{outcome.output}"
+        return outcome.output
 
     def python(self, piece: Piece) -> str:
         """Return what a piece of Python prints in the session; errors name its line."""
