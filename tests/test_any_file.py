@@ -309,7 +309,7 @@ def test_what_is_no_product_is_refused_with_what_it_is(folder: Path, tmp_path: P
     (tmp_path / "pipeline.yaml").write_text("description: none")
     refused("pipeline.yaml", "the key 'kind' is missing")
     (tmp_path / "wrong.yaml").write_text("a: [")
-    refused("wrong.yaml", "it is not YAML, as its name says")
+    refused("wrong.yaml", "it is no sky map: it is not YAML")
     (tmp_path / "values.json").write_text("{}")
     refused("values.json", "it is no archive of lsst.images, or a broken one .*schema_url")
     (tmp_path / "page.html.gz").write_bytes(gzip.compress(b"<html>"))

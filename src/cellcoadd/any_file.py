@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-import yaml
 from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
@@ -28,18 +27,20 @@ from lsst.images import Box, Image, MaskedImage
 from lsst.images.serialization import backend_for_path, open_archive
 
 from .cell_grid import shared_box
-from .errors import MissingCellError, UnusableInputError
+from .errors import MissingCellError, SkyMapError, UnusableInputError
 from .exchange.dp2_cells import read_inner_cells
 from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
 from .files.checksums import check_file
 from .files.entry_archive import read_product
 from .files.parquet_tables import read_parquet_table
+from .files.plain_names import plain_name
 from .files.reading import errors_named
 from .products.calibrated_image import CalibratedImage
 from .products.cell_coadd import MultipleCellCoadd
 from .products.cell_coadd.choice import check_choice
 from .products.warp import Warp
 from .skymap import load_sky_map
+from .skymap.yaml_text import read_yaml
 from .surveys import READERS, reader_for
 
 _LONGEST_MARK = 64
@@ -210,9 +211,9 @@ def _kind_of_schema(schema: str) -> tuple[_Kind | None, str]:
 
 def _kind_of_yaml(path: Path) -> tuple[_Kind | None, str]:
     try:
-        definition = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return None, f"it is not YAML, as its name says ({_one_line(error)})"
+        definition = read_yaml(path.read_text(encoding="utf-8"))
+    except (SkyMapError, UnicodeDecodeError) as error:
+        return None, f"it is no sky map: it {_one_line(error)}"
     if isinstance(definition, dict) and "kind" in definition:
         return _SKY_MAP, ""
     return None, "it is YAML, but not a sky map: the key 'kind' is missing"
@@ -280,13 +281,13 @@ def _read_map(path: Path, **parameters: Any) -> Any:
 
     if all(value is None for value in parameters.values()):
         check_file(path)
-    with _errors_named(path, _HEALSPARSE.name):
-        coverage = healsparse.HealSparseCoverage.read(str(path))
+    with _errors_named(path, _HEALSPARSE.name), plain_name(path) as name:
+        coverage = healsparse.HealSparseCoverage.read(name)
     pixels = parameters.get("pixels")
     if pixels is not None and not coverage.coverage_mask[np.atleast_1d(pixels)].any():
         raise MissingCellError(f"{path}: the map covers none of the pixels {pixels}.")
-    with _errors_named(path, f"{_HEALSPARSE.name} by {parameters}"):
-        return healsparse.HealSparseMap.read(str(path), **parameters)
+    with _errors_named(path, f"{_HEALSPARSE.name} by {parameters}"), plain_name(path) as name:
+        return healsparse.HealSparseMap.read(name, **parameters)
 
 
 def _read_ecsv(path: Path, *, columns: Collection[str] | None = None) -> Table:

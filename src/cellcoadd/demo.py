@@ -148,14 +148,14 @@ def _run(command: Sequence[str | Path], console: Console, *, doing: str) -> None
     console.print(f"$ {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
     with console.status(doing), _logging_restored():
         try:
-            _COMMANDS[name].main(args=arguments, prog_name=name, standalone_mode=False)
+            # Of a command that ends itself with a status, click returns that.
+            status = _COMMANDS[name].main(args=arguments, prog_name=name, standalone_mode=False)
         except click.ClickException as error:
             raise CellCoaddError(f"{name} failed: {error.format_message()}") from error
         except SystemExit as error:
-            if error.code:
-                raise CellCoaddError(
-                    f"{name} failed with exit code {error.code}; see above."
-                ) from error
+            status = error.code
+    if isinstance(status, int | str) and status:
+        raise CellCoaddError(f"{name} failed with exit status {status}; see above.")
 
 
 def _quoted(argument: str) -> str:

@@ -11,9 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 from lsst.daf.butler import Butler
 from lsst.daf.butler.cli.butler import cli
+from lsst.daf.butler.registry import ConflictingDefinitionError
+from lsst.daf.butler.registry.interfaces import ReadOnlyDatabaseError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from cellcoadd.butler.cli import get_cli_resource
 from cellcoadd.butler.cli.commands import register_cell_skymap
+from cellcoadd.testing.commands import run_command
 from cellcoadd.testing.repositories import copy_repository, files_of, records_of
 
 
@@ -228,3 +232,49 @@ def test_the_installed_command_offers_ours(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Made the repository" in done.stdout
     assert (tmp_path / "repo" / "butler.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ConflictingDefinitionError("visit 1228"), "was first (visit 1228)"),
+        (IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed")), "was first (UNIQUE"),
+        (OperationalError("INSERT", {}, Exception("database is locked")), "run the command again"),
+        (
+            OperationalError("INSERT", {}, Exception("attempt to write a readonly database")),
+            "ask its owner for the right to write",
+        ),
+        (ReadOnlyDatabaseError("Attempt to modify read-only database"), "ask its owner"),
+    ],
+)
+def test_errors_of_the_database_are_explained(
+    repo: Path,
+    images: tuple[Path, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    message: str,
+) -> None:
+    """Two people ingest the same folder, or one has no right to: a sentence, and what to do."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cellcoadd.butler.ingest.register_visit", fail)
+    outcome = run_command("butler", "ingest-calibrated", repo, images[0], "--no-check")
+    assert outcome.exit_code == 1
+    assert message in outcome.output
+    assert not outcome.has_traceback
+
+
+def test_an_output_that_nobody_reads_on_is_no_traceback(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in ``| head``."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("cellcoadd.butler.cli.commands.click.echo", broken)
+    outcome = run_command("butler", "register-skymap", repo, "lsst_cells_v1", "--tracts", "1")
+    assert outcome.exit_code == 1
+    assert not outcome.has_traceback

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from astropy.io import fits
 from click.testing import CliRunner, Result
@@ -16,9 +17,12 @@ from lsst.images.cells import CellCoadd
 from lsst.images.serialization import read_archive
 
 from cellcoadd.cli import main
+from cellcoadd.demo import _COMMANDS
 from cellcoadd.simulate import Camera, VisitPlan
 from cellcoadd.simulate.presets import SURVEY_PLANS
+from cellcoadd.simulate.survey import SurveyFiles
 from cellcoadd.skymap import named_sky_map
+from cellcoadd.testing.commands import run_command
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +55,7 @@ def test_the_demonstration_leaves_a_coadd_that_others_read_and_says_what_to_do_n
     What an earlier demonstration left in the folder is replaced, and nothing else; that folder can
     be the one that one is in.
     """
-    folder = tmp_path / "demo"
+    folder = tmp_path / "demo (1) [x]"  # which CFITSIO would not take for a name
     with monkeypatch.context() as earlier:
         earlier.setattr("cellcoadd.demo.write_survey", _on_a_full_disk)
         assert demo(folder).exit_code == 1
@@ -154,3 +158,23 @@ def test_a_command_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert "Error: butler failed: " in result.output
     assert "nonesuch" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_command_that_ends_with_a_status_ends_the_demonstration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever way it ends; what follows would work on what it did not make."""
+
+    @click.command(context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1)
+    @click.pass_context
+    def failing(context: click.Context, arguments: tuple[str, ...]) -> None:
+        context.exit(3)
+
+    monkeypatch.setitem(_COMMANDS, "butler", failing)
+    nothing = SurveyFiles(images=(), truth=tmp_path)
+    monkeypatch.setattr("cellcoadd.demo.write_survey", lambda *_: nothing)
+    outcome = run_command("cellcoadd", "demo", tmp_path / "demo", "--plan", "tests")
+    assert outcome.exit_code == 1
+    assert "butler failed with exit status 3" in outcome.output
+    assert "ingest-calibrated" not in outcome.output

@@ -36,6 +36,7 @@ from lsst.resources import ResourcePath
 
 from ..files.checksums import check_file
 from ..files.parquet_tables import check_parquet_pages, with_page_checksums
+from ..files.plain_names import plain_name, plain_name_to_write
 from ..files.reading import (
     check_before_parts,
     check_tree_of,
@@ -281,7 +282,8 @@ class HealSparseMapFormatter(FormatterV2):
 
     def write_local_file(self, in_memory_dataset: HealSparseMap, uri: ResourcePath) -> None:
         """Write the map; integer maps are compressed without loss."""
-        in_memory_dataset.write(uri.ospath, clobber=True)
+        with plain_name_to_write(uri.ospath) as name:
+            in_memory_dataset.write(name, clobber=True)
         seal_file(uri.ospath)
 
     def read_from_local_file(
@@ -291,15 +293,17 @@ class HealSparseMapFormatter(FormatterV2):
         import healsparse
 
         if component == "coverage":
-            return healsparse.HealSparseCoverage.read(path)
+            with plain_name(path) as name:
+                return healsparse.HealSparseCoverage.read(name)
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
         if all(value is None for value in parameters.values()):
             check_file(path)
-        return healsparse.HealSparseMap.read(
-            path,
-            pixels=parameters.get("pixels"),
-            degrade_nside=parameters.get("degrade_nside"),
-        )
+        with plain_name(path) as name:
+            return healsparse.HealSparseMap.read(
+                name,
+                pixels=parameters.get("pixels"),
+                degrade_nside=parameters.get("degrade_nside"),
+            )
 
 
 class TableFormatter(ParquetFormatter):

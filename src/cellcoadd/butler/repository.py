@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["REPOSITORY_CONFIG", "make_repository", "open_repository"]
+__all__ = ["REPOSITORY_CONFIG", "make_repository", "open_collections", "open_repository"]
 
-from lsst.daf.butler import Butler, Config
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from lsst.daf.butler import Butler, ButlerUserError, Config, MissingCollectionError
 from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..errors import RepositoryError
@@ -67,3 +70,42 @@ def open_repository(repo: str, *, writeable: bool = True) -> Butler:
         raise RepositoryError(
             f"{repo} is not a Butler repository ({reason}); 'butler make-cell-repo' makes one."
         ) from error
+
+
+@contextlib.contextmanager
+def open_collections(
+    repo: str, collections: Sequence[str], *, writeable: bool = False
+) -> Iterator[Butler]:
+    """Open a repository to look into collections of it.
+
+    Parameters
+    ----------
+    repo
+        Folder, URI or alias of the repository.
+    collections
+        Where to look, in this order.
+    writeable
+        Whether it is to be changed.
+
+    Yields
+    ------
+    butler
+        With these collections.
+
+    Raises
+    ------
+    RepositoryError
+        If there is no repository, no such collection in it, or a query in the block is wrong.
+    """
+    with open_repository(repo, writeable=writeable) as opened:
+        try:
+            butler = opened.clone(collections=list(collections))
+            butler.collections.query_info(collections)
+        except MissingCollectionError as error:
+            raise RepositoryError(
+                f"{repo}: {error} 'butler query-collections {repo}' lists them."
+            ) from error
+        try:
+            yield butler
+        except ButlerUserError as error:
+            raise RepositoryError(f"{repo}: {error}") from error

@@ -7,14 +7,12 @@ __all__ = ["write_reports"]
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lsst.daf.butler import MissingCollectionError
-
 from ..errors import RepositoryError
 from ..report.index_page import TractSummary, make_index_page
 from ..report.tract_page import make_tract_page
 from ..tract_report.written import WrittenReport, page_stem, summarize, write_page
 from .coadd_provenance import read_provenance
-from .repository import open_repository
+from .repository import open_collections
 from .tract_datasets import empty_patches_of, find_tracts, read_tract
 
 
@@ -52,14 +50,7 @@ def write_reports(
     OSError
         If the folder cannot be written.
     """
-    with open_repository(repository, writeable=False) as reader:
-        try:
-            butler = reader.clone(collections=list(collections))
-            butler.collections.query_info(collections)
-        except MissingCollectionError as error:
-            raise RepositoryError(
-                f"{repository}: {error} 'butler query-collections {repository}' lists them."
-            ) from error
+    with open_collections(repository, collections) as butler:
         names = [
             name
             for name in find_tracts(butler)

@@ -11,6 +11,7 @@ from .coadd import coadd
 from .demo import demo
 from .info import info
 from .report import report
+from .status import status
 from .verify import verify
 
 
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (camera, coadd, demo, info, report, verify):
+for command in (camera, coadd, demo, info, report, status, verify):
     main.add_command(command)

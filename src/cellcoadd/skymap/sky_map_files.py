@@ -18,10 +18,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import SkyMapError
 from .sky_map import SkyMap
+from .yaml_text import read_yaml
 
 
 def sky_map_names() -> list[str]:
@@ -97,11 +96,11 @@ def load_sky_map(path: str | os.PathLike[str], name: str | None = None) -> SkyMa
     """
     path = Path(path)
     try:
-        definition = yaml.safe_load(path.read_text(encoding="utf-8"))
+        definition = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SkyMapError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise SkyMapError(f"{path}: is not YAML: {error}") from error
+    except SkyMapError as error:
+        raise SkyMapError(f"{path}: {error}") from error
     if name is None and isinstance(definition, dict) and "name" not in definition:
         name = path.stem
     try:
@@ -113,5 +112,5 @@ def load_sky_map(path: str | os.PathLike[str], name: str | None = None) -> SkyMa
 @functools.cache
 def _named_definitions() -> dict[str, dict[str, Any]]:
     source = importlib.resources.files(__package__) / "named_sky_maps.yaml"
-    definitions: dict[str, dict[str, Any]] = yaml.safe_load(source.read_text(encoding="utf-8"))
+    definitions: dict[str, dict[str, Any]] = read_yaml(source.read_text(encoding="utf-8"))
     return definitions

@@ -6,17 +6,16 @@ __all__ = ["ingest_calibrated", "make_cell_repo", "register_cell_skymap"]
 
 import contextlib
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from lsst.daf.butler.cli.opt import repo_argument, transfer_option
-from lsst.daf.butler.cli.progress import ClickProgressHandler
 from lsst.daf.butler.cli.utils import ButlerCommand
-from lsst.daf.butler.progress import Progress
 
 if TYPE_CHECKING:
     from ...skymap import SkyMap
@@ -234,19 +233,29 @@ def ingest_calibrated(
 def _running() -> Iterator[None]:
     """Show progress, and turn errors that are the user's to mend into plain messages."""
     from ...errors import CellCoaddError
+    from ..progress_bars import progress_shown
+    from ..registry_errors import explain_registry_error
 
-    at_a_terminal = sys.stdout.isatty()  # where the bars go
-    if at_a_terminal:
-        Progress.set_handler(ClickProgressHandler())
     try:
-        yield
+        with progress_shown(sys.stdout):
+            yield
     except BrokenPipeError:
-        raise  # click ends quietly when nobody reads on
+        _end_quietly()
     except (CellCoaddError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        if at_a_terminal:
-            Progress.set_handler(None)
+    except Exception as error:
+        if (explained := explain_registry_error(error)) is None:
+            raise
+        raise click.ClickException(explained) from error
+
+
+def _end_quietly() -> NoReturn:
+    """End when nobody reads on, as in ``| head``; the butler command would print a traceback."""
+    # Python flushes its standard output once more when it ends, which would fail, too.
+    with contextlib.suppress(OSError):
+        standard_output = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), standard_output)
+    sys.exit(1)
 
 
 def _nothing_found(folders: tuple[Path, ...], camera: str | None) -> str:

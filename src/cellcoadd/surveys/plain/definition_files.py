@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from ...errors import SkyMapError, UnusableInputError
 from ...products.noise_correlation import checked_correlation
 from ...skymap.definition_reader import DefinitionReader
+from ...skymap.yaml_text import read_yaml
 from ..measured_psf import PsfMeasurement
 from ..measured_sky import SkyMesh
 from .companions import Plane, read_companion, read_plane
@@ -74,7 +73,7 @@ def load_camera(
             text = (folder / f"{source}.yaml").read_text(encoding="utf-8")
         else:
             text = Path(camera).read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except FileNotFoundError as error:
         raise UnusableInputError(
             source,
@@ -83,9 +82,8 @@ def load_camera(
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UnusableInputError(source, f"it cannot be read ({error}).") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise UnusableInputError(source, f"it is not YAML ({reason}).") from error
+    except SkyMapError as error:
+        raise UnusableInputError(source, f"it {error}") from error
     if measure_psf and isinstance(content, Mapping):
         content = {"psf": "measured", **content}
     try:
