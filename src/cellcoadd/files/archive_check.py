@@ -115,6 +115,11 @@ def _check_places(stream: IO[bytes], units: Sequence[FitsUnit], size: int) -> No
                 f"HDU {_shown(unit.name)} is cut off: {missing} bytes are missing."
             )
     for keyword, name in _PLACES.items():
+        if units[0].header[keyword] >= size:
+            raise BrokenFitsError(
+                f"it is cut off: {_shown(name)} should begin at its byte "
+                f"{units[0].header[keyword]}, it has {size} bytes."
+            )
         if name not in starts or units[0].header[keyword] != starts[name]:
             raise BrokenFitsError(f"{_shown(name)} is not where {keyword} says; it is broken.")
     index = next(unit for unit in units if unit.name == _INDEX)
