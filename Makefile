@@ -48,7 +48,7 @@ bench: $(READY) ## run the benchmarks (ten minutes, 6 GB in build/standard, kept
 agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names their values)
 	$(BIN)/python -m cellcoadd.validation.agreement $(REFERENCE)
 
-physics: $(READY) ## compare coadds of simulated skies with the truth (five minutes, 5 GB)
+physics: $(READY) ## compare coadds of simulated skies with the truth (ten minutes, 5 GB)
 	$(BIN)/python -m cellcoadd.validation.physics
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again

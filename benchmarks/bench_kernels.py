@@ -27,6 +27,7 @@ from cellcoadd.kernels.moments import adaptive_moments
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
+from cellcoadd.kernels.warping_kernel import DEFAULT_KERNEL, WARPING_KERNELS, warping_kernel
 
 
 def main() -> None:
@@ -41,6 +42,9 @@ def main() -> None:
             f"{planes} image(s), variance, mask, {fractions} fractions; 30 deg",
             30.0, size, detector, planes, fractions,
         )  # fmt: skip
+    for kernel in WARPING_KERNELS:
+        name = f"image, variance, mask, 1 fraction; 30 deg, {kernel}"
+        bench_resample(name, 30.0, size, detector, kernel=kernel)
     bench_cell(50 if small else 250)
     bench_holes((40, 60) if small else (320, 576))
     bench_moments()
@@ -54,6 +58,7 @@ def bench_resample(
     detector: tuple[int, int],
     n_values: int = 1,
     n_fractions: int = 1,
+    kernel: str = DEFAULT_KERNEL,
 ) -> None:
     rng = np.random.default_rng(1)
     ny, nx = detector
@@ -70,12 +75,14 @@ def bench_resample(
     out_variances = np.empty((1, *shape), np.float32)
     out_fractions = np.empty((n_fractions, *shape), np.float32)
     out_mask, coverage = np.empty(shape, np.int32), np.empty(shape, np.bool_)
+    weights = warping_kernel(kernel)
     report(
         f"resample: {name}",
         size * size,
         lambda: resample(
-            values, variances, mask, bad, 0, ny, x, y, 0, 0, 10, 16, 256, out_values,
-            out_variances, out_mask, out_fractions, coverage,
+            values, variances, mask, bad, 0, ny, x, y, 0, 0, 10, weights.table,
+            weights.half_width, 16, 256, out_values, out_variances, out_mask, out_fractions,
+            coverage,
         ),
     )  # fmt: skip
 
@@ -155,7 +162,9 @@ def bench_noise_covariance(cells: int) -> None:
     report(
         f"resampled_noise_covariance: {cells} cells of 150 x 150",
         cells * 150 * 150,
-        lambda: resampled_noise_covariance(x, y, jacobians, height=150, width=150, radius=8),
+        lambda: resampled_noise_covariance(
+            x, y, jacobians, height=150, width=150, kernel=warping_kernel(), radius=8
+        ),
     )
 
 

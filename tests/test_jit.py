@@ -173,21 +173,22 @@ def test_importing_the_package_does_not_import_numba() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_operations_on_eight_are_those_of_their_python_twins() -> None:
+@pytest.mark.parametrize("half_width", [1, 2, 3, 4, 5])
+def test_operations_on_eight_are_those_of_their_python_twins(half_width: int) -> None:
     """To the bit: the same products and sums in the same order."""
     rng = np.random.default_rng(8)
-    plane, table = rng.normal(size=200).astype(np.float32), rng.normal(size=96).astype(np.float32)
-    weights_x, weights_y = rng.normal(size=(2, 24)).astype(np.float32)
+    plane, table = rng.normal(size=300).astype(np.float32), rng.normal(size=128).astype(np.float32)
+    weights_x, weights_y = rng.normal(size=(2, 32)).astype(np.float32)
 
     @_jit.kernel
-    def run(out: Any) -> None:
-        _jit_cubic(table, 64, np.float32(0.37), out, 8)
-        out[0] = _jit_sum(plane, 13, 21, weights_x, weights_y, 16)
+    def run(half_width: int, out: Any) -> None:
+        _jit_cubic(table, 64, 16, np.float32(0.37), out, 8)
+        out[0] = _jit_sum(plane, 13, 21, half_width, weights_x, weights_y, 16)
 
     out, expected = np.zeros(16, np.float32), np.zeros(16, np.float32)
-    run(out)
-    _jit._cubic_weights_python(table, 64, np.float32(0.37), expected, 8)
-    expected[0] = _jit._weighted_sum_python(plane, 13, 21, weights_x, weights_y, 16)
+    run(half_width, out)
+    _jit._cubic_weights_python(table, 64, 16, np.float32(0.37), expected, 8)
+    expected[0] = _jit._weighted_sum_python(plane, 13, 21, half_width, weights_x, weights_y, 16)
     np.testing.assert_array_equal(out, expected)
 
 

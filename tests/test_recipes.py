@@ -39,7 +39,7 @@ from cellcoadd.surveys.rubin import calibrated_image_from_visit_image, read_visi
 from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.testing.same_cells import assert_same_cell
 from cellcoadd.warping.direct import make_direct_warp
-from cellcoadd.warping.settings import InterpolationSettings, WarpSettings
+from cellcoadd.warping.settings import PIPELINE_WARPING, InterpolationSettings, WarpSettings
 
 PATCH = small_patch()
 
@@ -78,11 +78,11 @@ def test_a_recipe_is_the_stages_one_after_the_other() -> None:
     assert {entry.observation.visit for entry in coadd.inputs} == {1, 2}
 
 
-def test_defaults_are_those_of_the_stages() -> None:
-    """Who gives no settings gets the tasks' ones."""
+def test_defaults_are_those_of_the_pipelines() -> None:
+    """Who gives no settings gets those of the pipelines that come with the package."""
     ours = coadd_images(images(), PATCH)
     theirs = coadd_images(
-        images(), PATCH, warp_settings=WarpSettings(), coadd_settings=CoaddSettings()
+        images(), PATCH, warp_settings=PIPELINE_WARPING, coadd_settings=CoaddSettings()
     )
     assert ours is not None
     assert theirs is not None

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from pictures.cell_selection import draw_cell_selection
 from pictures.depth_and_variance import draw_depth_and_variance
 from pictures.interpolation import draw_interpolation
+from pictures.kernels import draw_kernels
 from pictures.noise import draw_noise
 from pictures.psf import draw_psf
 from pictures.resampling import draw_resampling
@@ -27,6 +28,7 @@ from pictures.stacking import draw_stacking
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "resampling.png": draw_resampling,
+    "kernels.png": draw_kernels,
     "interpolation.png": draw_interpolation,
     "cell-selection.png": draw_cell_selection,
     "stacking.png": draw_stacking,

@@ -219,7 +219,6 @@ class _FilesBySignature:
 
 # Two operations on eight floats at once, written out for the compiler because numba does not run
 # LLVM's vectorizer of straight-line code. They do not check bounds: their callers do, in that mode.
-# Numba calls the decorated functions with the types of the arguments, for their signature.
 
 _EIGHT = ir.VectorType(ir.FloatType(), 8)
 
@@ -227,15 +226,17 @@ _EIGHT = ir.VectorType(ir.FloatType(), 8)
 def _cubic_weights_python(
     table: npt.NDArray[np.float32],
     start: int,
+    step: int,
     t: np.float32,
     out: npt.NDArray[np.float32],
     o: int,
 ) -> None:
     """Write ``((c3 t + c2) t + c1) t + c0`` for eight cubics to out[o:o + 8].
 
-    The coefficients are ``c_p = table[start + 8 p : start + 8 p + 8]``; arrays are flat float32.
+    The coefficients are ``c_p = table[start + step p : start + step p + 8]``; arrays are flat
+    float32.
     """
-    c0, c1, c2, c3 = table[start : start + 32].reshape(4, 8)
+    c0, c1, c2, c3 = (table[start + step * p : start + step * p + 8] for p in range(4))
     out[o : o + 8] = ((c3 * t + c2) * t + c1) * t + c0
 
 
@@ -243,81 +244,131 @@ def _weighted_sum_python(
     plane: npt.NDArray[np.float32],
     p: int,
     stride: int,
+    half_width: int,
     weights_x: npt.NDArray[np.float32],
     weights_y: npt.NDArray[np.float32],
     o: int,
 ) -> np.float32:
-    """Sum of 6 rows x 8 columns of a flat plane from element p on, times both weights.
+    """Sum of 2 half_width rows of a flat plane from element p on, times both weights.
 
-    Column weights are ``weights_x[o:o + 8]``, row weights ``weights_y[o:o + 6]``; everything is
+    ``half_width`` is 1 to 5. Rows are 8 columns long, for half-width 5 they are 16. Column weights
+    are ``weights_x[o:o + 8]``, row weights ``weights_y[o:o + 2 * half_width]``; everything is
     float32. Columns of weight 0 must hold finite numbers.
     """
-    total = plane[p : p + 8] * weights_y[o]
-    for j in range(1, 6):
-        total = total + plane[p + j * stride : p + j * stride + 8] * weights_y[o + j]
-    total = total * weights_x[o : o + 8]
-    four = total[:4] + total[4:]
+    columns = 8 if half_width <= 4 else 16
+    total = plane[p : p + columns] * weights_y[o]
+    for j in range(1, 2 * half_width):
+        total = total + plane[p + j * stride : p + j * stride + columns] * weights_y[o + j]
+    total = total * weights_x[o : o + columns]
+    eight = total if columns == 8 else total[:8] + total[8:]
+    four = eight[:4] + eight[4:]
     two = four[:2] + four[2:]
     result: np.float32 = two[0] + two[1]
     return result
 
 
 @intrinsic
-def _cubic_weights(context: Any, table: Any, start: Any, t: Any, out: Any, o: Any) -> Any:  # noqa: ARG001
+def _cubic_weights(
+    context: Any,
+    table: Any,
+    start: Any,
+    step: Any,
+    t: Any,
+    out: Any,
+    o: Any,
+) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = [_data_pointer(context, builder, signature, arguments, k) for k in (0, 3)]
-        t_eight = _eight_times(builder, arguments[2])
+        data = [_data_pointer(context, builder, signature, arguments, k) for k in (0, 4)]
+        _, start, step, t, _, o = arguments
+        t_eight = _eight_times(builder, t)
         result = None
         for power in (3, 2, 1, 0):
-            offset = builder.add(arguments[1], ir.Constant(arguments[1].type, 8 * power))
+            offset = builder.add(start, builder.mul(step, ir.Constant(step.type, power)))
             coefficient = _load_eight(builder, data[0], offset)
             if result is None:
                 result = coefficient
             else:
                 result = builder.fadd(builder.fmul(result, t_eight), coefficient)
-        pointer = builder.bitcast(builder.gep(data[1], [arguments[4]]), _EIGHT.as_pointer())
+        pointer = builder.bitcast(builder.gep(data[1], [o]), _EIGHT.as_pointer())
         builder.store(result, pointer, align=4)
         return context.get_dummy_value()
 
     flat = types.Array(types.float32, 1, "C")
     flat_table = types.Array(types.float32, 1, "C", readonly=not table.mutable)
-    return types.void(flat_table, types.intp, types.float32, flat, types.intp), generate
+    index = types.intp
+    return types.void(flat_table, index, index, types.float32, flat, index), generate
 
 
 @intrinsic
-def _weighted_sum(context: Any, plane: Any, p: Any, stride: Any, x: Any, y: Any, o: Any) -> Any:  # noqa: ARG001
+def _weighted_sum(
+    context: Any,
+    plane: Any,
+    p: Any,
+    stride: Any,
+    half_width: Any,
+    x: Any,
+    y: Any,
+    o: Any,
+) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, data_x, data_y = (
-            _data_pointer(context, builder, signature, arguments, k) for k in (0, 3, 4)
+            _data_pointer(context, builder, signature, arguments, k) for k in (0, 4, 5)
         )
-        _, p, stride, _, _, o = arguments
-        total = None
-        for j in range(6):
-            row = _load_eight(builder, data, p)
-            weight = builder.load(
-                builder.gep(data_y, [builder.add(o, ir.Constant(o.type, j))]), align=4
-            )
-            product = builder.fmul(row, _eight_times(builder, weight))
-            total = product if total is None else builder.fadd(total, product)
-            p = builder.add(p, stride)
-        total = builder.fmul(total, _load_eight(builder, data_x, o))
-        for half in (4, 2, 1):
-            low, high = (
-                builder.shuffle_vector(
-                    total,
-                    total,
-                    ir.Constant(
-                        ir.VectorType(ir.IntType(32), half), list(range(first, first + half))
-                    ),
-                )
-                for first in (0, half)
-            )
-            total = builder.fadd(low, high)
-        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+        _, p, stride, half_width, _, _, o = arguments
+        # One straight line of code a half-width; the compiler takes the choice out of the loop
+        # around it. Another half-width gives what the last one does.
+        blocks = [builder.append_basic_block(f"half_width_{k}") for k in range(1, 6)]
+        joined = builder.append_basic_block("joined")
+        choice = builder.switch(half_width, blocks[-1])
+        results = []
+        for k, block in enumerate(blocks, start=1):
+            choice.add_case(ir.Constant(half_width.type, k), block)
+            builder.position_at_end(block)
+            results.append(_sum_rows(builder, data, data_x, data_y, p, stride, o, k))
+            builder.branch(joined)
+        builder.position_at_end(joined)
+        total = builder.phi(ir.FloatType())
+        for result, block in zip(results, blocks, strict=True):
+            total.add_incoming(result, block)
+        return total
 
     flat = types.Array(types.float32, 1, "C")
     index = types.intp
-    return types.float32(flat, index, index, flat, flat, index), generate
+    return types.float32(flat, index, index, index, flat, flat, index), generate
+
+
+def _sum_rows(
+    builder: Any, data: Any, data_x: Any, data_y: Any, p: Any, stride: Any, o: Any, half_width: int
+) -> Any:
+    """Code for what `_weighted_sum_python` does, for one half-width."""
+    halves = [0] if half_width <= 4 else [0, 8]
+    totals = [None for _ in halves]
+    for j in range(2 * half_width):
+        at = builder.gep(data_y, [builder.add(o, ir.Constant(o.type, j))])
+        weight = _eight_times(builder, builder.load(at, align=4))
+        for k, start in enumerate(halves):
+            row = _load_eight(builder, data, builder.add(p, ir.Constant(p.type, start)))
+            product = builder.fmul(row, weight)
+            totals[k] = product if totals[k] is None else builder.fadd(totals[k], product)
+        p = builder.add(p, stride)
+    parts = [
+        builder.fmul(
+            total, _load_eight(builder, data_x, builder.add(o, ir.Constant(o.type, start)))
+        )
+        for total, start in zip(totals, halves, strict=True)
+    ]
+    total = parts[0] if len(parts) == 1 else builder.fadd(parts[0], parts[1])
+    for half in (4, 2, 1):
+        low, high = (
+            builder.shuffle_vector(
+                total,
+                total,
+                ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(first, first + half))),
+            )
+            for first in (0, half)
+        )
+        total = builder.fadd(low, high)
+    return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
 
 def _data_pointer(context: Any, builder: Any, signature: Any, arguments: Any, k: int) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .analysis.cell_maps import CellMapSettings, map_cells
+from .analysis.visit_maps import VisitMapSettings, map_visits
 from .any_file import read
 from .errors import UnusableInputError
 from .field_coadds import FieldCoadd
@@ -64,7 +65,9 @@ def _tract_data(filled: Sequence[FieldCoadd], empty: Sequence[str]) -> TractData
     tract = first.sky_map[first.tract]
     tables = {one.job.patch_id: read_parquet_table(one.job.table_paths["cells"]) for one in filled}
     cells = stack_tables(tables.values(), tract)
-    inputs = (read_parquet_table(one.job.table_paths["inputs"]) for one in filled)
+    inputs = [read_parquet_table(one.job.table_paths["inputs"]) for one in filled]
+    visits = map_visits(inputs, tract, settings=VisitMapSettings())
+    assert visits is not None, "cells are filled by inputs"
     files = {one.job.patch_id: one.job.target for one in filled}
     shown = files[fullest_first(files, cells)[0]]
     try:
@@ -77,7 +80,10 @@ def _tract_data(filled: Sequence[FieldCoadd], empty: Sequence[str]) -> TractData
         provenance=_provenance(filled, shown, is_whole=isinstance(example, MultipleCellCoadd)),
         cells=cells,
         inputs=stack_tables(inputs, tract),
-        maps=map_cells(tables.values(), tract, settings=CellMapSettings()),
+        maps={
+            **(map_cells(tables.values(), tract, settings=CellMapSettings()) or {}),
+            **visits.maps,
+        },
         coadded=files,
         example=example if isinstance(example, MultipleCellCoadd) else None,
         coadd_name="coadd",

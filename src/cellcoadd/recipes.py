@@ -26,7 +26,7 @@ from .products.identifiers import ObservationIdentifiers
 from .skymap import Patch
 from .surveys import Reader, named_reader
 from .warping.direct import VisitWarper, make_direct_warp
-from .warping.settings import WarpSettings
+from .warping.settings import PIPELINE_WARPING, WarpSettings
 from .warping.variances import DetectorVariances
 from .warping.workspace import Workspace
 
@@ -268,7 +268,7 @@ def _settings(
     warp_settings: WarpSettings | None, coadd_settings: CoaddSettings | None
 ) -> tuple[WarpSettings, CoaddSettings, int]:
     """Return both with their defaults, and the number of noise realizations to add up."""
-    warp_settings = warp_settings or WarpSettings(do_pre_warp_interpolation=True)
+    warp_settings = warp_settings or PIPELINE_WARPING
     coadd_settings = coadd_settings or CoaddSettings()
     if coadd_settings.bad_mask_planes == CoaddSettings().bad_mask_planes:
         # Hits of cosmic rays are good pixels once they are interpolated, and not before.

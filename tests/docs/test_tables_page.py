@@ -8,6 +8,7 @@ import pytest
 
 from cellcoadd.analysis.cell_table import CELL_COLUMNS
 from cellcoadd.analysis.input_table import INPUT_COLUMNS
+from cellcoadd.analysis.visit_properties import VISIT_PROPERTIES
 from cellcoadd.testing.pages import read_tables
 from cellcoadd.testing.table_columns import main, to_markdown
 
@@ -25,6 +26,13 @@ def test_every_column_has_its_line() -> None:
     assert sum(line.startswith("| `") for line in lines) == len(CELL_COLUMNS) + len(INPUT_COLUMNS)
     assert any(line.startswith("| `depth` | mag | AB magnitude") for line in lines)
     assert any(line.startswith("| `masked_fraction_{plane}` |  | Each plane: ") for line in lines)
+
+
+def test_every_property_of_visits_is_on_the_page() -> None:
+    """With what is made of it by default."""
+    for name, entry in VISIT_PROPERTIES.items():
+        made = ", ".join(f"`{operation}`" for operation in entry.mapped)
+        assert any(f"`{name}`" in line and made in line for line in PAGE.read_text().splitlines())
 
 
 def test_the_command_prints_and_updates_a_page(

@@ -17,6 +17,8 @@ from lsst.daf.butler import Butler, DatasetType
 
 from cellcoadd.analysis.cell_table import CELL_COLUMNS
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
+from cellcoadd.analysis.visit_maps import tabulate_visits
+from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS, VisitMap
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.testing.cell_tables import invent_cell_table
@@ -188,6 +190,13 @@ def test_the_whole_pipeline_goes_from_images_to_the_report(single: Path) -> None
             assert value == table[column][0]
             assert made.metadata["UNIT"] == str(table[column].unit or "")
             assert made.metadata["BAND"] == "i"
+        inputs = butler.get("deepCoaddCell_inputTable", dict(ref.dataId.required))
+        inputs = inputs[inputs["accepted"]]
+        for name in DEFAULT_VISIT_MAPS:
+            made = butler.get(f"deepCoaddCell_{name}", TRACT)
+            value = made.get_values_pos(table["ra"][0], table["dec"][0])
+            assert value == tabulate_visits(inputs, [VisitMap.named(name)])[name][0]
+        assert made.metadata["BAND"] == "i"
         page = butler.get("deepCoaddCell_report", TRACT)
         (made_in,) = {
             row.run for kind in made_types for row in butler.query_datasets(kind, limit=None)
@@ -200,6 +209,7 @@ def test_the_whole_pipeline_goes_from_images_to_the_report(single: Path) -> None
     assert f"<dd>{table['psf_fwhm'][0]:.2f} arcsec</dd>" in page
     assert 'id="coadd"' in page
     assert 'id="sky-depth"' in page
+    assert 'id="visits"' in page
     with code_on(page, single) as names:
         assert names["coadd"].identifiers.patch == table["patch"][0]
         assert list(names["depth_map"].valid_pixels)
@@ -223,6 +233,7 @@ def test_a_page_of_tables_alone_names_what_is_missing(tabulated: Path, tmp_path:
     assert "There is no deepCoaddCell_inputTable." in page
     for quantity in MAP_QUANTITIES:
         assert f"There is no deepCoaddCell_{quantity}_map." in page
+    assert "There is no deepCoaddCell_exposure_time_map_sum, deepCoaddCell_n_exp" in page
     with code_on(page, tabulated) as names:
         assert isinstance(names["table"], Table)
     copied = run_command(

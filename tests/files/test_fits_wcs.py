@@ -214,3 +214,31 @@ def test_what_is_not_understood_is_refused(cards: dict[str, Any], reason: str) -
     with pytest.raises(UnusableInputError, match=reason) as caught:
         project(header(**cards))
     assert caught.value.source == "f1"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("CRVAL1", 9e99), ("CRVAL2", -1e5), ("CRPIX1", 1e30), ("CD1_1", 500.0), ("PV1_4", 1e200),
+        ("A_2_0", -1e40), ("A_ORDER", 99), ("LONPOLE", 1e6), ("CDELT1", 1e9), ("EQUINOX", 1e9),
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_meant_is_refused_before_any_program_reads_it(
+    keyword: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AST ends the interpreter on an angle of 9e99."""
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a program in C is to read it")
+
+    monkeypatch.setattr("cellcoadd.files.fits_wcs.WCS", never)
+    with pytest.raises(UnusableInputError, match=rf"f1: its WCS has {keyword} = .*within"):
+        project(header(**{keyword: value}))
+
+
+def test_right_ascensions_of_more_than_a_turn_are_read() -> None:
+    """Some programs count on from 360 degrees, or from -180."""
+    x, y = grid()
+    for value in (150.0 + 360.0, 150.0 - 360.0):
+        found = project(header(CRVAL1=value)).pixel_to_sky(x=x, y=y)
+        assert found.separation(astropys(header())).max() < MAS_01

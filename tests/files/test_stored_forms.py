@@ -38,7 +38,7 @@ from cellcoadd.testing.images import small_patch
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
 FORMS = ROOT / "tests" / "reference_values" / "stored_forms"
-VERSIONS = ("1.0", "1.0-with-covariances", "1.1", "1.2")
+VERSIONS = ("1.0", "1.0-with-covariances", "1.1", "1.2", "1.3")
 FILES = sorted(
     (version, path.name.removesuffix(".fits.gz"))
     for version in VERSIONS

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
+from cellcoadd.kernels.warping_kernel import WARPING_KERNELS, warping_kernel
 from cellcoadd.testing.slow_twins import interpolate_positions, resample_plane
 
 NO_DATA, EDGE, SAT = 256, 16, 2
@@ -59,6 +60,7 @@ def run(
     width: int = 33,
     height: int = 27,
     spacing: int = 10,
+    kernel: str = "lanczos3",
 ) -> _Planes:
     """Resample planes of NY x NX pixels onto a region of the target."""
     planes = [np.array(group, np.float32).reshape(-1, NY, NX) for group in (values, variances)]
@@ -73,6 +75,7 @@ def run(
         )
     )
     shape = (height, width)
+    weights = warping_kernel(kernel)
     out: _Planes = {
         "values": np.empty((len(planes[0]), *shape), np.float32),
         "variances": np.empty((len(planes[1]), *shape), np.float32),
@@ -82,24 +85,28 @@ def run(
     }
     resample(
         planes[0], planes[1], np.zeros((NY, NX), np.int32) if mask is None else mask, bad, 0, NY,
-        nodes[0], nodes[1], x_start, y_start, spacing, EDGE, NO_DATA, *out.values(),
+        nodes[0], nodes[1], x_start, y_start, spacing, weights.table, weights.half_width, EDGE,
+        NO_DATA, *out.values(),
     )  # fmt: skip
     return out
+
+
+any_kernel = st.sampled_from(list(WARPING_KERNELS))
 
 
 def random_planes(seed: int, n: int) -> npt.NDArray[np.float32]:
     return np.random.default_rng(seed).normal(50.0, 20.0, (n, NY, NX)).astype(np.float32)
 
 
-@given(to_source=maps, level=st.floats(1e-6, 1e6), sign=st.sampled_from([1, -1]))
+@given(to_source=maps, level=st.floats(1e-6, 1e6), sign=st.sampled_from([1, -1]), kernel=any_kernel)
 @settings(deadline=None, max_examples=50)
 def test_constant_image_is_the_constant_times_the_area(
-    to_source: Map, level: float, sign: int
+    to_source: Map, level: float, sign: int, kernel: str
 ) -> None:
     """Normalised weights keep a flat sky flat in surface brightness; fractions are no fluxes."""
     level *= sign
     flat = np.full((NY, NX), level)
-    out = run(to_source, values=[flat], fractions=[np.ones((NY, NX))])
+    out = run(to_source, values=[flat], fractions=[np.ones((NY, NX))], kernel=kernel)
     _, _, area = _positions(to_source)
     inside = out["coverage"]
     np.testing.assert_allclose(out["values"][0][inside], level * area[inside], rtol=1e-6)
@@ -117,9 +124,9 @@ def test_resampling_is_linear(to_source: Map, a: float, b: float) -> None:
     np.testing.assert_allclose(out[2], expected, rtol=0, atol=2e-6 * 6 * 150)
 
 
-@given(x=st.integers(2, 15), y=st.integers(2, 12))
-@settings(deadline=None, max_examples=10)
-def test_shift_by_whole_pixels_copies(x: int, y: int) -> None:
+@given(x=st.integers(4, 15), y=st.integers(4, 12), kernel=any_kernel)
+@settings(deadline=None, max_examples=16)
+def test_shift_by_whole_pixels_copies(x: int, y: int, kernel: str) -> None:
     """At whole positions the kernel is exactly 1 and 0: values, masks and bad pixels are copied."""
     image, variance = random_planes(3, 2)
     image[20, 20] = np.nan
@@ -127,7 +134,7 @@ def test_shift_by_whole_pixels_copies(x: int, y: int) -> None:
     to_source = Map(angle=0.0, scale=1.0, x_shift=float(x), y_shift=float(y))
     out = run(
         to_source, values=[image], variances=[variance], mask=mask, fractions=[mask > 0],
-        x_start=0, y_start=0, width=30, height=23,
+        x_start=0, y_start=0, width=30, height=23, kernel=kernel,
     )  # fmt: skip
     here = np.s_[y : y + 23, x : x + 30]
     bad = np.isnan(image[here])
@@ -138,28 +145,33 @@ def test_shift_by_whole_pixels_copies(x: int, y: int) -> None:
     np.testing.assert_array_equal(out["fractions"][0], mask[here] > 0)
 
 
+@pytest.mark.parametrize("kernel", list(WARPING_KERNELS))
 @given(to_source=maps, spacing=st.sampled_from([1, 7, 10]))
-@settings(deadline=None, max_examples=8)
-def test_slow_twin_agrees(to_source: Map, spacing: int) -> None:
+@settings(deadline=None, max_examples=3)
+def test_slow_twin_agrees(to_source: Map, spacing: int, kernel: str) -> None:
     """The exact kernel in double precision, at positions interpolated by numpy."""
     image, variance = random_planes(5, 2)
     variance = np.abs(variance)
-    out = run(to_source, values=[image], variances=[variance], spacing=spacing)
+    out = run(to_source, values=[image], variances=[variance], spacing=spacing, kernel=kernel)
     x, y, area = _positions(to_source, spacing)
-    expected = resample_plane(image, x, y, area)
+    expected = resample_plane(image, x, y, area, kernel=kernel)
     np.testing.assert_array_equal(out["coverage"], ~np.isnan(expected))
     np.testing.assert_allclose(out["values"][0], expected, rtol=0, atol=2e-6 * 120)
     inside = out["coverage"]
-    expected = resample_plane(variance, x, y, area, power=2)
+    expected = resample_plane(variance, x, y, area, power=2, kernel=kernel)
     np.testing.assert_allclose(out["variances"][0][inside], expected[inside], rtol=2e-6)
 
 
 @given(
-    to_source=maps, dx=st.integers(0, 12), dy=st.integers(0, 12), wide=st.sampled_from([20, 150])
+    to_source=maps,
+    dx=st.integers(0, 12),
+    dy=st.integers(0, 12),
+    wide=st.sampled_from([20, 150]),
+    kernel=any_kernel,
 )
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=24)
 def test_a_pixel_has_the_same_bits_in_every_region(
-    to_source: Map, dx: int, dy: int, wide: int
+    to_source: Map, dx: int, dy: int, wide: int, kernel: str
 ) -> None:
     """Nodes are anchored to the tract, and nothing depends on where a region or block starts."""
     planes = random_planes(6, 2)
@@ -167,6 +179,7 @@ def test_a_pixel_has_the_same_bits_in_every_region(
     mask = (random_planes(7, 1)[0] > 75).astype(np.int32) * SAT
     inputs: dict[str, Any] = {
         "values": planes[:1], "variances": planes[1:], "mask": mask, "fractions": [mask > 0],
+        "kernel": kernel,
     }  # fmt: skip
     large = run(to_source, **inputs, x_start=-90, y_start=-15, width=150, height=40)
     small = run(to_source, **inputs, x_start=-90 + dx, y_start=-15 + dy, width=wide - dx, height=20)
@@ -187,16 +200,24 @@ def test_order_and_number_of_planes_do_not_matter(to_source: Map, order: list[in
     np.testing.assert_array_equal(together[:1], alone)
 
 
-@given(to_source=maps, bit=st.sampled_from([SAT, EDGE, NO_DATA]), seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=15)
-def test_mask_bits_spread_over_their_kernel(to_source: Map, bit: int, seed: int) -> None:
-    """A bit lands where its pixel is among the 2 x 2, EDGE where it is among the 6 x 6."""
+@given(
+    to_source=maps,
+    bit=st.sampled_from([SAT, EDGE, NO_DATA]),
+    seed=st.integers(0, 9),
+    kernel=any_kernel,
+)
+@settings(deadline=None, max_examples=24)
+def test_mask_bits_spread_over_their_kernel(
+    to_source: Map, bit: int, seed: int, kernel: str
+) -> None:
+    """A bit lands where its pixel is among the 2 x 2, EDGE where it is under the kernel."""
     mask = (np.random.default_rng(seed).random((NY, NX)) < 0.01).astype(np.int32) * bit
-    out = run(to_source, values=random_planes(9, 1), mask=mask)
+    out = run(to_source, values=random_planes(9, 1), mask=mask, kernel=kernel)
     x, y, _ = _positions(to_source)
     for at in (x, y):  # whole positions have a rule and a test of their own
         assume(np.abs(at - np.round(at)).min() > 1e-9)
-    low, high = (-2, 3) if bit == EDGE else (0, 1)
+    half = warping_kernel(kernel).half_width
+    low, high = (1 - half, half) if bit == EDGE else (0, 1)
     for row, column in np.argwhere(out["coverage"]):
         i, j = int(x[row, column]), int(y[row, column])
         expected = np.any(mask[j + low : j + high + 1, i + low : i + high + 1])
@@ -225,15 +246,16 @@ def test_pixels_that_are_not_finite_become_no_data(bad: float, plane: str) -> No
         np.testing.assert_array_equal(clean[name][..., ~hole], spoilt[name][..., ~hole])
 
 
-def test_footprint_is_six_by_six_pixels_inside_the_detector() -> None:
-    """Covered for 2 <= floor(x) <= nx - 4; of the fractions, 0 <= floor(x) <= nx - 2."""
+@pytest.mark.parametrize("kernel", list(WARPING_KERNELS))
+def test_footprint_is_the_kernel_inside_the_detector(kernel: str) -> None:
+    """Covered for a - 1 <= floor(x) <= nx - a - 1; of the fractions, 0 <= floor(x) <= nx - 2."""
     to_source = Map(angle=0.0, scale=0.5, x_shift=-2.0, y_shift=10.0)
     out = run(
         to_source, values=random_planes(12, 1), fractions=np.zeros((1, NY, NX)),
-        x_start=0, y_start=0, width=115, height=1,
+        x_start=0, y_start=0, width=115, height=1, kernel=kernel,
     )  # fmt: skip
-    x = 0.5 * np.arange(115) - 2.0
-    np.testing.assert_array_equal(out["coverage"][0], (x >= 2) & (np.floor(x) <= NX - 4))
+    x, a = 0.5 * np.arange(115) - 2.0, warping_kernel(kernel).half_width
+    np.testing.assert_array_equal(out["coverage"][0], (x >= a - 1) & (np.floor(x) <= NX - a - 1))
     inside = (x >= 0) & (np.floor(x) <= NX - 2)
     np.testing.assert_array_equal(np.isfinite(out["fractions"][0, 0]), inside)
 
@@ -251,7 +273,7 @@ def test_unknown_positions_are_outside() -> None:
     none = np.empty((0, NY, NX), np.float32)
     resample(
         random_planes(13, 1), none, np.zeros((NY, NX), np.int32), np.zeros((NY, NX), np.uint16),
-        0, NY, x, y, 0, 0, 10, EDGE, NO_DATA, *out,
+        0, NY, x, y, 0, 0, 10, warping_kernel().table, 3, EDGE, NO_DATA, *out,
     )  # fmt: skip
     expected = np.ones((20, 20), np.bool_)
     expected[:10, :10] = expected[10:, 10:] = False

@@ -16,6 +16,7 @@ from scipy.ndimage import maximum_filter
 
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.testing.slow_twins import interpolate_positions
 
 CASES = ["B1_tan_rotated", "B3_tan_sip_scale", "B6_partial_coverage"]
@@ -71,7 +72,8 @@ def case(request: pytest.FixtureRequest, shared: Path) -> Case:
     resample(
         image[None], variance[None], source["mask"],
         bad.astype(np.uint16), 0, bad.shape[0],
-        x, y, x_min, y_min, 10, 1 << planes["EDGE"], 1 << planes["NO_DATA"],
+        x, y, x_min, y_min, 10, warping_kernel().table, 3,
+        1 << planes["EDGE"], 1 << planes["NO_DATA"],
         *ours.values(),
     )  # fmt: skip
     _, _, area = interpolate_positions(

@@ -103,6 +103,48 @@ def test_its_bounds_are_the_filled_cells() -> None:
     assert psf.grid == GRID
 
 
+def linear_psf() -> tuple[CellPsf, BorderedCellGrid]:
+    """Functions whose middle pixel is 10 a column and 1 a row of cells; two by three cells."""
+    patch = small_patch()
+    grid = patch.grid
+    indices = [index for index in grid if index.x < 3 and index.y < 2]
+    stamps = np.zeros((len(indices), 3, 3))
+    stamps[:, 1, 1] = [10.0 * index.x + index.y for index in indices]
+    return CellPsf(grid, indices, stamps), grid
+
+
+def test_an_interpolated_function_is_continuous() -> None:
+    """Bilinear between the centres of cells, constant beyond the outermost; the exact one steps."""
+    exact, grid = linear_psf()
+    joined = exact.interpolated()
+    assert joined.is_interpolated
+    assert not exact.is_interpolated
+    first, size = grid.inner_bbox_of(Index2D(x=0, y=0)), grid.inner_cell_shape
+
+    def middle(psf: CellPsf, x: float, y: float) -> float:
+        """At so many cells right of and above the centre of the first one."""
+        centre_x, centre_y = 0.5 * (first.x.min + first.x.max), 0.5 * (first.y.min + first.y.max)
+        image = psf.compute_kernel_image(x=centre_x + x * size.x, y=centre_y + y * size.y)
+        return float(image.array[1, 1])
+
+    for x, y in ((0.0, 0.0), (0.3, 0.0), (0.49, 0.2), (1.7, 0.9), (1.0, 0.5)):
+        assert middle(joined, x, y) == pytest.approx(10.0 * x + y, abs=1e-9)
+    assert middle(joined, -0.4, -0.4) == pytest.approx(0.0, abs=1e-9)
+    assert middle(joined, 2.4, 0.0) == pytest.approx(20.0, abs=1e-9)
+    assert middle(exact, 0.3, 0.0) == 0.0
+    assert middle(exact, 0.7, 0.0) == 10.0
+
+
+def test_an_interpolated_function_is_that_of_a_cell_at_its_centre() -> None:
+    """And another function than the exact one, by ``==``."""
+    exact, _ = linear_psf()
+    joined = exact.interpolated()
+    for index in exact.cells:
+        assert joined[index] == exact[index]
+    assert joined != exact
+    assert joined.cells == exact.cells
+
+
 def test_a_cell_without_function_is_refused_by_name() -> None:
     """Empty cells, and positions outside of the patch."""
     psf = make_psf()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from astropy.table import Table
+from healsparse import HealSparseMap
 
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
@@ -21,11 +24,27 @@ MAPPED = {
     "depth": "depth",
     "psf_fwhm": "psf_fwhm",
     "psf_ellipticity": "psf_ellipticity",
+    "psf_fidelity": "psf_fidelity",
+    "psf_size_spread": "psf_size_spread",
+    "psf_size_change": "psf_size_change",
     "masked_fraction": "masked_fraction",
     "input_fraction_005": "input_fraction_0.05",
     "input_fraction_010": "input_fraction_0.1",
 }
 """Columns of the table of cells by the maps that are made of them."""
+
+
+VISITS = ("epoch_map_mean", "airmass_map_mean")
+
+
+def visit_maps(cells: Table) -> Iterator[HealSparseMap]:
+    """Maps of numbers like those of visits, with the metadata that these have."""
+    for start, unit, meaning in ((60549.0, "d", "Epoch"), (1.0, "", "Airmass, weighted mean")):
+        numbers = Table(cells[["tract_cell_x", "tract_cell_y", "ra", "dec"]])
+        numbers["number"] = start + 0.1 * np.asarray(cells["visit_count"])
+        made = example_map(numbers, "number", nside=2**18, half_width_arcsec=2.0)
+        made.metadata = {"UNIT": unit, "MEANING": meaning}
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +100,9 @@ def tract_data(cells: Table, inputs: Table, coadd: MultipleCellCoadd) -> TractDa
         maps={
             quantity: example_map(cells, column, nside=2**18, half_width_arcsec=2.0)
             for quantity, column in MAPPED.items()
-        },
+        }
+        | dict(zip(VISITS, visit_maps(cells), strict=True)),
+        visit_maps=VISITS,
         outlines={number: tract.patch(number).inner_region for number in PATCHES},
         example=example,
         thresholds={

@@ -18,13 +18,20 @@ from cellcoadd.report.page_parts import PageLink, PageSection, ReportPage
 from cellcoadd.report.tract_data import Provenance, TractData
 from cellcoadd.report.tract_page import make_tract_page
 from cellcoadd.report.variance_figures import draw_variance_map
+from cellcoadd.report.visit_figures import draw_visit_maps
 
 FIGURES = {
     "coadd": ["coadd", "cell-variance"],
     "inputs": ["input-histogram", "input-map", "sky-inputs"],
     "variance": ["variance-map", "variance-inputs", "sky-variance"],
     "depth": ["depth-map", "depth-inputs", "sky-depth"],
-    "psf": ["sky-psf-fwhm", "sky-psf-ellipticity"],
+    "psf": [
+        "sky-psf-fwhm",
+        "sky-psf-ellipticity",
+        "sky-psf-fidelity",
+        "sky-psf-size-spread",
+        "sky-psf-size-change",
+    ],
     "masks": [
         "mask-fractions",
         "thresholds",
@@ -33,6 +40,7 @@ FIGURES = {
         "sky-input-fraction-010",
         "sky-input-fraction-005",
     ],
+    "visits": ["visits"],
 }
 
 
@@ -85,6 +93,29 @@ def test_a_report_shows_everything_with_words(page: ReportPage) -> None:
         for figure in section.figures:
             assert figure.alt.endswith(".")
             assert len(figure.caption) > 40
+
+
+def test_maps_of_visits_are_small_and_together(tract_data: TractData) -> None:
+    """Each has its name and unit; those that are missing are named below."""
+    alone = {name: tract_data.maps[name] for name in tract_data.visit_maps}
+    more = dataclasses.replace(
+        tract_data, cells=None, inputs=None, example=None, thresholds={}, patch_thresholds={},
+        maps=alone, visit_maps=(*alone, "dcr_e1_map_mean"),
+    )  # fmt: skip
+    (figure,) = section_of(make_tract_page(more), "visits").figures
+    assert "airmass_map_mean: Airmass, weighted mean. " in figure.caption
+    assert figure.caption.endswith("There is no deepCoaddCell_dcr_e1_map_mean.")
+    drawn = draw_visit_maps(alone, title="Tract 0")
+    epoch, airmass, empty = drawn.axes[:3]
+    assert epoch.get_title() == "epoch_map_mean (d - 60549)"
+    assert airmass.get_title() == "airmass_map_mean"
+    assert not empty.axison
+    counts = np.unique(np.asarray(tract_data.cells_once["visit_count"], np.float64))
+    drawn_image = epoch.get_images()[0].get_array()
+    assert isinstance(drawn_image, np.ma.MaskedArray)
+    shown = drawn_image.compressed()
+    assert set(np.unique(np.round(10.0 * shown, 6))) <= set(counts)
+    assert drawn.get_supxlabel() == "offset to the west (deg)"
 
 
 def test_a_report_loads_quickly(page: ReportPage) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lsst.pex.config import FieldValidationError
-from lsst.pipe.base import PipelineTaskConfig
+from lsst.pipe.base import Pipeline, PipelineTaskConfig
 from lsst.pipe.base.pipeline_graph import PipelineGraph
 
 from cellcoadd.analysis.cell_maps import CellMapSettings
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
+from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.errors import UnusableInputError
 from cellcoadd.tasks import (
     AssembleCellCoaddConfig,
     AssembleCellCoaddTask,
@@ -23,6 +22,7 @@ from cellcoadd.tasks import (
     MakeDirectWarpTask,
     MapCellsConfig,
     MapCellsTask,
+    MapVisitsConfig,
     ReportCellsConfig,
     ReportCellsTask,
     StitchCellCoaddConfig,
@@ -31,8 +31,7 @@ from cellcoadd.tasks import (
     TabulateCellsTask,
 )
 from cellcoadd.tasks._configs import bits_to_planes, planes_to_bits
-from cellcoadd.tasks._log_filters import install_log_filters
-from cellcoadd.warping.settings import WarpSettings
+from cellcoadd.warping.settings import PIPELINE_WARPING, WarpSettings
 
 WARP_DEFAULTS = {
     "numberOfNoiseRealizations": 0,
@@ -81,6 +80,7 @@ COADD_DEFAULTS = {
     "num_noise_realizations": 0,
     "psf_dimensions": 35,
     "do_coadd_inverse_aperture_corrections": False,
+    "matched_psf_fwhm": None,
     "cells": [],
     "do_input_map": False,
     "input_mapper.nside": 32768,
@@ -106,6 +106,10 @@ CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
     TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
     MapCellsConfig: MAP_DEFAULTS,
+    MapVisitsConfig: {
+        **{name: value for name, value in MAP_DEFAULTS.items() if name != "quantities"},
+        "properties": [*DEFAULT_VISIT_MAPS],
+    },
     ReportCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
 }
 
@@ -125,6 +129,8 @@ WARP_CHANGES = {
     "preWarpInterpolation.fillValue": -1.5,
     "border": 100,
     "warper.interpLength": 0,
+    "warper.warpingKernelName": "lanczos5",
+    "warper.kernelStarFwhm": 2.5,
     "warper.growFullMask": 18,
     "doWarpMaskedFraction": False,
     "select.maxPsfFwhm": None,
@@ -145,12 +151,18 @@ COADD_CHANGES = {
     "num_noise_realizations": 2,
     "psf_dimensions": 41,
     "do_coadd_inverse_aperture_corrections": True,
+    "matched_psf_fwhm": 1.1,
 }
 MAP_CHANGES = {
     "quantities": ["depth"],
     "nside_sparse": 32768,
     "nside_coverage": 128,
     "assignment": "centre",
+}
+
+VISIT_CHANGES = {
+    **{name: value for name, value in MAP_CHANGES.items() if name != "quantities"},
+    "properties": ["airmass_map_max"],
 }
 
 
@@ -205,6 +217,7 @@ def test_there_is_no_other_name() -> None:
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
+        (MapVisitsConfig, VISIT_CHANGES),
     ],
 )
 def test_every_choice_reaches_the_settings_of_the_stage(
@@ -233,6 +246,7 @@ def test_every_choice_reaches_the_settings_of_the_stage(
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
+        (MapVisitsConfig, VISIT_CHANGES),
     ],
 )
 def test_a_saved_configuration_comes_back(
@@ -273,6 +287,7 @@ def test_a_saved_configuration_comes_back(
         (MakeDirectWarpConfig, "warper.interpLength", -1, "at least 0, got -1"),
         (MakeDirectWarpConfig, "warper.growFullMask", 1 << 25, "bits without a mask plane"),
         (MakeDirectWarpConfig, "warper.warpingKernelName", "lanczos9", "lanczos9"),
+        (MakeDirectWarpConfig, "warper.kernelStarFwhm", 0.5, "star_fwhm must be 1.5 to 6 pixels"),
         (MakeDirectWarpConfig, "maskedFractionWarper.warpingKernelName", "lanczos3", "lanczos3"),
         (MakeDirectWarpConfig, "select.maxPsfFwhm", -1.0, "max_psf_fwhm must be"),
         (MakeDirectWarpConfig, "select.minNPsfStar", -1, "min_n_psf_star must be"),
@@ -290,12 +305,15 @@ def test_a_saved_configuration_comes_back(
         ),
         (AssembleCellCoaddConfig, "mask_propagation_thresholds", {"SAT": 2.0}, "must be in 0..1"),
         (AssembleCellCoaddConfig, "input_mapper.nside", 1000, "must be a power of two"),
+        (AssembleCellCoaddConfig, "matched_psf_fwhm", 0.0, "positive number of arcseconds"),
         (AssembleCellCoaddConfig, "require_artifact_mask", True, "do_use_artifact_mask"),
         (MapCellsConfig, "quantities", ["deepness"], "got 'deepness'"),
         (MapCellsConfig, "quantities", [], "must be some, each once"),
         (MapCellsConfig, "nside_sparse", 8000, "must be a power of two"),
         (MapCellsConfig, "nside_coverage", 16384, "must not be less than"),
         (MapCellsConfig, "assignment", "circle", "circle"),
+        (MapVisitsConfig, "properties", ["airmass_map_sum"], "can be made mean, min, max"),
+        (MapVisitsConfig, "nside_sparse", 8000, "must be a power of two"),
     ],
 )
 def test_bad_values_are_refused_with_the_rule(
@@ -314,6 +332,14 @@ def test_defaults_are_stated_once() -> None:
     assert settings == WarpSettings()
     assert make(AssembleCellCoaddConfig).to_settings() == CoaddSettings()
     assert make(MapCellsConfig).to_settings() == CellMapSettings()
+
+
+@pytest.mark.parametrize("name", ["cell_coadds", "full"])
+def test_our_pipelines_choose_what_recipes_do(name: str) -> None:
+    """A pipeline is text: that its kernel is the recommended one is tested here."""
+    pipeline = Pipeline.fromFile(f"resource://cellcoadd/pipelines/{name}.yaml")
+    config: Any = pipeline.to_graph().tasks["makeDirectWarp"].config
+    assert config.to_settings() == PIPELINE_WARPING
 
 
 @pytest.mark.parametrize("planes", [(), ("EDGE",), ("BAD", "SAT", "EDGE")])
@@ -390,52 +416,6 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         "deepCoaddCells_inputTable",
         "skyMap",
         *(f"deepCoaddCells_{name}_map" for name in MAP_QUANTITIES),
+        *(f"deepCoaddCells_{name}" for name in DEFAULT_VISIT_MAPS),
     }
     assert outputs["reportCells"] == {"deepCoaddCells_report"}
-
-
-def test_every_quantity_has_its_dataset() -> None:
-    """Those that can be mapped, those that are mapped, and those that are reported are the same."""
-    graph = PipelineGraph()
-    graph.add_task("mapCells", MapCellsTask, make(MapCellsConfig))
-    graph.add_task("reportCells", ReportCellsTask, make(ReportCellsConfig))
-    mapped = graph.tasks["mapCells"].outputs.values()
-    reported = graph.tasks["reportCells"].inputs.values()
-    names = {f"deepCoaddCell_{name}_map" for name in MAP_QUANTITIES}
-    assert {edge.parent_dataset_type_name for edge in mapped} == names
-    assert {
-        edge.parent_dataset_type_name
-        for edge in reported
-        if edge.parent_dataset_type_name.endswith("_map")
-    } == names
-
-
-@pytest.mark.parametrize(
-    ("logger", "message", "shown"),
-    [
-        ("lsst.utils.packages", "Unable to import eups, so cannot ...", False),
-        ("lsst.utils.packages", "Another warning", True),
-        ("lsst.daf.butler._storage_class", "Unable to import type lsst.afw.image.X", False),
-        ("lsst.daf.butler._storage_class", "Unable to import type pandas.core.X", False),
-        ("lsst.daf.butler._storage_class", "Unable to import type my.own.Type", True),
-        ("lsst.daf.butler._storage_class", "Converter cellcoadd.x failed to convert", True),
-    ],
-)
-def test_only_complaints_about_absent_parts_are_dropped(
-    logger: str, message: str, shown: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever else goes wrong must be seen."""
-    install_log_filters()
-    logging.getLogger(logger).warning("%s", message)
-    assert (message in caplog.text) is shown
-
-
-def test_a_refusal_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The task explains it; the middleware's line before would only alarm."""
-    logger = logging.getLogger("lsst.daf.butler._storage_class")
-    for error in (UnusableInputError("f1", "no PSF."), TypeError("a mistake in our code")):
-        try:
-            raise error
-        except (UnusableInputError, TypeError):
-            logger.error("Converter cellcoadd.surveys.x failed to convert type VisitImage")
-    assert len(caplog.records) == 1

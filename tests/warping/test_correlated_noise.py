@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,8 @@ from scipy.signal import correlate2d, fftconvolve
 from cellcoadd.analysis.noise_factor import noise_factor
 from cellcoadd.coaddition.assemble import VisitOnPatch
 from cellcoadd.kernels.correlated_variance import variance_ratios
-from cellcoadd.kernels.lanczos import kernel_weights
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.identifiers import ObservationIdentifiers
 from cellcoadd.products.noise_correlation import (
@@ -58,7 +59,7 @@ def slow_covariance(
     half = correlation.shape[0] // 2
     taps = []
     for start in (at, (at[0] + offset[0], at[1] + offset[1])):
-        along = [(int(np.floor(p)) - 2, kernel_weights(p - np.floor(p))) for p in start]
+        along = [(int(np.floor(p)) - 2, warping_kernel().weights(p - np.floor(p))) for p in start]
         taps.append(
             [
                 (along[0][0] + j, along[1][0] + i, along[0][1][j] * along[1][1][i])
@@ -83,8 +84,8 @@ def test_covariances_are_the_double_sums_over_source_pixels() -> None:
     jacobian = 1.1 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     at = (10.3, 7.8)  # y, x
     found = resampled_noise_covariance(
-        np.array([at[1]]), np.array([at[0]]), jacobian[np.newaxis], height=1, width=1, radius=6,
-        correlation=correlation,
+        np.array([at[1]]), np.array([at[0]]), jacobian[np.newaxis], height=1, width=1,
+        kernel=warping_kernel(), radius=6, correlation=correlation,
     )[0] / np.linalg.det(jacobian) ** 2  # fmt: skip
     for dy, dx in [(0, 0), (0, 1), (1, 0), (2, -1), (1, 1), (-3, 2), (5, 0)]:
         step = jacobian @ np.array([dx, dy])
@@ -100,14 +101,17 @@ def test_a_correlation_of_nothing_is_white_noise() -> None:
     place = np.array([3.2]), np.array([5.9]), np.array([[[0.9, 0.2], [-0.1, 1.2]]])
     alone = np.zeros((5, 5))
     alone[2, 2] = 1.0
-    found = resampled_noise_covariance(*place, height=20, width=30, radius=7, correlation=alone)
-    white = resampled_noise_covariance(*place, height=20, width=30, radius=7)
+    rectangle: dict[str, Any] = {
+        "height": 20, "width": 30, "kernel": warping_kernel(), "radius": 7,
+    }  # fmt: skip
+    found = resampled_noise_covariance(*place, **rectangle, correlation=alone)
+    white = resampled_noise_covariance(*place, **rectangle)
     assert float(np.abs(found - white).max()) < 1e-7
 
 
 def test_factors_of_variances_are_the_double_sums() -> None:
     """By the fraction of a pixel; 1 on a detector's own pixels, whatever the correlation."""
-    ratios = variance_ratios(CORRELATION)
+    ratios = variance_ratios(CORRELATION, warping_kernel())
     steps = ratios.shape[0] - 1
     assert ratios[0, 0] == ratios[-1, -1] == ratios[0, -1] == 1.0
     for j, i in [(0, 16), (32, 32), (5, 50)]:
@@ -271,7 +275,7 @@ def test_correlation_changes_no_weight_and_no_pixel() -> None:
         assert [e.weight for e in one.warp.inputs] == [e.weight for e in other.warp.inputs]
         both = np.isfinite(other.warp.variance.array)
         ratio = one.warp.variance.array[both] / other.warp.variance.array[both]
-        limits = variance_ratios(CORRELATION)
+        limits = variance_ratios(CORRELATION, warping_kernel())
         assert limits.min() - 1e-3 < ratio.min() < ratio.max() < limits.max() + 1e-3
         assert ratio.mean() == pytest.approx(limits.mean(), rel=0.01)
         assert one.noise_variance is not None

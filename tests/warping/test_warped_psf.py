@@ -16,7 +16,7 @@ from cellcoadd.testing.images import make_detector, small_patch
 from cellcoadd.warping.direct import make_direct_warp
 from cellcoadd.warping.positions import TractToDetector
 from cellcoadd.warping.settings import ResamplingSettings, WarpSettings
-from cellcoadd.warping.warped_psf import warp_psf
+from cellcoadd.warping.warped_psf import WarpedPsf, warp_psf
 
 PATCH = small_patch()
 
@@ -38,6 +38,16 @@ class BrokenPsf(GaussianPointSpreadFunction):
 def stamps_of(
     psf: PointSpreadFunction, *centres: tuple[int, int], rotation: float = 0.0, scale: float = 0.2
 ) -> npt.NDArray[np.float32]:
+    return warped(psf, *centres, rotation=rotation, scale=scale).stamps
+
+
+def warped(
+    psf: PointSpreadFunction,
+    *centres: tuple[int, int],
+    rotation: float = 0.0,
+    scale: float = 0.2,
+    kernel: str = "lanczos3",
+) -> WarpedPsf:
     detector = make_detector(PATCH, rotation=rotation, pixel_scale=scale)
     transform = TractToDetector(
         tract=PATCH.sky_projection, detector=detector.sky_projection, source="test"
@@ -46,12 +56,26 @@ def stamps_of(
         psf,
         transform=transform,
         centres=[YX(y=y, x=x) for x, y in centres],
-        settings=ResamplingSettings(),
+        settings=ResamplingSettings(kernel=kernel),
         name="the detector",
     )
 
 
 MIDDLE = (210, 210)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "fwhm", "said"),
+    [("optimal6", 2.4, True), ("optimal6", 2.8, False), ("lanczos3", 2.4, False)],
+)
+def test_stars_sharper_than_the_kernel_is_for_are_named(
+    kernel: str, fwhm: float, said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the size, and what helps; Lanczos kernels are made for nothing."""
+    psf = GaussianPointSpreadFunction(fwhm / 2.3548, Box.factory[0:100, 0:100], 31)
+    warped(psf, MIDDLE, kernel=kernel)
+    found = "FWHM of 2.40 pixels, optimal6 is made for 3.00" in caplog.text
+    assert found == said
 
 
 @pytest.mark.parametrize("rotation", [0.0, 10.0, 45.0, 90.0])

@@ -14,7 +14,8 @@ from cellcoadd.analysis.noise_factor import measured_noise_factor, noise_factor
 from cellcoadd.cell_grid import Index2D
 from cellcoadd.conventions import FWHM_PER_SIGMA
 from cellcoadd.kernels.moments import adaptive_moments
-from cellcoadd.kernels.noise_covariance import REACH, resampled_noise_covariance
+from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.report.style import new_figure
 from cellcoadd.warping.direct import DirectWarp
 
@@ -26,6 +27,8 @@ type _Floats = npt.NDArray[np.float64]
 _CELL = Index2D(x=5, y=8)  # of all three visits
 _LAGS = np.arange(8)
 _CELL_SIZE = 150
+_KERNEL = warping_kernel()
+_REACH = 2 * _KERNEL.half_width
 
 
 def draw_noise() -> Figure:
@@ -47,7 +50,7 @@ def draw_noise() -> Figure:
     lags.legend(fontsize=8)
 
     covariance = example_coadd().cells[_CELL].noise_covariance
-    around = Box.factory[-REACH : REACH + 1, -REACH : REACH + 1]
+    around = Box.factory[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
     shown = plane.imshow(
         covariance[around].array / covariance.array.max(), extent=extent_of(around),
         origin="lower", cmap="PuOr", vmin=-0.25, vmax=0.25,
@@ -121,11 +124,11 @@ def _covariance(*, ratio: float, angle: float, phase: float = 0.0) -> Image:
     """Covariance in a cell for a size of pixels, a rotation in degrees and a shift in pixels."""
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     jacobian = np.array([[[cosine, -sine], [sine, cosine]]]) / ratio
-    radius = int(2 * REACH * ratio)
+    radius = int(2 * _REACH * ratio)
     # The middle of an even number of pixels lies between two of them.
     middle = np.array([0.5 + phase])
     covariance = resampled_noise_covariance(
-        middle, middle, jacobian, height=_CELL_SIZE, width=_CELL_SIZE, radius=radius
+        middle, middle, jacobian, height=_CELL_SIZE, width=_CELL_SIZE, kernel=_KERNEL, radius=radius
     )
     return Image(covariance[0], bbox=Box.factory[-radius : radius + 1, -radius : radius + 1])
 

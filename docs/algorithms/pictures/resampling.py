@@ -10,8 +10,8 @@ from lsst.images import Box
 from matplotlib.figure import Figure
 
 from cellcoadd.conventions import FWHM_PER_SIGMA
-from cellcoadd.kernels.lanczos import HALF_WIDTH, kernel_weights
 from cellcoadd.kernels.positions import row_positions
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.report.style import new_figure
 from cellcoadd.simulate import survey_plan
 from cellcoadd.warping.positions import TractToDetector
@@ -25,13 +25,15 @@ def draw_resampling() -> Figure:
     """Draw weights at three fractions of a pixel, their transfer, the error of positions."""
     figure = new_figure(width=10.5, height=3.4)
     weights, transfer, positions = figure.subplots(1, 3)
-    t = np.linspace(-HALF_WIDTH, HALF_WIDTH, 241)
-    weights.plot(t, np.sinc(t) * np.sinc(t / HALF_WIDTH), color="0.6", label="sinc(t) sinc(t/3)")
-    taps = np.arange(1 - HALF_WIDTH, HALF_WIDTH + 1)
+    kernel = warping_kernel("lanczos3")
+    half = kernel.half_width
+    t = np.linspace(-half, half, 241)
+    weights.plot(t, np.sinc(t) * np.sinc(t / half), color="0.6", label="sinc(t) sinc(t/3)")
+    taps = np.arange(1 - half, half + 1)
     frequency = np.linspace(0.0, 0.5, 101)
     for fraction, colour, marker in ((0.0, BLUE, "o"), (0.25, ORANGE, "s"), (0.5, RED, "^")):
         name = f"fraction {fraction:g}"
-        values = np.array(kernel_weights(fraction))
+        values = np.array(kernel.weights(fraction))
         weights.plot(taps - fraction, values, marker, color=colour, label=name)
         waves = np.exp(2j * np.pi * frequency[:, np.newaxis] * (taps - fraction))
         transfer.plot(frequency, (waves @ values).real, color=colour, label=name)

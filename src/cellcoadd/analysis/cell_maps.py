@@ -6,11 +6,18 @@ be read without knowledge of tracts, patches and cells.
 
 from __future__ import annotations
 
-__all__ = ["NSIDE_COVERAGE", "NSIDE_SPARSE", "CellMapSettings", "map_cells"]
+__all__ = [
+    "NSIDE_COVERAGE",
+    "NSIDE_SPARSE",
+    "CellMapSettings",
+    "SkyMapSettings",
+    "map_cells",
+    "map_columns",
+]
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import healsparse
@@ -33,13 +40,11 @@ NSIDE_COVERAGE = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CellMapSettings:
+class SkyMapSettings:
     """How cells become maps.
 
     Parameters
     ----------
-    quantities
-        Names of what is mapped, out of `MAP_QUANTITIES`.
     nside_sparse, nside_coverage
         HEALPix resolutions of the maps and of their indices, powers of two.
     assignment
@@ -51,13 +56,35 @@ class CellMapSettings:
         If a value is out of its range.
     """
 
-    quantities: tuple[str, ...] = tuple(MAP_QUANTITIES)
     nside_sparse: int = NSIDE_SPARSE
     nside_coverage: int = NSIDE_COVERAGE
     assignment: PixelAssignment = PixelAssignment.BOX
 
     def __post_init__(self) -> None:
         check_resolutions(nside_sparse=self.nside_sparse, nside_coverage=self.nside_coverage)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellMapSettings(SkyMapSettings):
+    """What of cells becomes maps, and how.
+
+    Parameters
+    ----------
+    quantities
+        Names of what is mapped, out of `MAP_QUANTITIES`.
+    nside_sparse, nside_coverage, assignment
+        As for `SkyMapSettings`.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+    """
+
+    quantities: tuple[str, ...] = tuple(MAP_QUANTITIES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.quantities or len(set(self.quantities)) < len(self.quantities):
             raise ValueError(f"quantities must be some, each once, got {list(self.quantities)}.")
         for name in self.quantities:
@@ -110,6 +137,26 @@ def map_cells(
     of their places in the tract.
     """
     quantities = [MAP_QUANTITIES[name] for name in settings.quantities]
+    return map_columns(tables, tract, quantities, settings)
+
+
+def map_columns(
+    tables: Iterable[Table],
+    tract: Tract,
+    quantities: Sequence[MapQuantity],
+    settings: SkyMapSettings,
+) -> dict[str, healsparse.HealSparseMap] | None:
+    """Map columns of tables of cells, as `map_cells` does those that are always there.
+
+    Parameters
+    ----------
+    tables, tract
+        As for `map_cells`.
+    quantities
+        Columns, and what they are called.
+    settings
+        How they are mapped.
+    """
     cells = gather_cells(tables, tract, columns=[each.column for each in quantities])
     if len(cells) == 0:
         return None
@@ -143,7 +190,7 @@ def _metadata(
     cells: TractCells,
     quantity: MapQuantity,
     number: int,
-    settings: CellMapSettings,
+    settings: SkyMapSettings,
 ) -> dict[str, Any]:
     return {
         "QUANTITY": quantity.name,
@@ -161,7 +208,7 @@ def _metadata(
 def _to_map(
     pixels: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
-    settings: CellMapSettings,
+    settings: SkyMapSettings,
     metadata: dict[str, Any],
 ) -> healsparse.HealSparseMap:
     result = empty_map(

@@ -23,6 +23,13 @@ from .input_thresholds import remaining_fractions
 from .mask_fractions import fraction_column
 from .noise_factor import measured_noise_factor, noise_factor
 from .place_columns import place_columns
+from .psf_quality import (
+    edge_changes,
+    edge_fractions,
+    fidelities,
+    size_changes,
+    size_spreads,
+)
 
 type _Measure = Callable[[CellMeasurements], npt.NDArray[np.generic]]
 
@@ -161,6 +168,36 @@ CELL_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
         name="psf_flag",
         meaning="Whether the moments did not converge, so that the shape is NaN.",
         measure=lambda cells: cells.psf_shapes.failed,
+    ),
+    TableColumn(
+        name="psf_fidelity",
+        meaning="What a star's place between the pixels changes in its image, mean square over "
+        "the square of the point-spread function: fluxes fitted with it are off by an rms of its "
+        "square root at most; NaN where it is not known.",
+        measure=fidelities,
+    ),
+    TableColumn(
+        name="psf_size_spread",
+        meaning="Weighted scatter of the sizes (xx + yy of the adaptive second moments) of the "
+        "detectors' functions, over their mean.",
+        measure=size_spreads,
+    ),
+    TableColumn(
+        name="psf_size_change",
+        meaning="Largest change of the function's sigma from the middle of the cell to a corner, "
+        "over sigma, as the detectors' functions change; NaN where that is not known.",
+        measure=size_changes,
+    ),
+    TableColumn(
+        name="psf_edge_change",
+        meaning="Largest step of the size over the size where a detector ends inside of the cell; "
+        "0 where none does.",
+        measure=edge_changes,
+    ),
+    TableColumn(
+        name="psf_edge_fraction",
+        meaning="Part of the inner region within the FWHM of a pixel flagged INEXACT_PSF.",
+        measure=edge_fractions,
     ),
     TableColumn(
         name="noise_factor",

@@ -23,6 +23,7 @@ from .cell_measurements import CellMeasurements
 from .columns import PLANE, PlaneColumn, TableColumn, make_table
 from .mask_fractions import fraction_column
 from .place_columns import place_columns
+from .psf_shapes import PsfShapes
 
 type _Measure = Callable[[CellMeasurements], npt.NDArray[np.generic]]
 
@@ -57,10 +58,30 @@ def _observed(name: str, dtype: type[np.generic]) -> _Measure:
     return column
 
 
+def _of_exposure(name: str) -> _Measure:
+    """Make a column of the conditions of the exposures; NaN where they are not known."""
+
+    def column(cells: CellMeasurements) -> npt.NDArray[np.generic]:
+        values = [getattr(entry.conditions, name) for entry in cells.coadd.inputs]
+        known = np.array(values, np.float64)  # None becomes NaN
+        found: npt.NDArray[np.float64] = known[cells.coadd.contributions["input"]]
+        return found
+
+    return column
+
+
 def _reason(cells: CellMeasurements) -> npt.NDArray[np.generic]:
     names = np.array([reason.name.lower() for reason in sorted(RefusalReason)])
     reasons: npt.NDArray[np.str_] = names[cells.coadd.contributions["reason"]]
     return reasons
+
+
+def _psf_fwhm(cells: CellMeasurements) -> npt.NDArray[np.generic]:
+    rows = cells.coadd.contributions
+    xx, yy, xy = (rows[f"psf_shape_{name}"] for name in ("xx", "yy", "xy"))
+    shapes = PsfShapes(xx=np.where(rows["psf_shape_flag"], np.nan, xx), yy=yy, xy=xy)
+    fwhm: npt.NDArray[np.float64] = shapes.fwhm * cells.input_positions.pixel_scale
+    return fwhm
 
 
 def _is_accepted(cells: CellMeasurements) -> npt.NDArray[np.generic]:
@@ -94,6 +115,47 @@ INPUT_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
         name="day_obs",
         meaning="The night as a number YYYYMMDD.",
         measure=_observed("day_obs", np.int64),
+    ),
+    TableColumn(
+        name="exposure_time",
+        unit=u.s,
+        meaning="Exposure time; as all numbers of the exposure, NaN where its files do not say.",
+        measure=_of_exposure("exposure_time_s"),
+    ),
+    TableColumn(
+        name="epoch",
+        unit=u.day,
+        meaning="Middle of the exposure, a modified Julian date (TAI).",
+        measure=_of_exposure("epoch_mjd"),
+    ),
+    TableColumn(
+        name="airmass",
+        meaning="Airmass.",
+        measure=_of_exposure("airmass"),
+    ),
+    TableColumn(
+        name="zenith_angle",
+        unit=u.deg,
+        meaning="Distance from the zenith; by the airmass where nothing else tells it.",
+        measure=_of_exposure("zenith_angle_deg"),
+    ),
+    TableColumn(
+        name="parallactic_angle",
+        unit=u.deg,
+        meaning="Angle from north to the zenith, positive west of the meridian.",
+        measure=_of_exposure("parallactic_angle_deg"),
+    ),
+    TableColumn(
+        name="sky_background",
+        unit=u.nJy,
+        meaning="Level of the sky in a pixel of the detector, before it was subtracted.",
+        measure=_of_exposure("sky_background_njy"),
+    ),
+    TableColumn(
+        name="sky_noise",
+        unit=u.nJy,
+        meaning="Standard deviation of the sky's pixels in the detector.",
+        measure=_of_exposure("sky_noise_njy"),
     ),
     TableColumn(
         name="accepted",
@@ -150,6 +212,12 @@ INPUT_COLUMNS: tuple[TableColumn | PlaneColumn, ...] = (
         name="psf_shape_flag",
         meaning="Whether the moments did not converge.",
         measure=_recorded("psf_shape_flag"),
+    ),
+    TableColumn(
+        name="psf_fwhm",
+        unit=u.arcsec,
+        meaning="2.3548 sigma of the function, sigma^4 the determinant of these moments.",
+        measure=_psf_fwhm,
     ),
     TableColumn(
         name=fraction_column(),

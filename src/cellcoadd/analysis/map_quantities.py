@@ -61,6 +61,21 @@ MAP_QUANTITIES: Mapping[str, MapQuantity] = MappingProxyType(
                 meaning="Ellipticity of the PSF, (a^2 - b^2) / (a^2 + b^2)",
             ),
             MapQuantity(
+                name="psf_fidelity",
+                column="psf_fidelity",
+                meaning="Change of stars with their place between pixels, squared",
+            ),
+            MapQuantity(
+                name="psf_size_spread",
+                column="psf_size_spread",
+                meaning="Scatter of the sizes of the inputs' PSFs over their mean",
+            ),
+            MapQuantity(
+                name="psf_size_change",
+                column="psf_size_change",
+                meaning="Largest change of the PSF's width over a cell",
+            ),
+            MapQuantity(
                 name="masked_fraction",
                 column="masked_fraction",
                 meaning="Weighted mean masked fraction of the inputs",

@@ -29,6 +29,7 @@ import yaml
 from astropy.io import fits
 from lsst.daf.butler import FormatterV2
 from lsst.daf.butler.formatters.parquet import ParquetFormatter
+from lsst.images import VisitImage
 from lsst.images.fits import FitsCompressionOptions, FitsOpaqueMetadata
 from lsst.images.formatters import GenericFormatter
 from lsst.resources import ResourcePath
@@ -36,7 +37,12 @@ from lsst.resources import ResourcePath
 from ..files.checksums import check_file
 from ..files.parquet_tables import check_parquet_pages, with_page_checksums
 from ..files.plain_names import plain_name, plain_name_to_write
-from ..files.reading import check_before_parts, errors_named, parts_are_to_be_sound
+from ..files.reading import (
+    check_before_parts,
+    check_tree_of,
+    errors_named,
+    parts_are_to_be_sound,
+)
 from ..files.sealing import reserve_sums, seal_file
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
@@ -90,6 +96,8 @@ class VisitImageFileFormatter(GenericFormatter):
         """Read visit images as the base class does, others from a file of this computer."""
         if self._wants_calibrated_image(component):
             return NotImplemented
+        with errors_named(uri, VisitImage):
+            check_tree_of(uri)
         return super().read_from_uri(uri, component, expected_size)
 
     def read_from_local_file(
@@ -97,6 +105,8 @@ class VisitImageFileFormatter(GenericFormatter):
     ) -> Any:
         """Read the image or the pixels in the parameter ``bbox``, converted; or a component."""
         if not self._wants_calibrated_image(component):
+            with errors_named(path, VisitImage):
+                check_tree_of(path)
             return super().read_from_local_file(path, component, expected_size)
         parameters: Mapping[str, Any] = self.file_descriptor.parameters or {}
         if component in ("bbox", "psf", "sky_projection"):
@@ -146,6 +156,7 @@ class ProductFormatter(GenericFormatter):
                 return NotImplemented  # it is fetched, and verified then
             check_before_parts(uri.ospath)
         with errors_named(uri, self.file_descriptor.storageClass.pytype):
+            check_tree_of(uri)
             return _without_checksums(super().read_from_uri(uri, component, expected_size))
 
     def read_from_local_file(
@@ -158,6 +169,7 @@ class ProductFormatter(GenericFormatter):
             else:
                 check_before_parts(path)
         with errors_named(path, self.file_descriptor.storageClass.pytype):
+            check_tree_of(path)
             return _without_checksums(super().read_from_local_file(path, component, expected_size))
 
     def _asks_for_all(self, component: str | None) -> bool:

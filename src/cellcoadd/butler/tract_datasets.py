@@ -24,6 +24,7 @@ from astropy.table import Table
 from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
 
 from ..analysis.map_quantities import MAP_QUANTITIES
+from ..analysis.visit_properties import DEFAULT_VISIT_MAPS
 from ..errors import RepositoryError
 from ..report.tract_data import TractData
 from ..skymap import SkyMap, Tract
@@ -107,8 +108,10 @@ def read_tract(butler: Butler, name: TractName, provenance: Provenance) -> Tract
     coadds = {int(ref.dataId["patch"]): ref for ref in find_datasets(butler, _COADD, name.data_id)}
     example = _read_example(butler, coadds, cells)
     maps: dict[str, HealSparseMap] = {}
-    for quantity in MAP_QUANTITIES:
-        for ref in find_datasets(butler, f"{_COADD}_{quantity}_map", name.data_id):
+    endings = {quantity: f"{quantity}_map" for quantity in MAP_QUANTITIES}
+    endings |= {visit_map: visit_map for visit_map in DEFAULT_VISIT_MAPS}
+    for quantity, ending in endings.items():
+        for ref in find_datasets(butler, f"{_COADD}_{ending}", name.data_id):
             if (found := read_dataset(butler, ref)) is not None:
                 maps[quantity] = found
     return gather_tract_data(

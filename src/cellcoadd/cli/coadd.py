@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["coadd"]
 
 import concurrent.futures
+import dataclasses
 import logging
 import multiprocessing
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ..kernels.warping_kernel import RECOMMENDED_KERNEL, WARPING_KERNELS
 
 if TYPE_CHECKING:
     from ..errors import UnusableInputError
@@ -83,6 +86,15 @@ _STEPS = 1000  # of the bar of one coadd
     help="Side of the images of PSFs, odd [default: 35].",
 )  # fmt: skip
 @click.option(
+    "--kernel", type=click.Choice(list(WARPING_KERNELS)), default=RECOMMENDED_KERNEL,
+    show_default=True, help="Kernel that images are resampled with.",
+)  # fmt: skip
+@click.option(
+    "--psf-fwhm", type=float, metavar="ARCSEC",
+    help="Convolve each cell so that its PSF is a round Gaussian of this FWHM, for colours: choose "
+    "what all bands reach [default: each cell keeps its own].",
+)  # fmt: skip
+@click.option(
     "--noise", type=click.IntRange(0, 3), default=0, help="Noise realizations to add up along."
 )
 @click.option("--tables", is_flag=True, help="Write tables of cells and inputs beside each coadd.")
@@ -107,6 +119,8 @@ def coadd(
     tract: int | None,
     patches: tuple[int, ...],
     psf_size: int | None,
+    psf_fwhm: float | None,
+    kernel: str,
     noise: int,
     tables: bool,
     report: bool,
@@ -165,7 +179,7 @@ def coadd(
         chosen = None if tract is None else _chosen(target, tract, patches)
         jobs = jobs_of(
             found, target, output, patches=chosen, form=CoaddFormat(form), overwrite=overwrite,
-            tables=tables or report, camera=reader, **_settings(noise, psf_size),
+            tables=tables or report, camera=reader, **_settings(kernel, noise, psf_size, psf_fwhm),
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
@@ -213,17 +227,22 @@ def _chosen(target: SkyMap, tract: int, patches: Sequence[int]) -> list[tuple[in
     return [(tract, target[tract].patch(number).id) for number in numbers]
 
 
-def _settings(noise: int, psf_size: int | None) -> dict[str, Any]:
+def _settings(
+    kernel: str, noise: int, psf_size: int | None, psf_fwhm: float | None
+) -> dict[str, Any]:
     from ..coaddition.settings import CoaddSettings
-    from ..warping.settings import WarpSettings
+    from ..warping.settings import PIPELINE_WARPING, ResamplingSettings
 
     return {
-        "warp_settings": WarpSettings(
-            do_pre_warp_interpolation=True, number_of_noise_realizations=noise
+        "warp_settings": dataclasses.replace(
+            PIPELINE_WARPING,
+            number_of_noise_realizations=noise,
+            resampling=ResamplingSettings(kernel=kernel),
         ),
         "coadd_settings": CoaddSettings(
             num_noise_realizations=noise,
             psf_dimensions=CoaddSettings().psf_dimensions if psf_size is None else psf_size,
+            matched_psf_fwhm=psf_fwhm,
         ),
     }
 

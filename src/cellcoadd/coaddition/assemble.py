@@ -6,6 +6,7 @@ __all__ = ["CellAssembly", "VisitOnPatch", "assemble_cell_coadd", "make_coadd", 
 
 import dataclasses
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -39,6 +40,7 @@ from .cell_room import CellRoom
 from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
 from .empty_patch import explain_empty_patch
+from .matched_psf import match_psfs
 from .settings import CoaddSettings
 from .stack import CellStackBuilder, StackLayout, warn_of_psf_sums
 from .weights import compute_weight
@@ -208,6 +210,7 @@ class CellAssembly:
                 observation=entry.observation,
                 footprint=entry.footprint,
                 mean_variance_njy2=entry.mean_variance_njy2,
+                conditions=entry.conditions,
             )
             for entry in warp.inputs
         ]
@@ -250,7 +253,16 @@ class CellAssembly:
         room
             Where their pixels come to lie; see `new_room`.
         """
-        return self._builder.finish(room) if self._builder is not None else None
+        stack = self._builder.finish(room) if self._builder is not None else None
+        fwhm = self._settings.matched_psf_fwhm
+        if stack is None or fwhm is None:
+            return stack
+        return match_psfs(
+            stack,
+            fwhm=fwhm / (3600.0 * math.degrees(self._patch.plane.pixel_scale)),
+            border=self._patch.grid.border,
+            source=f"patch {self._patch.id}",
+        )
 
     def new_room(self) -> CellRoom | None:
         """Return room for the pixels of all cells of the patch, None if nothing was added."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["describe_choices"]
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from ..kernels.cell_pixels import mean_of_pixels
 from ..kernels.moments import adaptive_moments
 from ..masks.planes import ALL_PLANES
+from ..products.cell_coadd.inputs import PHASE_POWER
 from ..products.warp import Warp
 from .cell_selection import CellChoice
 
@@ -33,6 +35,7 @@ def describe_choices(
     means = _mean_fractions(warp, choices)
     stamps = {choice.stamp for choice in choices} - {-1}
     shapes = {row: adaptive_moments(warp.stamps[row]) for row in stamps}
+    powers = {row: float(warp.phase_errors[row]) * _square(warp.stamps[row]) for row in stamps}
     unknown = (float("nan"), float("nan"), float("nan"), False)
     rows: list[dict[str, object]] = []
     for number, choice in enumerate(choices):
@@ -51,10 +54,16 @@ def describe_choices(
                 "psf_shape_yy": yy,
                 "psf_shape_xy": xy,
                 "psf_shape_flag": not converged,
+                PHASE_POWER: powers.get(choice.stamp, float("nan")),
                 **{name: values[number] for name, values in means.items()},
             }
         )
     return rows
+
+
+def _square(stamp: npt.NDArray[np.float32]) -> float:
+    """Sum of squares, exact: stamps of other patches have other margins of zeros."""
+    return math.fsum(np.square(stamp, dtype=np.float64).ravel().tolist())
 
 
 def _mean_fractions(

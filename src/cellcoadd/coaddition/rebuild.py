@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from ..cell_grid import Index2D
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.cell_coadd.inputs import renumbered, rows_of_cells, sorted_rows, union_of_inputs
+from ..products.cell_coadd.inputs import (
+    PHASE_POWER,
+    renumbered,
+    rows_of_cells,
+    sorted_rows,
+    union_of_inputs,
+)
 from ..products.cell_coadd.stack import CellStack
 from ..products.flux_units import unit_label
 from ..skymap import Patch
@@ -95,6 +101,13 @@ def _joined(kept: CellStack, anew: CellStack | None) -> CellStack:
 def _joined_rows(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     if not len(new):
         return old
+    if set(new.dtype.names or ()) - set(old.dtype.names or ()) == {PHASE_POWER}:
+        # A coadd of an earlier version.
+        known = np.zeros(len(old), new.dtype)
+        known[PHASE_POWER] = np.nan
+        for name in old.dtype.names or ():
+            known[name] = old[name]
+        old = known
     if old.dtype != new.dtype:
         raise ValueError(
             f"The record of the coadd has the columns {old.dtype.names}, that of the new cells "

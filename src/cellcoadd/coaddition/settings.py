@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["CoaddSettings"]
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -49,6 +50,9 @@ class CoaddSettings:
     """Side of the images of PSF and noise covariance in pixels, odd."""
     do_coadd_inverse_aperture_corrections: bool = False
     """Average the inverses of the aperture corrections, which is what the coadd's pixels do."""
+    matched_psf_fwhm: float | None = None
+    """Convolve each cell so that its PSF is a round Gaussian of this FWHM in arcseconds; None: each
+    keeps its own."""
 
     def __post_init__(self) -> None:
         for name in ("min_overlap_fraction", "max_maskfrac"):
@@ -58,6 +62,11 @@ class CoaddSettings:
         if self.overlap_region not in ("outer", "inner"):
             raise ValueError(
                 f"overlap_region must be 'outer' or 'inner', got {self.overlap_region!r}."
+            )
+        if self.matched_psf_fwhm is not None and not 0.0 < self.matched_psf_fwhm < math.inf:
+            raise ValueError(
+                f"matched_psf_fwhm must be a positive number of arcseconds or None, got "
+                f"{self.matched_psf_fwhm}."
             )
         if self.psf_dimensions < 1 or self.psf_dimensions % 2 == 0:
             raise ValueError(f"psf_dimensions must be odd, got {self.psf_dimensions}.")

@@ -26,6 +26,7 @@ from ..masks.planes import bits_of, plane_array, standard_name, to_standard_plan
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.choice import check_choice, choose_filled, hull_of_cells
 from ..products.cell_coadd.inputs import (
+    PHASE_POWER,
     PROVENANCE_COLUMNS,
     CoaddInput,
     RefusalReason,
@@ -279,5 +280,5 @@ def _contributions(
     rows["reason"] = RefusalReason.ACCEPTED
     for name in PROVENANCE_COLUMNS:
         rows[name] = chosen[name]
-    rows["masked_fraction"] = rows["masked_fraction_inner"] = np.nan
+    rows["masked_fraction"] = rows["masked_fraction_inner"] = rows[PHASE_POWER] = np.nan
     return sorted_rows(rows)

@@ -20,12 +20,9 @@ __all__ = [
 
 import contextlib
 import dataclasses
-import gzip
 import mmap
 import os
-import shutil
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -33,7 +30,9 @@ from typing import IO
 import numpy as np
 
 from ..errors import UnusableInputError
-from .fits_units import FitsUnit, units_of
+from .archive_check import check_archive
+from .fits_units import BrokenFitsError, FitsUnit, units_of
+from .unpacking import unpack
 
 _ONES = 0xFFFFFFFF
 _SUMS = ("DATASUM", "CHECKSUM")
@@ -98,7 +97,7 @@ def verify_file(file: Path | str | IO[bytes]) -> Verdict:
 
 
 def check_file(file: Path | str | IO[bytes], *, name: str | None = None) -> None:
-    """Refuse a FITS file of which an HDU is not as it was written.
+    """Refuse a FITS file of which an HDU is not as it was written, or as its tree says.
 
     Files without checksums, which our older versions wrote, pass; so does what is no FITS file, of
     which its reader has more to say.
@@ -115,12 +114,18 @@ def check_file(file: Path | str | IO[bytes], *, name: str | None = None) -> None
     UnusableInputError
         If it is damaged; it names each damaged HDU.
     """
+    name = str(file) if name is None else name
     with _opened(file) as (stream, content):
         verdict = _judge(stream, content)
         held = verdict.sealed or (not verdict.hdus and _looks_like_fits(content))
+        if not (held and verdict.damage):
+            try:
+                check_archive(stream)
+            except BrokenFitsError as error:
+                raise UnusableInputError(name, f"it cannot be read: {error}") from error
     if held and verdict.damage:
         raise UnusableInputError(
-            str(file) if name is None else name,
+            name,
             f"it cannot be read, it is damaged: {'; '.join(verdict.damage)}. Restore it from a "
             "copy, or make it again; if it was changed on purpose, `cellcoadd verify --seal` gives "
             "it new checksums.",
@@ -225,11 +230,7 @@ def _opened(file: Path | str | IO[bytes]) -> Iterator[tuple[IO[bytes], mmap.mmap
 def _unpacked(file: Path | str) -> Iterator[IO[bytes]]:
     """Unpack a file to a disk while it is looked at."""
     with tempfile.TemporaryFile() as target:
-        try:
-            with gzip.open(file) as source:
-                shutil.copyfileobj(source, target)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UnusableInputError(str(file), f"it cannot be unpacked: {error}.") from error
+        unpack(Path(file), target)
         target.seek(0)
         yield target
 

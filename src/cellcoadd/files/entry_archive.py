@@ -28,6 +28,7 @@ from lsst.images.serialization import (
 )
 from lsst.resources import ResourcePath, ResourcePathExpression
 
+from .archive_check import check_archive
 from .fits_entries import FitsEntries, runs_of
 from .reading import sound_file
 
@@ -44,9 +45,16 @@ class EntryArchive(FitsInputArchive):
     ----------
     stream
         The file.
+
+    Raises
+    ------
+    BrokenFitsError
+        If its HDUs are not as its tree says, or AST must not see what is in it.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
+        check_archive(stream)
+        stream.seek(0)
         super().__init__(stream)
         self._entries = FitsEntries(stream)
 

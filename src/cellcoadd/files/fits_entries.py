@@ -25,7 +25,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from .fits_units import FitsUnit, axes_of, units_of
+from .fits_units import BrokenFitsError, FitsUnit, axes_of, units_of
 from .gzip_tiles import decompress
 from .rice_tiles import RICE_SETTINGS, decode_rice
 
@@ -54,6 +54,8 @@ class _Stack:
     """What a row of the table tells of a tile."""
     heap: int = 0
     """Address from which the tiles' places count."""
+    end: int = 0
+    """Address after the data."""
     blank: int | None = None
 
     @property
@@ -107,8 +109,8 @@ class FitsEntries:
 
         Raises
         ------
-        OSError
-            If the file ends too early.
+        BrokenFitsError
+            If the file ends too early, or its HDU has not what is asked for.
         """
         result: dict[_Name, _Array] = {}
         rice: dict[tuple[int, ...], list[_RiceTile]] = defaultdict(list)
@@ -116,6 +118,7 @@ class FitsEntries:
             stack = _stack_in(self._units[name])
             if stack is None or stack.per_tile > 1:
                 continue
+            _check_rows(name, rows, stack.entries)
             result[name] = np.empty((len(rows), *stack.shape), stack.kind.newbyteorder("="))
             for out, row in zip(result[name], rows, strict=True):
                 if not stack.algorithm:
@@ -142,12 +145,14 @@ class FitsEntries:
 
         Raises
         ------
-        OSError
-            If the file ends too early.
+        BrokenFitsError
+            If the file ends too early, or its HDU has not what is asked for.
         """
         stack = _stack_in(self._units[name])
         if stack is None:
             return None
+        if first < stop:
+            _check_rows(name, (first, stop - 1), stack.entries)
         if not stack.algorithm:
             rows = self._read_plain(stack, first, stop)
             native = rows.astype(rows.dtype.newbyteorder("="))
@@ -191,6 +196,7 @@ class FitsEntries:
         scaled = any(keyword.startswith(("TZERO", "TSCAL")) for keyword in unit.header)
         if scaled or unit.header["NAXIS1"] != stored.itemsize:
             return None
+        _check_rows(name, rows, unit.header["NAXIS2"])
         size = stored.itemsize
         parts = [
             self._read(unit.address + first * size, (last - first) * size)
@@ -223,18 +229,28 @@ class FitsEntries:
         if length == 0:
             # Pixels that cannot be rounded are kept to the bit.
             length, offset = row["GZIP_COMPRESSED_DATA"].tolist()
-            exact = decompress(self._read(stack.heap + offset, length))
+            exact = decompress(
+                self._read_heap(stack, offset, length), out.size * stack.kind.itemsize
+            )
             out[...] = np.frombuffer(exact, stack.kind).reshape(out.shape)
             return None
-        data = self._read(stack.heap + offset, length)
+        data = self._read_heap(stack, offset, length)
         if stack.algorithm == "RICE_1":
             return _RiceTile(data=bytes(data), stack=stack, row=row, out=out)
         kind = np.dtype(">i4") if stack.is_rounded else stack.kind
-        pixels = np.frombuffer(decompress(data), np.uint8)
+        pixels = np.frombuffer(decompress(data, out.size * kind.itemsize), np.uint8)
         if stack.algorithm == "GZIP_2":
             pixels = pixels.reshape(kind.itemsize, -1).T.ravel()
         out[...] = _scaled(pixels.view(kind).reshape(out.shape), stack, row)
         return None
+
+    def _read_heap(self, stack: _Stack, offset: int, length: int) -> bytes | memoryview:
+        """Read a tile, of the HDU that it belongs to."""
+        if length < 0 or offset < 0 or stack.heap + offset + length > stack.end:
+            raise BrokenFitsError(
+                f"A tile of {length} bytes at {offset} is outside of its HDU; the file is broken."
+            )
+        return self._read(stack.heap + offset, length)
 
     def _read(self, address: int, size: int) -> bytes | memoryview:
         if self._map is not None:
@@ -243,7 +259,9 @@ class FitsEntries:
             self._stream.seek(address)
             data = self._stream.read(size)
         if len(data) != size:
-            raise OSError(f"The FITS file ends before its byte {address + size}; it is broken.")
+            raise BrokenFitsError(
+                f"The FITS file ends before its byte {address + size}; it is broken."
+            )
         return data
 
 
@@ -274,6 +292,15 @@ def runs_of(rows: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((row, row + 1))
     return runs
+
+
+def _check_rows(name: _Name, rows: Sequence[int], count: int) -> None:
+    """Refuse what would be read from the next HDU."""
+    if len(rows) and not 0 <= min(rows) <= max(rows) < count:
+        raise BrokenFitsError(
+            f"HDU {name[0]} has {count} entries, entry {max(rows)} is asked for; the file is "
+            "broken."
+        )
 
 
 def _stack_in(unit: FitsUnit) -> _Stack | None:
@@ -314,6 +341,7 @@ def _stack_in(unit: FitsUnit) -> _Stack | None:
         per_tile=header.get(f"ZTILE{len(axes) + 1}", 1),
         columns=np.dtype([(column, _FORMS[form]) for column, form in columns.items()]),
         heap=unit.address + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"]),
+        end=unit.address + unit.size,
         blank=header.get("ZBLANK"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "CARD", "FitsUnit", "axes_of", "units_of"]
+__all__ = ["BLOCK", "CARD", "BrokenFitsError", "FitsUnit", "axes_of", "units_of"]
 
 import dataclasses
 import math
@@ -21,6 +21,10 @@ _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
 type Header = dict[str, Any]
 """Integers and strings of one card, by keyword; any other value as it is spelled."""
+
+
+class BrokenFitsError(OSError):
+    """A FITS file is not as its headers, or what else describes it, say."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +61,7 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
 
     Raises
     ------
-    OSError
+    BrokenFitsError
         If the file ends within a header, or a header is not ASCII or not that of an HDU.
     """
     end = stream.seek(0, os.SEEK_END)
@@ -72,9 +76,11 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
         try:
             address = unit.end
         except (KeyError, TypeError, ValueError) as error:
-            raise OSError("The FITS file has a header without sizes; it is broken.") from error
+            raise BrokenFitsError(
+                "The FITS file has a header without sizes; it is broken."
+            ) from error
         if address < unit.address:
-            raise OSError("The FITS file has an HDU of negative size; it is broken.")
+            raise BrokenFitsError("The FITS file has an HDU of negative size; it is broken.")
         yield unit
 
 
@@ -89,9 +95,9 @@ def _read_header(stream: IO[bytes]) -> Header:
     while True:
         data = stream.read(BLOCK)
         if len(data) < BLOCK:
-            raise OSError("The FITS file ends within a header; it is broken.")
+            raise BrokenFitsError("The FITS file ends within a header; it is broken.")
         if not data.isascii():
-            raise OSError("The FITS file has a header that is no text; it is broken.")
+            raise BrokenFitsError("The FITS file has a header that is no text; it is broken.")
         block = data.decode("ascii")
         for start in range(0, BLOCK, CARD):
             card = block[start : start + CARD]

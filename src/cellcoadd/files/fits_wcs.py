@@ -30,6 +30,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from lsst.images import Box, SkyProjection
 
 from ..errors import UnusableInputError
+from .wcs_ranges import check_ranges
 
 type _Floats = npt.NDArray[np.float64]
 
@@ -60,8 +61,8 @@ def icrs_wcs(header: fits.Header, *, bbox: Box, source: str) -> WCS:
     Raises
     ------
     UnusableInputError
-        If there is no WCS of two axes, its frame or its projection is not one of those that are
-        understood, or the header contradicts itself.
+        If there is no WCS of two axes, a number in it cannot be meant (`wcs_ranges`), its frame or
+        its projection is not one of those that are understood, or the header contradicts itself.
 
     Notes
     -----
@@ -70,6 +71,7 @@ def icrs_wcs(header: fits.Header, *, bbox: Box, source: str) -> WCS:
     and Greisen (2002, A&A 395, 1077), section 2. FK4 is refused, since the aberration in it is no
     rotation. ``PV`` on ``TAN`` is the distortion of SCAMP: ``TPV``.
     """
+    check_ranges(header, source)
     header = _with_tpv(header, source)
     if any(key in header for key in _TABLES):
         raise UnusableInputError(

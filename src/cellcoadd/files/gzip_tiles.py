@@ -11,6 +11,8 @@ __all__ = ["compress", "decompress"]
 
 from isal import isal_zlib
 
+from .fits_units import BrokenFitsError
+
 _CONTAINER = 31  # gzip in the terms of zlib, with the largest window
 _LEVEL = 1
 
@@ -21,13 +23,27 @@ def compress(data: bytes) -> bytes:
     return compressed
 
 
-def decompress(data: bytes | memoryview) -> bytes:
-    """Return what was compressed.
+def decompress(data: bytes | memoryview, size: int) -> bytes:
+    """Return what was compressed; never are more than so many bytes unpacked.
+
+    Parameters
+    ----------
+    data
+        The tile.
+    size
+        How many bytes it must give.
 
     Raises
     ------
     isal.isal_zlib.error
         If the data are damaged.
+    BrokenFitsError
+        If there are more bytes, or fewer.
     """
-    plain: bytes = isal_zlib.decompress(data, _CONTAINER)
+    unpacker = isal_zlib.decompressobj(_CONTAINER)
+    plain: bytes = unpacker.decompress(data, size) if size else b""
+    if len(plain) == size and not unpacker.eof:
+        plain += unpacker.decompress(unpacker.unconsumed_tail, 1)  # reads the end of the tile
+    if len(plain) != size or (size and not unpacker.eof):
+        raise BrokenFitsError(f"A compressed tile must give {size} bytes, it does not.")
     return plain

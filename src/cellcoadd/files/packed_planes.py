@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["PackedPlanes", "planes_of_entry", "shapes_of_planes"]
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
@@ -88,7 +89,8 @@ class PackedPlanes(Mapping[str, npt.NDArray[np.float32]]):
         return entry
 
     def _stored(self, tile: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
-        return np.frombuffer(decompress(memoryview(tile)), ">f4").reshape(self.shape[1:])
+        size = 4 * math.prod(self.shape[1:])
+        return np.frombuffer(decompress(memoryview(tile), size), ">f4").reshape(self.shape[1:])
 
 
 def shapes_of_planes(planes: Mapping[str, _Plane]) -> dict[str, tuple[int, ...]]:

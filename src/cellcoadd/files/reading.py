@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "check_before_parts",
+    "check_tree_of",
     "errors_named",
     "parts_are_to_be_sound",
     "parts_of_sound_files",
@@ -12,8 +13,9 @@ __all__ = [
 
 import contextlib
 import contextvars
+import json
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from astropy.io import fits
 from lsst.images.serialization import (
@@ -24,7 +26,10 @@ from lsst.images.serialization import (
 from lsst.resources import ResourcePath, ResourcePathExpression
 
 from ..errors import CellCoaddError, UnusableInputError
+from .archive_check import check_archive, check_tree
 from .checksums import check_file
+from .computer_errors import raise_if_of_the_computer
+from .fits_units import BrokenFitsError
 
 _SOUND: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("_SOUND", default=None)
 """Files that were found sound in a block that asks for it."""
@@ -52,10 +57,15 @@ def errors_named(path: ResourcePathExpression | IO[bytes], kind: type) -> Iterat
     try:
         yield
     except Exception as error:
+        raise_if_of_the_computer(error, _name_of(path))
         # Astropy raises OSError without a number for what is no FITS file.
         if isinstance(error, _PASS_ON) and getattr(error, "errno", 0) is not None:
             raise
         name = _name_of(path)
+        if isinstance(error, BrokenFitsError):
+            raise UnusableInputError(
+                name, f"it cannot be read as a {kind.__name__}: {error}"
+            ) from error
         reason = _what_else_it_is(name) or f"({type(error).__name__}: {error})"
         raise UnusableInputError(
             name, f"it cannot be read as a {kind.__name__}; {reason}"
@@ -91,6 +101,8 @@ def sound_file(
     with place.as_local() as local:
         if place.getExtension() in (".fits", ".fits.gz"):
             check_file(local.ospath, name=str(path))
+        elif place.getExtension() == ".json":
+            check_tree(json.loads(local.read()))
         yield local
 
 
@@ -125,6 +137,20 @@ def check_before_parts(path: str) -> None:
     if sound is not None and path not in sound:
         check_file(path)
         sound.add(path)
+
+
+def check_tree_of(path: ResourcePathExpression) -> None:
+    """Look at what lsst.images will believe of a file: its tree, and where its HDUs are.
+
+    Raises
+    ------
+    BrokenFitsError
+        If they do not agree.
+    """
+    place = ResourcePath(path)
+    if place.getExtension() == ".fits":
+        with place.open("rb") as stream:
+            check_archive(cast("IO[bytes]", stream))
 
 
 def _name_of(path: ResourcePathExpression | IO[bytes]) -> str:

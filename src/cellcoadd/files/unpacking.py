@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-__all__ = ["UnpackedFile"]
+__all__ = ["MOST_BYTES", "UnpackedFile", "unpack"]
 
 import gzip
-import shutil
 import tempfile
 import weakref
 import zlib
 from pathlib import Path
+from typing import IO
 
 from ..errors import UnusableInputError
 
+MOST_BYTES = 16 << 30
+"""That a file may have when it is unpacked. The 62 detectors of DECam have 6 GB, in three planes of
+4 bytes a pixel; a broken file of 16 MB can become these."""
+
 _CHUNK = 1 << 20
+
+
+def unpack(path: Path, target: IO[bytes]) -> None:
+    """Unpack a file that is compressed as a whole, 1 MB at a time.
+
+    Parameters
+    ----------
+    path
+        The file, in the gzip format.
+    target
+        Where its content goes.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is cut off or damaged, or has more than `MOST_BYTES` when it is unpacked.
+    """
+    size = 0
+    try:
+        with gzip.open(path) as packed:
+            while chunk := packed.read(_CHUNK):
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise UnusableInputError(
+                        str(path),
+                        f"it has more than {MOST_BYTES} bytes when it is unpacked, which are the "
+                        "most that are allowed: unpack it, and give its parts.",
+                    )
+                target.write(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnusableInputError(
+            str(path), f"it cannot be unpacked, the file is cut off or damaged ({error})."
+        ) from error
 
 
 class UnpackedFile:
@@ -27,7 +64,7 @@ class UnpackedFile:
     Raises
     ------
     UnusableInputError
-        If it cannot be unpacked.
+        If it cannot be unpacked, or is too large.
 
     Notes
     -----
@@ -45,10 +82,4 @@ class UnpackedFile:
         ) as unpacked:
             self.path = Path(unpacked.name)
             weakref.finalize(self, self.path.unlink, missing_ok=True)
-            try:
-                with gzip.open(path) as packed:
-                    shutil.copyfileobj(packed, unpacked, _CHUNK)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise UnusableInputError(
-                    str(path), f"the file is cut off or damaged ({error})."
-                ) from error
+            unpack(path, unpacked)

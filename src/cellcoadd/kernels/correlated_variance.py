@@ -14,9 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .._jit import kernel
-from .lanczos import HALF_WIDTH, kernel_weights
+from .._jit import kernel as compiled
 from .positions import row_positions
+from .warping_kernel import WarpingKernel
 
 _STEPS = 64
 """Intervals of the table in a pixel; bilinear between them, to 1e-3 of the factor's change."""
@@ -25,7 +25,9 @@ _LEAST = 0.01
 """Of a factor: a correlation that was rounded or measured must not make a pixel free of noise."""
 
 
-def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def variance_ratios(
+    correlation: npt.NDArray[np.float64], kernel: WarpingKernel
+) -> npt.NDArray[np.float64]:
     """Return the variance of a resampled pixel over that of independent source pixels.
 
     Parameters
@@ -33,6 +35,8 @@ def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     correlation : float64 (k, k)
         Correlation of the noise of two source pixels by their offset in y and x; k is odd, 1 in the
         middle, the same under point reflection.
+    kernel
+        That of the resampler.
 
     Returns
     -------
@@ -44,16 +48,17 @@ def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     With the weights w_k(u) and A(u, e) = sum_k w_k(u) w_(k+e)(u) on each axis, the variance is the
     sum over e of r(e) A(u_y, e_y) A(u_x, e_x), and that of independent pixels A(u_y, 0) A(u_x, 0).
     """
-    half = min(correlation.shape[0] // 2, 2 * HALF_WIDTH - 1)
+    taps = 2 * kernel.half_width
+    half = min(correlation.shape[0] // 2, taps - 1)
     middle = correlation.shape[0] // 2
     inner = correlation[middle - half : middle + half + 1, middle - half : middle + half + 1]
-    weights = np.array([kernel_weights(step / _STEPS) for step in range(_STEPS + 1)])
-    # At whole pixels the resampler copies (`lanczos.WEIGHT_TABLE`).
-    weights[0], weights[-1] = np.eye(2 * HALF_WIDTH)[[HALF_WIDTH - 1, HALF_WIDTH]]
+    weights = np.array([kernel.weights(step / _STEPS) for step in range(_STEPS + 1)])
+    # At whole pixels the resampler copies (`WarpingKernel.table`).
+    weights[0], weights[-1] = np.eye(taps)[[kernel.half_width - 1, kernel.half_width]]
     shared = np.array(
         [
-            (weights[:, max(-e, 0) : 2 * HALF_WIDTH - max(e, 0)]
-             * weights[:, max(e, 0) : 2 * HALF_WIDTH - max(-e, 0)]).sum(axis=1)
+            (weights[:, max(-e, 0) : taps - max(e, 0)]
+             * weights[:, max(e, 0) : taps - max(-e, 0)]).sum(axis=1)
             for e in range(-half, half + 1)
         ]
     )  # fmt: skip
@@ -62,7 +67,7 @@ def variance_ratios(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     return np.ascontiguousarray(np.maximum(total, _LEAST))
 
 
-@kernel
+@compiled
 def multiply_variances(
     node_x: npt.NDArray[np.float64],
     node_y: npt.NDArray[np.float64],

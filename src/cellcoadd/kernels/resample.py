@@ -2,8 +2,9 @@
 
 In come the planes of a detector and, on a coarse grid of target pixels, their exact positions in
 the detector (`positions`); out come the same planes on the target's pixels. A pixel is the sum over
-6 x 6 source pixels of Lanczos-3 weights (`lanczos`), normalised to sum 1, times the ratio of the
-pixel areas, so that flux is conserved; variances take the squared weights.
+the source pixels under a kernel (`warping_kernel`), whose weights sum to 1, times the ratio of the
+pixel areas, so that flux is conserved; variances take the squared weights. A kernel of half-width a
+has 2a x 2a pixels: the 6 x 6 of Lanczos-3 unless another one is asked for.
 
 The same pixel has the same bits in whatever region, and beside whatever planes, it is computed.
 """
@@ -16,12 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import cubic_weights, kernel, weighted_sum
-from .lanczos import BINS, HALF_WIDTH, LANES, WEIGHT_TABLE
 from .positions import nodes_around, row_positions, source_range
 from .source_block import NOT_FINITE, block_size, block_stride, load_block
+from .warping_kernel import BINS
 
-_TAPS = 2 * HALF_WIDTH
-_BELOW = HALF_WIDTH - 1  # taps on the left of (below) the pixel at or below the position
 _BLOCK = 128
 """Target pixels are worked on in squares of this side; their source pixels fit the L2 cache."""
 
@@ -39,6 +38,8 @@ def resample(
     x_start: int,
     y_start: int,
     spacing: int,
+    weight_table: npt.NDArray[np.float32],
+    half_width: int,
     full_mask_bits: int,
     no_data_bit: int,
     out_values: npt.NDArray[np.float32],
@@ -63,7 +64,7 @@ def resample(
     first_row, ny
         The source has rows 0..ny-1, of which the planes hold those from first_row on, all that are
         needed: of these rows the first one and the last one that the target's nodes reach, by
-        `positions.source_range` with a margin of `lanczos.HALF_WIDTH`.
+        `positions.source_range` with a margin of ``half_width``.
     node_x, node_y : float64 (node rows, node columns)
         Positions in the source (its first pixel is centred on (0, 0)) of the target columns
         ``node_indices(x_start, x_start + w, spacing)`` and rows likewise. A position that is not
@@ -72,8 +73,10 @@ def resample(
         Absolute (tract) indices of the first target column and row.
     spacing
         Distance of the nodes in target pixels.
+    weight_table, half_width
+        Of the kernel, `warping_kernel.WarpingKernel`; half_width is 1 to 5.
     full_mask_bits
-        Bits of the mask planes (EDGE) that spread over the whole of the 6 x 6 pixels; all planes
+        Bits of the mask planes (EDGE) that spread over the whole of the kernel; all planes
         spread over the 2 x 2 around the position.
     no_data_bit
         Bit of the mask plane NO_DATA.
@@ -81,14 +84,14 @@ def resample(
         Written: NaN and +inf where there are no data.
     out_mask : int32 (h, w)
         Written: OR of the bits; ``no_data_bit`` alone where there are no data. There are none where
-        the 6 x 6 pixels leave the source, where one of them is not finite in any plane of values or
-        variances, and where one of the 2 x 2 carries ``no_data_bit``. Pixels of weight 0 (at whole
-        pixel positions) do not count.
+        the kernel's pixels leave the source, where one of them is not finite in any plane of values
+        or variances, and where one of the 2 x 2 carries ``no_data_bit``. Pixels of weight 0 (at
+        whole pixel positions) do not count.
     out_fractions : float32 (n_fractions, h, w)
         Written: NaN where the 2 x 2 pixels leave the source. n_fractions may be 0, and is 16 at
         most.
     out_coverage : bool (h, w)
-        Written: whether the 6 x 6 pixels are inside the source, whatever its mask.
+        Written: whether the kernel's pixels are inside the source, whatever its mask.
 
     Notes
     -----
@@ -97,6 +100,7 @@ def resample(
     """
     height, width = out_mask.shape
     nx = mask.shape[1]
+    lanes = weight_table.size // (4 * BINS)
     n_values, n_variances = values.shape[0], variances.shape[0]
     planes = np.zeros((n_values + n_variances, 0), dtype=np.float32)
     bits = np.zeros((4, 0), dtype=np.int32)
@@ -105,10 +109,10 @@ def resample(
     x, y, area = np.empty(n_work), np.empty(n_work), np.empty(n_work)
     start = np.zeros(n_work, dtype=np.intp)
     bins, t = np.zeros(n_work, dtype=np.int32), np.zeros(n_work, dtype=np.float32)
-    weights_x = np.empty(n_work * LANES, dtype=np.float32)
-    weights_y = np.empty(n_work * LANES, dtype=np.float32)
-    squares_x = np.empty(n_work * LANES, dtype=np.float32)
-    squares_y = np.empty(n_work * LANES, dtype=np.float32)
+    weights_x = np.empty(n_work * lanes, dtype=np.float32)
+    weights_y = np.empty(n_work * lanes, dtype=np.float32)
+    squares_x = np.empty(n_work * lanes, dtype=np.float32)
+    squares_y = np.empty(n_work * lanes, dtype=np.float32)
 
     for top in range(0, height, _BLOCK):
         last_row = min(top + _BLOCK, height)
@@ -117,43 +121,43 @@ def resample(
             here = slice(column, column + n)
             j0, j1 = nodes_around(y_start, top, last_row - top, spacing)
             k0, k1 = nodes_around(x_start, column, n, spacing)
-            x_low, x_high = source_range(node_x[j0:j1, k0:k1], nx, HALF_WIDTH)
-            y_low, y_high = source_range(node_y[j0:j1, k0:k1], ny, HALF_WIDTH)
+            x_low, x_high = source_range(node_x[j0:j1, k0:k1], nx, half_width)
+            y_low, y_high = source_range(node_y[j0:j1, k0:k1], ny, half_width)
             stride = block_stride(x_high - x_low)
-            size = block_size(y_high - y_low, stride)
+            size = block_size(y_high - y_low, stride, lanes)
             if bits.shape[1] < size:
                 planes = np.zeros((n_values + n_variances, size), dtype=np.float32)
                 bits = np.zeros((4, size), dtype=np.int32)
                 flags = np.zeros((2, size), dtype=np.uint16)
             flagged, any_bad = load_block(
-                values, variances, mask, bad, full_mask_bits, x_low, x_high, y_low - first_row,
-                y_high - first_row, planes, bits, flags,
+                values, variances, mask, bad, half_width, full_mask_bits, x_low, x_high,
+                y_low - first_row, y_high - first_row, planes, bits, flags,
             )  # fmt: skip
             for row in range(top, last_row):
                 row_positions(node_x, node_y, row, column, n, x_start, y_start, spacing, x, y, area)
                 covered = out_coverage[row, here]
                 missing = n
-                n_covered = _find_coverage(x, y, nx, ny, covered)
+                n_covered = _find_coverage(x, y, nx, ny, half_width, covered)
                 start[:] = 0
                 if n_covered:
-                    _find_taps(x, covered, x_low, 1, start, bins, t)
-                    _compute_weights(bins, t, weights_x, squares_x)
-                    _find_taps(y, covered, y_low, stride, start, bins, t)
-                    _compute_weights(bins, t, weights_y, squares_y)
+                    _find_taps(x, covered, half_width, x_low, 1, start, bins, t)
+                    _compute_weights(weight_table, lanes, bins, t, weights_x, squares_x)
+                    _find_taps(y, covered, half_width, y_low, stride, start, bins, t)
+                    _compute_weights(weight_table, lanes, bins, t, weights_y, squares_y)
                     for k in range(n_values):
                         _sum_taps(
-                            planes[k], start, stride, weights_x, weights_y, area, 1,
+                            planes[k], start, stride, half_width, weights_x, weights_y, area, 1,
                             out_values[k, row, here],
                         )  # fmt: skip
                     for k in range(n_variances):
                         _sum_taps(
-                            planes[n_values + k], start, stride, squares_x, squares_y, area, 2,
-                            out_variances[k, row, here],
+                            planes[n_values + k], start, stride, half_width, squares_x, squares_y,
+                            area, 2, out_variances[k, row, here],
                         )  # fmt: skip
                     if flagged or n_covered < n:
                         missing = _combine_mask(
-                            bits, flagged, start, stride, x, y, weights_x, weights_y, covered,
-                            no_data_bit, out_mask[row, here],
+                            bits, flagged, start, stride, half_width, x, y, weights_x, weights_y,
+                            covered, no_data_bit, out_mask[row, here],
                         )  # fmt: skip
                     else:
                         missing = 0
@@ -164,8 +168,8 @@ def resample(
                     out_fractions[:, row, here] = 0.0
                     if any_bad or n_covered < n:
                         _interpolate_fractions(
-                            bad, first_row, ny, flags, any_bad, start, stride, x, y, covered,
-                            out_fractions[:, row, here],
+                            bad, first_row, ny, flags, any_bad, start, stride, half_width, x, y,
+                            covered, out_fractions[:, row, here],
                         )  # fmt: skip
                 if missing:
                     _write_no_data(row, column, n, no_data_bit, out_values, out_variances, out_mask)
@@ -177,13 +181,15 @@ def _find_coverage(
     y: npt.NDArray[np.float64],
     nx: int,
     ny: int,
+    half_width: int,
     covered: npt.NDArray[np.bool_],
 ) -> int:
-    """Write whether the 6 x 6 pixels are inside the source (false for NaN); return how many are."""
+    """Write whether the kernel is inside the source (false for NaN); return how often it is."""
+    below = half_width - 1
     count = 0
     for i in range(covered.size):
-        inside_x = (x[i] >= _BELOW) & (x[i] < nx - HALF_WIDTH)
-        inside_y = (y[i] >= _BELOW) & (y[i] < ny - HALF_WIDTH)
+        inside_x = (x[i] >= below) & (x[i] < nx - half_width)
+        inside_y = (y[i] >= below) & (y[i] < ny - half_width)
         covered[i] = inside_x & inside_y
         count += inside_x & inside_y
     return count
@@ -193,20 +199,22 @@ def _find_coverage(
 def _find_taps(
     at: npt.NDArray[np.float64],
     covered: npt.NDArray[np.bool_],
+    half_width: int,
     low: int,
     step: int,
     start: npt.NDArray[np.intp],
     bins: npt.NDArray[np.int32],
     t: npt.NDArray[np.float32],
 ) -> None:
-    """Add to ``start`` where the six pixels along one axis begin, and find their weights' cubics.
+    """Add to ``start`` where a kernel's pixels along one axis begin, and find the weights' cubics.
 
     Where not covered, ``start`` becomes meaningless but stays inside of the block.
     """
+    below = half_width - 1
     for i in range(covered.size):
-        position = at[i] if covered[i] else float(low + _BELOW)
+        position = at[i] if covered[i] else float(low + below)
         whole = np.int32(position)  # not negative: rounded down
-        start[i] += (whole - _BELOW - low) * step
+        start[i] += (whole - below - low) * step
         scaled = (position - whole) * BINS
         b = np.int32(scaled)
         bins[i] = b
@@ -215,16 +223,21 @@ def _find_taps(
 
 @kernel
 def _compute_weights(
+    table: npt.NDArray[np.float32],
+    lanes: int,
     bins: npt.NDArray[np.int32],
     t: npt.NDArray[np.float32],
     weights: npt.NDArray[np.float32],
     squares: npt.NDArray[np.float32],
 ) -> None:
-    """Write the weights along one axis, eight a pixel, and their squares."""
+    """Write the weights along one axis, ``lanes`` a pixel, and their squares."""
     for i in range(bins.size):
-        _ = WEIGHT_TABLE[bins[i] * 4 * LANES + 4 * LANES - 1] + weights[i * LANES + LANES - 1]
-        cubic_weights(WEIGHT_TABLE, bins[i] * 4 * LANES, t[i], weights, i * LANES)
-    for i in range(bins.size * LANES):
+        start, o = bins[i] * 4 * lanes, i * lanes
+        _ = table[start + 4 * lanes - 1] + weights[o + lanes - 1]
+        cubic_weights(table, start, lanes, t[i], weights, o)
+        if lanes > 8:
+            cubic_weights(table, start + 8, lanes, t[i], weights, o + 8)
+    for i in range(bins.size * lanes):
         squares[i] = weights[i] * weights[i]
 
 
@@ -233,6 +246,7 @@ def _sum_taps(
     plane: npt.NDArray[np.float32],
     start: npt.NDArray[np.intp],
     stride: int,
+    half_width: int,
     weights_x: npt.NDArray[np.float32],
     weights_y: npt.NDArray[np.float32],
     area: npt.NDArray[np.float64],
@@ -240,11 +254,12 @@ def _sum_taps(
     out: npt.NDArray[np.float32],
 ) -> None:
     """Write weighted sum times area**power (1 or 2) of one plane for a run of pixels."""
+    lanes = 8 if half_width <= 4 else 16
     for i in range(out.size):
         # For the bounds-checked mode, as weighted_sum() does not check: the last elements read.
-        _ = plane[start[i] + (_TAPS - 1) * stride + LANES - 1]
-        _ = weights_x[i * LANES + LANES - 1] + weights_y[i * LANES + LANES - 1]
-        total = weighted_sum(plane, start[i], stride, weights_x, weights_y, i * LANES)
+        _ = plane[start[i] + (2 * half_width - 1) * stride + lanes - 1]
+        _ = weights_x[i * lanes + lanes - 1] + weights_y[i * lanes + lanes - 1]
+        total = weighted_sum(plane, start[i], stride, half_width, weights_x, weights_y, i * lanes)
         factor = area[i] if power == 1 else area[i] * area[i]
         out[i] = total * factor
 
@@ -255,6 +270,7 @@ def _combine_mask(
     flagged: bool,
     start: npt.NDArray[np.intp],
     stride: int,
+    half_width: int,
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
     weights_x: npt.NDArray[np.float32],
@@ -267,11 +283,14 @@ def _combine_mask(
     none, no_data = np.int32(0), np.int32(no_data_bit)
     unusable = np.int32(NOT_FINITE) | no_data
     spread = bits[3]
+    lanes = weights_x.size // start.size
     missing = 0
     for i in range(out.size):
         found = spread[start[i]] if flagged and covered[i] else none
         if found != none and (x[i] == int(x[i]) or y[i] == int(y[i])):
-            found = _or_of_weighted(bits, start[i], stride, weights_x, weights_y, i * LANES)
+            found = _or_of_weighted(
+                bits, start[i], stride, half_width, weights_x, weights_y, i * lanes
+            )
         lost = not covered[i] or (found & unusable) != none
         out[i] = no_data if lost else found
         missing += lost
@@ -283,18 +302,20 @@ def _or_of_weighted(
     bits: npt.NDArray[np.int32],
     start: int,
     stride: int,
+    half_width: int,
     weights_x: npt.NDArray[np.float32],
     weights_y: npt.NDArray[np.float32],
     o: int,
 ) -> np.int32:
     """OR as in bits[3], but only over pixels of non-zero weight: for whole pixel positions."""
     found = np.int32(0)
-    for j in range(_TAPS):
-        for k in range(_TAPS):
+    below = half_width - 1
+    for j in range(2 * half_width):
+        for k in range(2 * half_width):
             if weights_y[o + j] != 0.0 and weights_x[o + k] != 0.0:
                 p = start + j * stride + k
                 found |= bits[1, p]
-                if _BELOW <= j <= _BELOW + 1 and _BELOW <= k <= _BELOW + 1:
+                if below <= j <= below + 1 and below <= k <= below + 1:
                     found |= bits[0, p]
     return found
 
@@ -325,6 +346,7 @@ def _interpolate_fractions(
     any_bad: bool,
     start: npt.NDArray[np.intp],
     stride: int,
+    half_width: int,
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
     covered: npt.NDArray[np.bool_],
@@ -334,11 +356,11 @@ def _interpolate_fractions(
 
     ``out`` is (n_fractions, n), and 0 before.
     """
-    nx = bad.shape[1]
+    nx, below = bad.shape[1], half_width - 1
     copy, spread = flags[0], flags[1]
     for i in range(covered.size):
         if covered[i]:
-            p = start[i] + _BELOW * stride + _BELOW
+            p = start[i] + below * stride + below
             if not any_bad or spread[p] == 0:
                 continue
             low_left, low_right = copy[p], copy[p + 1]

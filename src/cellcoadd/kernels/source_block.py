@@ -13,16 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
-from .lanczos import HALF_WIDTH, LANES
 
 NOT_FINITE_ABOVE = 1e30
 """Source pixels beyond this magnitude count as not finite: float32 sums of them could overflow."""
 
 NOT_FINITE = -(2**31)
 """Marks pixels that are not finite: the one bit of an int32 that no mask plane has."""
-
-_TAPS = 2 * HALF_WIDTH
-_BELOW = HALF_WIDTH - 1  # taps on the left of (below) the pixel at or below the position
 
 
 @kernel
@@ -35,9 +31,9 @@ def block_stride(width: int) -> int:
 
 
 @kernel
-def block_size(n_rows: int, stride: int) -> int:
-    """Elements of a work array: its rows, and some more because rows are read in eights."""
-    return n_rows * stride + LANES
+def block_size(n_rows: int, stride: int, lanes: int) -> int:
+    """Elements of a work array: its rows, and some more: they are read in whole registers."""
+    return n_rows * stride + lanes
 
 
 @kernel
@@ -46,6 +42,7 @@ def load_block(
     variances: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
     bad: npt.NDArray[np.uint16],
+    half_width: int,
     full_mask_bits: int,
     x_low: int,
     x_high: int,
@@ -59,7 +56,7 @@ def load_block(
 
     Parameters
     ----------
-    values, variances, mask, bad, full_mask_bits
+    values, variances, mask, bad, half_width, full_mask_bits
         As in `resample.resample`.
     x_low, x_high, y_low, y_high
         The part to copy.
@@ -67,8 +64,8 @@ def load_block(
         Written, but not between the rows: it must hold finite numbers there.
     bits : int32 (4, n)
         Written: [0] the mask; [1] its full mask bits, and `NOT_FINITE` for pixels that are not
-        finite in any plane; [3] for the lower left of 6 x 6 pixels, the OR of [1] over these and of
-        [0] over the middle 2 x 2; [2] is work space. Only if ``flagged``.
+        finite in any plane; [3] for the lower left of the pixels of a kernel, the OR of [1] over
+        these and of [0] over the middle 2 x 2; [2] is work space. Only if ``flagged``.
     flags : uint16 (2, n)
         Written: [0] a copy of ``bad``; [1] for the lower left of 2 x 2 pixels, the OR of [0] over
         them. Only if ``any_bad``.
@@ -101,10 +98,11 @@ def load_block(
             spread_flags[p] = low[p] | low[p + 1] | high[p] | high[p + 1]
     if union == 0:
         return False, bad_union != 0
-    _or_of_six(bits[1], 1, n - (_TAPS - 1), bits[2])
-    n -= (_TAPS - 1) * stride
-    _or_of_six(bits[2], stride, n, bits[3])
-    middle = _BELOW * stride + _BELOW
+    n_taps, below = 2 * half_width, half_width - 1
+    _or_of_run(bits[1], 1, n_taps, n - (n_taps - 1), bits[2])
+    n -= (n_taps - 1) * stride
+    _or_of_run(bits[2], stride, n_taps, n, bits[3])
+    middle = below * stride + below
     low_left, low_right = bits[0, middle:], bits[0, middle + 1 :]
     high_left, high_right = bits[0, middle + stride :], bits[0, middle + stride + 1 :]
     spread = bits[3]
@@ -158,9 +156,24 @@ def _union(bits: npt.NDArray[np.int32]) -> np.int32:
 
 
 @kernel
-def _or_of_six(bits: npt.NDArray[np.int32], step: int, n: int, out: npt.NDArray[np.int32]) -> None:
-    """Write to each of n elements its OR with the five that follow at multiples of a step."""
-    b0, b1, b2 = bits, bits[step:], bits[2 * step :]
-    b3, b4, b5 = bits[3 * step :], bits[4 * step :], bits[5 * step :]
+def _or_of_run(
+    bits: npt.NDArray[np.int32], step: int, count: int, n: int, out: npt.NDArray[np.int32]
+) -> None:
+    """Write to each of n elements its OR with those that follow at multiples of a step.
+
+    ``count``, with the element itself, is 2 or more. Six are taken at once; of fewer, the last one
+    again and again.
+    """
+    last = count - 1
+    b0, b1, b2 = bits, bits[step:], bits[min(2, last) * step :]
+    b3, b4, b5 = (
+        bits[min(3, last) * step :],
+        bits[min(4, last) * step :],
+        bits[min(5, last) * step :],
+    )
     for p in range(n):
         out[p] = b0[p] | b1[p] | b2[p] | b3[p] | b4[p] | b5[p]
+    for number in range(6, count):
+        further = bits[number * step :]
+        for p in range(n):
+            out[p] |= further[p]

@@ -38,6 +38,8 @@ class CellPsf(PointSpreadFunction):
         The cells that have a function.
     stamps : float (len(indices), size, size)
         Their images, centred on the middle pixel; size is odd.
+    interpolate
+        Whether to be continuous from cell to cell; see `interpolated`.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class CellPsf(PointSpreadFunction):
         grid: BorderedCellGrid,
         indices: Sequence[Index2D],
         stamps: npt.NDArray[np.floating],
+        *,
+        interpolate: bool = False,
     ) -> None:
         if stamps.ndim != 3 or stamps.shape[0] != len(indices):
             raise ValueError(
@@ -54,6 +58,7 @@ class CellPsf(PointSpreadFunction):
             raise ValueError(f"Stamps must be square with an odd side, got {stamps.shape[1:]}.")
         self._grid = grid
         self._stamps = stamps
+        self._interpolate = interpolate
         self._rows: Mapping[Index2D, int] = {index: row for row, index in enumerate(indices)}
 
     @classmethod
@@ -113,6 +118,7 @@ class CellPsf(PointSpreadFunction):
         return (
             self._grid == other._grid
             and self.cells == other.cells
+            and self._interpolate == other._interpolate
             and all(self[index] == other[index] for index in self.cells)
         )
 
@@ -134,6 +140,24 @@ class CellPsf(PointSpreadFunction):
             raise MissingCellError(f"{index} has no PSF: no input covers that cell.")
         return Image(self._stamps[self._rows[ours]].astype(np.float64), bbox=self.kernel_bbox)
 
+    def interpolated(self) -> CellPsf:
+        """Return the same functions, joined to one that is continuous from cell to cell.
+
+        Between the centres of cells it is bilinear in the images of the four around a position, as
+        far as there are such cells. It is no longer the exact function of any star: a cell's pixels
+        are the sums of the cell's own inputs, whose function is the cell's, constant but for what
+        the inputs' own functions change. Take it where a step from cell to cell does more harm than
+        that: for models of objects across a border, or to draw maps.
+        """
+        indices = self.cells
+        stamps = self._stamps[[self._rows[index] for index in indices]]
+        return CellPsf(self._grid, indices, stamps, interpolate=True)
+
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether the function is continuous from cell to cell."""
+        return self._interpolate
+
     def compute_kernel_image(self, *, x: float, y: float) -> Image:
         """Return the function at a position, centred on the middle pixel, in a box around (0, 0).
 
@@ -142,7 +166,23 @@ class CellPsf(PointSpreadFunction):
         MissingCellError
             If no filled cell contains the position.
         """
-        return self[self._grid.index_of(x=round_half_up(x), y=round_half_up(y))]
+        index = self._grid.index_of(x=round_half_up(x), y=round_half_up(y))
+        here = self[index]
+        return self._between(here, index, x=x, y=y) if self._interpolate else here
+
+    def _between(self, here: Image, index: Index2D, *, x: float, y: float) -> Image:
+        """Return the mean of the functions of up to four cells, by how near their centres are."""
+        box, shape = self._grid.inner_bbox_of(index), self._grid.inner_cell_shape
+        right = (x - 0.5 * (box.x.min + box.x.max)) / shape.x
+        up = (y - 0.5 * (box.y.min + box.y.max)) / shape.y
+        total, weights = np.zeros_like(here.array), 0.0
+        for step_y, weight_y in ((0, 1.0 - abs(up)), (1 if up > 0.0 else -1, abs(up))):
+            for step_x, weight_x in ((0, 1.0 - abs(right)), (1 if right > 0.0 else -1, abs(right))):
+                row = self._rows.get(Index2D(x=index.x + step_x, y=index.y + step_y))
+                if row is not None:
+                    total += weight_x * weight_y * self._stamps[row]
+                    weights += weight_x * weight_y
+        return Image(total / weights, bbox=here.bbox)
 
     def compute_stellar_image(
         self, *, x: float, y: float, resampling: Literal["sinc", "lanczos5"] = "sinc"

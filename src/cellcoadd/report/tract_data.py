@@ -95,7 +95,10 @@ class TractData:
     inputs
         The tables of inputs likewise.
     maps
-        HealSparse maps by quantity, such as ``depth``.
+        HealSparse maps by quantity, such as ``depth``; those of visits by the ends of their names,
+        such as ``epoch_map_mean``.
+    visit_maps
+        The maps of visits that the report shows, if they are there, in their order.
     outlines
         The regions of the patches by their ids.
     example
@@ -122,6 +125,7 @@ class TractData:
     cells: Table | None = None
     inputs: Table | None = None
     maps: Mapping[str, HealSparseMap] = dataclasses.field(default_factory=dict)
+    visit_maps: Sequence[str] = ()
     outlines: Mapping[int, ConvexPolygon] = dataclasses.field(default_factory=dict)
     example: MultipleCellCoadd | None = None
     example_warp_variance: Image | None = None

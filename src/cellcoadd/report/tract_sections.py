@@ -22,6 +22,7 @@ from .threshold_figures import draw_threshold_function, draw_threshold_patches
 from .tract_data import TractData
 from .units import variance_label, variance_unit
 from .variance_figures import draw_variance_against_inputs, draw_variance_map
+from .visit_figures import draw_visit_maps
 
 _COLUMNS = (
     "Each grey point is a cell, at a random place in its column; cells that patches share count "
@@ -38,6 +39,7 @@ def draw_sections(data: TractData) -> list[PageSection]:
         make_section("depth", "Depth", _depth_drawings(data)),
         make_section("psf", "Point-spread function", _psf_drawings(data)),
         make_section("masks", "Masked pixels", _mask_drawings(data)),
+        make_section("visits", "Conditions of the visits", _visit_drawings(data)),
     ]
 
 
@@ -169,6 +171,24 @@ def _psf_drawings(data: TractData) -> list[Drawing]:
         sky_drawing(
             data, "psf_ellipticity", "ellipticity (pure number)", "Ellipticity of the cells' PSFs"
         ),
+        sky_drawing(
+            data,
+            "psf_fidelity",
+            "fidelity (mean square over square)",
+            "What a star's place between the pixels changes in its image",
+        ),
+        sky_drawing(
+            data,
+            "psf_size_spread",
+            "spread over mean (pure number)",
+            "Scatter of the sizes of the inputs' PSFs",
+        ),
+        sky_drawing(
+            data,
+            "psf_size_change",
+            "change over width (pure number)",
+            "Largest change of the PSF's width over a cell",
+        ),
     ]
 
 
@@ -237,6 +257,24 @@ def _mask_drawings(data: TractData) -> list[Drawing]:
             )
             for percent in (10, 5)
         ),
+    ]
+
+
+def _visit_drawings(data: TractData) -> list[Drawing]:
+    maps = {name: data.maps[name] for name in data.visit_maps if name in data.maps}
+    missing = [f"{data.coadd_name}_{name}" for name in data.visit_maps if name not in maps]
+    legend = "; ".join(f"{name}: {made.metadata['MEANING']}" for name, made in maps.items())
+    lacking = f"There is no {', '.join(missing)}." if missing else ""
+    return [
+        Drawing(
+            name="visits",
+            alt=f"Maps of the sky: conditions of the visits of {data.title}.",
+            caption="Under what the visits were taken that the cells add up; means have the "
+            "weights of the cells. North is up, east to the left. z is the distance from the "
+            f"zenith, q the parallactic angle. {legend}. {lacking}",
+            draw=lambda: draw_visit_maps(maps, title=capital(data.title)),
+            missing="" if maps else lacking or "There is no map of visits.",
+        )
     ]
 
 

@@ -17,7 +17,7 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astro_metadata_translator import ObservationInfo
-from astropy.coordinates import Angle, SkyCoord
+from astropy.coordinates import AltAz, Angle, EarthLocation, SkyCoord
 from astropy.time import Time, TimeDelta
 from lsst.images import Background, BackgroundMap, Box, ObservationSummaryStats
 from lsst.images.fields import ChebyshevField, Field
@@ -27,16 +27,26 @@ from .optics import PointSpread
 from .plan import Coefficients, SurveyPlan, VisitPlan
 from .pointing import DetectorPointing
 
+_CULMINATION_DEG = 20.0  # from the zenith
+_WANDERING_DEG = 45.0  # of the hour angle, to both sides of the meridian
+_HOUR_ANGLE_STEP_DEG = 2.5  # ten minutes
 _MAX_DETECTORS = 1000  # detector_exposure_id = visit * 1000 + detector
 
 
 def observation_info(plan: SurveyPlan, visit: VisitPlan, detector: int) -> ObservationInfo:
-    """Return all that a repository needs to register the instrument, the day and the visit."""
+    """Return all that a repository needs to register the instrument, the day and the visit.
+
+    Notes
+    -----
+    The telescope stands where the field culminates 20 degrees from the zenith, and points to hour
+    angles from -45 to 45 degrees one visit after the other, whatever the date.
+    """
     night = datetime.datetime.strptime(str(visit.day_obs), "%Y%m%d")
     start = night + datetime.timedelta(hours=6, minutes=10 * visit.sequence)
     begin = Time(start, scale="tai")
     pointing = plan.pointing(visit.visit, detector)
     name = plan.camera.name_of(detector)
+    place = _place_in_the_sky(visit, dec=pointing.dec, begin=begin)
     fields: dict[str, Any] = {
         "telescope": "simulated",
         "instrument": plan.camera.instrument,
@@ -60,6 +70,9 @@ def observation_info(plan: SurveyPlan, visit: VisitPlan, detector: int) -> Obser
         "exposure_time_requested": visit.exposure_time_s * u.s,
         "dark_time": visit.exposure_time_s * u.s,
         "tracking_radec": SkyCoord(pointing.ra * u.deg, pointing.dec * u.deg, frame="icrs"),
+        "location": place.location,
+        "altaz_begin": place,
+        "boresight_airmass": float(1.0 / np.sin(place.alt)),
         "boresight_rotation_angle": Angle(visit.rotation * u.deg),
         "boresight_rotation_coord": "sky",
         "detector_num": detector,
@@ -71,6 +84,22 @@ def observation_info(plan: SurveyPlan, visit: VisitPlan, detector: int) -> Obser
         "can_see_sky": True,
     }
     return ObservationInfo(**fields)
+
+
+def _place_in_the_sky(visit: VisitPlan, *, dec: float, begin: Time) -> AltAz:
+    steps = visit.sequence * _HOUR_ANGLE_STEP_DEG
+    hour_angle = steps % (2.0 * _WANDERING_DEG) - _WANDERING_DEG
+    latitude = dec - math.copysign(_CULMINATION_DEG, dec)
+    # In the frame of the horizon, whose pole is the zenith, from the one of the equator.
+    position = SkyCoord(-hour_angle * u.deg, dec * u.deg)
+    zenith, pole = SkyCoord(0.0 * u.deg, latitude * u.deg), SkyCoord(0.0 * u.deg, 90.0 * u.deg)
+    azimuth = zenith.position_angle(position) - zenith.position_angle(pole)
+    return AltAz(
+        az=azimuth.wrap_at(360.0 * u.deg),
+        alt=90.0 * u.deg - zenith.separation(position),
+        obstime=begin,
+        location=EarthLocation.from_geodetic(lon=0.0 * u.deg, lat=latitude * u.deg),
+    )
 
 
 def summary_statistics(

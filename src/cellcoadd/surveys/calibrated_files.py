@@ -17,6 +17,7 @@ from pathlib import Path
 from astropy.io import fits
 from lsst.images import Box, MaskedImage
 
+from ..files.computer_errors import raise_if_of_the_computer
 from ..files.entry_archive import EntryArchive
 from ..files.reading import errors_named, sound_file
 from ..products.calibrated_image import CalibratedImage
@@ -41,7 +42,8 @@ class CalibratedFileReader:
             return False
         try:
             return _MARK in str(fits.getheader(path, 0).get("DATAMODL", ""))
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise_if_of_the_computer(error, path)
             return False
 
     def read_header(self, path: Path) -> SurveyHeader:

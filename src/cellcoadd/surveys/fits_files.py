@@ -19,13 +19,16 @@ from astropy.io.fits.verify import VerifyError, VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
+from ..files.computer_errors import raise_if_of_the_computer
 from .mosaic_files import part_of_file, split_address
 
-# What astropy says of a file that ends too early, where it says nothing of a file.
+# What astropy says of a file that ends too early, where it says nothing of a file; and what we do.
 _CUT_OFF = (
     "does not contain an underlying memory buffer",
     "buffer is too small for requested array",
     "Header size is not multiple of 2880",
+    "is cut off: ",
+    "The FITS file ends ",
 )
 
 
@@ -54,6 +57,8 @@ def open_fits(
     UnusableInputError
         If the file does not exist, is not FITS, is cut short, or if what is read from it inside of
         the ``with`` block turns out to be unreadable.
+    OSError
+        If not the file but the computer fails.
 
     Notes
     -----
@@ -94,6 +99,7 @@ def open_fits(
         VerifyError,
         zlib.error,
     ) as error:
+        raise_if_of_the_computer(error, path)
         raise UnusableInputError(
             str(path),
             f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave "

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UnusableInputError
+from ..files.computer_errors import raise_if_of_the_computer
 from ..files.fits_units import FitsUnit, axes_of, units_of
 from ..files.unpacking import UnpackedFile
 
@@ -91,7 +92,8 @@ def image_addresses(
         return [path]
     try:
         units = _units(file)
-    except (OSError, UnusableInputError):
+    except (OSError, UnusableInputError) as error:
+        raise_if_of_the_computer(error, path)
         return [path]
     images = [number for number, unit in enumerate(units) if _is_image(unit)]
     if pattern is not None:
@@ -231,6 +233,7 @@ def _units_or_refusal(path: Path) -> Sequence[FitsUnit]:
     try:
         return _units(path)
     except OSError as error:
+        raise_if_of_the_computer(error, path)
         raise UnusableInputError(str(path), f"it cannot be read as FITS ({error}).") from error
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .make_direct_warp import MakeDirectWarpTask as MakeDirectWarpTask
     from .map_cells import MapCellsConfig as MapCellsConfig
     from .map_cells import MapCellsTask as MapCellsTask
+    from .map_visits import MapVisitsConfig as MapVisitsConfig
+    from .map_visits import MapVisitsTask as MapVisitsTask
     from .report_cells import ReportCellsConfig as ReportCellsConfig
     from .report_cells import ReportCellsTask as ReportCellsTask
     from .stitch_cell_coadd import StitchCellCoaddConfig as StitchCellCoaddConfig
@@ -32,6 +34,8 @@ _MODULE_OF = {
     "MakeDirectWarpTask": "make_direct_warp",
     "MapCellsConfig": "map_cells",
     "MapCellsTask": "map_cells",
+    "MapVisitsConfig": "map_visits",
+    "MapVisitsTask": "map_visits",
     "ReportCellsConfig": "report_cells",
     "ReportCellsTask": "report_cells",
     "StitchCellCoaddConfig": "stitch_cell_coadd",

@@ -14,11 +14,13 @@ __all__ = [
     "SelectionConfig",
     "WarperConfig",
     "bits_to_planes",
+    "pixel_assignment_field",
 ]
 
 from lsst.pex.config import ChoiceField, Config, Field, ListField
 
 from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE
+from ..kernels.warping_kernel import WARPING_KERNELS
 from ..masks.planes import STANDARD_PLANES
 from ..skymap.healsparse_maps import check_resolutions
 from ..warping.settings import (
@@ -47,6 +49,21 @@ def bits_to_planes(bits: int) -> tuple[str, ...]:
             f"growFullMask = {bits} has bits without a mask plane; planes are {_ORDER}."
         )
     return tuple(name for bit, name in enumerate(_ORDER) if bits >> bit & 1)
+
+
+def pixel_assignment_field(default: str) -> ChoiceField[str]:
+    """Return the field of the configurations of maps that says which pixels a cell has."""
+    return ChoiceField[str](
+        doc="Which pixels a cell has.",
+        allowed={
+            "box": "all that overlap with the box in right ascension and declination around its "
+            "inner region; those of several cells have the mean",
+            "centre": "those with their centres in its inner region, which are none for some "
+            "cells if the pixels are as large as the cells",
+        },
+        default=default,
+        optional=False,
+    )
 
 
 def planes_to_bits(planes: tuple[str, ...]) -> int:
@@ -146,9 +163,13 @@ class WarperConfig(Config):
 
     warpingKernelName = ChoiceField[str](
         doc="Kernel of images and variances.",
-        allowed={"lanczos3": "Lanczos of half-width 3 pixels"},
-        default="lanczos3",
+        allowed=dict(WARPING_KERNELS),
+        default=_RESAMPLING.kernel,
         optional=False,
+    )
+    kernelStarFwhm = Field[float](
+        doc="FWHM, in pixels of the images, of the sharpest stars that optimal kernels are for.",
+        default=_RESAMPLING.star_fwhm,
     )
     maskWarpingKernelName = ChoiceField[str](
         doc="Kernel whose footprint a mask spreads over.",
@@ -168,7 +189,10 @@ class WarperConfig(Config):
     def to_settings(self) -> ResamplingSettings:
         """Return the settings of the stage."""
         return ResamplingSettings(
-            interp_length=self.interpLength, grow_full_mask=bits_to_planes(self.growFullMask)
+            kernel=self.warpingKernelName,
+            star_fwhm=self.kernelStarFwhm,
+            interp_length=self.interpLength,
+            grow_full_mask=bits_to_planes(self.growFullMask),
         )
 
 

@@ -215,6 +215,12 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
         doc="Average the inverses of the aperture corrections, as the coadd's pixels do.",
         default=_DEFAULTS.do_coadd_inverse_aperture_corrections,
     )
+    matched_psf_fwhm = Field[float](
+        doc="Convolve each cell so that its PSF is a round Gaussian of this FWHM in arcseconds, "
+        "for colours; None leaves each its own.",
+        default=_DEFAULTS.matched_psf_fwhm,
+        optional=True,
+    )
     cells = ListField[int](
         doc="Build only the cells with these ids (columns * row + column) of every patch; all, if "
         "there are none. Each is as it is when all are built.",
@@ -250,6 +256,7 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
             num_noise_realizations=self.num_noise_realizations,
             psf_dimensions=self.psf_dimensions,
             do_coadd_inverse_aperture_corrections=self.do_coadd_inverse_aperture_corrections,
+            matched_psf_fwhm=self.matched_psf_fwhm,
         )
 
 

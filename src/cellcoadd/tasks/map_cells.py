@@ -7,7 +7,7 @@ __all__ = ["MapCellsConfig", "MapCellsConnections", "MapCellsTask"]
 from collections.abc import Iterable
 
 from astropy.table import Table
-from lsst.pex.config import ChoiceField, Field, ListField
+from lsst.pex.config import Field, ListField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -24,6 +24,7 @@ from ..analysis.cell_maps import CellMapSettings, map_cells
 from ..analysis.cell_pixels import PixelAssignment
 from ..analysis.map_quantities import MAP_QUANTITIES
 from ..skymap import SkyMap, Tract
+from ._configs import pixel_assignment_field
 
 _DEFAULTS = CellMapSettings()
 _TRACT_DIMENSIONS = ("tract", "band", "skymap")
@@ -61,6 +62,9 @@ class MapCellsConnections(
     depth_map = _map_of("depth")
     psf_fwhm_map = _map_of("psf_fwhm")
     psf_ellipticity_map = _map_of("psf_ellipticity")
+    psf_fidelity_map = _map_of("psf_fidelity")
+    psf_size_spread_map = _map_of("psf_size_spread")
+    psf_size_change_map = _map_of("psf_size_change")
     masked_fraction_map = _map_of("masked_fraction")
     input_fraction_005_map = _map_of("input_fraction_005")
     input_fraction_010_map = _map_of("input_fraction_010")
@@ -86,17 +90,7 @@ class MapCellsConfig(PipelineTaskConfig, pipelineConnections=MapCellsConnections
         doc="HEALPix resolution of the maps' indices, a power of two.",
         default=_DEFAULTS.nside_coverage,
     )
-    assignment = ChoiceField[str](
-        doc="Which pixels a cell has.",
-        allowed={
-            "box": "all that overlap with the box in right ascension and declination around its "
-            "inner region; those of several cells have the mean",
-            "centre": "those with their centres in its inner region, which are none for some "
-            "cells if the pixels are as large as the cells",
-        },
-        default=str(_DEFAULTS.assignment),
-        optional=False,
-    )
+    assignment = pixel_assignment_field(str(_DEFAULTS.assignment))
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""

@@ -22,12 +22,14 @@ from lsst.pipe.base import (
 )
 
 from ..analysis.map_quantities import MAP_QUANTITIES
+from ..analysis.visit_properties import DEFAULT_VISIT_MAPS
 from ..report.page import render_page
 from ..report.tract_data import Provenance, TractData
 from ..report.tract_page import make_tract_page
 from ..skymap import SkyMap
 from ..tract_report.code_to_get import NamedDataset, code_to_get
 from ..tract_report.gather import fullest_first, gather_tract_data, stack_tables
+from ._visit_map_connections import add_visit_maps
 
 _COADD = "{outputCoaddName}Coadd{outputCoaddSuffix}"
 _TRACT_DIMENSIONS = ("tract", "band", "skymap")
@@ -83,6 +85,9 @@ class ReportCellsConnections(
     depth_map = _map_of("depth")
     psf_fwhm_map = _map_of("psf_fwhm")
     psf_ellipticity_map = _map_of("psf_ellipticity")
+    psf_fidelity_map = _map_of("psf_fidelity")
+    psf_size_spread_map = _map_of("psf_size_spread")
+    psf_size_change_map = _map_of("psf_size_change")
     masked_fraction_map = _map_of("masked_fraction")
     input_fraction_005_map = _map_of("input_fraction_005")
     input_fraction_010_map = _map_of("input_fraction_010")
@@ -92,6 +97,10 @@ class ReportCellsConnections(
         storageClass="CellReport",
         dimensions=_TRACT_DIMENSIONS,
     )
+
+    def __init__(self, *, config: ReportCellsConfig | None = None) -> None:
+        assert config is not None, "given by the middleware"
+        add_visit_maps(self, config.connections, DEFAULT_VISIT_MAPS, are_optional_inputs=True)
 
 
 class ReportCellsConfig(PipelineTaskConfig, pipelineConnections=ReportCellsConnections):
@@ -124,10 +133,12 @@ class ReportCellsTask(PipelineTask):
             raise NoWorkFound(f"No cell of tract {tract.id} of {tract.skymap} is filled.")
         coadds = {int(ref.dataId["patch"]): ref for ref in inputRefs.cell_coadds}
         shown = fullest_first(coadds, cells)[:1]
+        connections = {quantity: f"{quantity}_map" for quantity in MAP_QUANTITIES}
+        connections |= {name: name for name in DEFAULT_VISIT_MAPS}
         maps = {
             quantity: ref
-            for quantity in MAP_QUANTITIES
-            if (ref := getattr(inputRefs, f"{quantity}_map", None)) is not None
+            for quantity, name in connections.items()
+            if (ref := getattr(inputRefs, name, None)) is not None
         }
         data = gather_tract_data(
             tract,

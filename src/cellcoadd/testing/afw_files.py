@@ -292,6 +292,11 @@ def write_visit_image_as_afw(
         "IDNUM": info.visit_id,
         "LSST BUTLER DATAID DAY_OBS": info.observing_day,
     }
+    if (place := info.altaz_begin) is not None and info.location is not None:
+        cards["BORE-ALT"], cards["BORE-AZ"] = float(place.alt.deg), float(place.az.deg)
+        cards["OBS-LAT"] = float(info.location.lat.deg)
+    if info.boresight_airmass is not None:
+        cards["BORE-AIRMASS"] = info.boresight_airmass
     bits = {
         standard_name(plane.name): number
         for number, plane in enumerate(p for p in image.mask.schema if p is not None)

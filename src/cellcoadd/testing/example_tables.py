@@ -124,6 +124,8 @@ def example_cells(inputs: Table, *, seed: int = 2) -> Table:
     cells["psf_e1"], cells["psf_e2"] = 0.02 * noise, 0.01 + 0.0 * noise
     cells["psf_ellipticity"] = np.hypot(cells["psf_e1"], cells["psf_e2"])
     cells["psf_flag"] = False
+    cells["psf_fidelity"] = 2e-6 * np.exp(0.3 * noise) / counts
+    cells["psf_size_spread"], cells["psf_size_change"] = 0.1 + 0.01 * noise, 0.002 * np.abs(noise)
     cells["noise_factor"], cells["noise_factor_measured"] = 1.25 + 0.05 * noise, np.nan
     for name in [name for name in inputs.colnames if name.startswith("masked_fraction")]:
         weighted = np.asarray(groups["weight"]) * np.asarray(groups[name])

@@ -35,6 +35,7 @@ from ..kernels.moments import adaptive_moments, effective_area, second_moments
 from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
 from ..kernels.positions import mark_blocks, node_indices
 from ..kernels.resample import _sum_taps, resample
+from ..kernels.warping_kernel import warping_kernel
 
 
 def exercise() -> dict[str, npt.NDArray[Any]]:
@@ -58,7 +59,7 @@ def planted_mistakes() -> list[str]:
         noticed.append("a node grid that is too small")
     flat, out = np.zeros(64, np.float32), np.zeros(1, np.float32)
     try:
-        _sum_taps(flat, np.array([50]), 8, flat, flat, np.ones(1), 1, out)
+        _sum_taps(flat, np.array([50]), 8, 3, flat, flat, np.ones(1), 1, out)
     except IndexError:
         noticed.append("taps beyond the end of a plane")
     return noticed
@@ -78,7 +79,13 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
         columns, rows = columns[:-nodes_missing], rows[:-nodes_missing]
     u, v = np.meshgrid(columns - x_start, rows - y_start)
     result: dict[str, npt.NDArray[Any]] = {}
-    for name, angle in (("turned", 0.4), ("whole", 0.0)):
+    for name, angle, kernel in (
+        ("turned", 0.4, "lanczos3"),
+        ("whole", 0.0, "lanczos3"),
+        ("wide", 0.4, "lanczos5"),
+        ("narrow", 0.4, "bilinear"),
+    ):
+        chosen = warping_kernel(kernel)
         scale = 0.8 if angle else 1.0
         x = scale * (math.cos(angle) * u - math.sin(angle) * v) + (5.3 if angle else -2.0)
         y = scale * (math.sin(angle) * u + math.cos(angle) * v) + (-2.9 if angle else -4.0)
@@ -91,11 +98,12 @@ def _exercise_resample(nodes_missing: int = 0) -> dict[str, npt.NDArray[Any]]:
         }
         resample(
             values, variances, mask.astype(np.int32), bad, 0, mask.shape[0], x, y, x_start,
-            y_start, 10, 16, 256, *outputs.values(),
+            y_start, 10, chosen.table, chosen.half_width, 16, 256, *outputs.values(),
         )  # fmt: skip
         result |= {f"{name}_{key}": plane for key, plane in outputs.items()}
         correlated = outputs["variances"].copy()
-        multiply_variances(x, y, x_start, y_start, 10, variance_ratios(_CORRELATION), correlated)
+        ratios = variance_ratios(_CORRELATION, chosen)
+        multiply_variances(x, y, x_start, y_start, 10, ratios, correlated)
         result[f"correlated_{name}"] = correlated
     return result
 

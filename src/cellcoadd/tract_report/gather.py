@@ -14,6 +14,7 @@ from astropy.table import Table
 from lsst.images import Image
 
 from ..analysis.tract_cells import places_in_tract
+from ..analysis.visit_properties import DEFAULT_VISIT_MAPS
 from ..products.cell_coadd import MultipleCellCoadd
 from ..report.tract_data import Provenance, TractData
 from ..skymap import Tract
@@ -48,7 +49,7 @@ def gather_tract_data(
     cells, inputs
         The tables of all patches, each as `stack_tables` returns them.
     maps
-        HealSparse maps by quantity; those without a pixel are left out.
+        HealSparse maps by quantity, or name of a map of visits; those without a pixel are left out.
     coadded
         Ids of the patches of which there is a coadd; they are outlined, with those of the table.
     example
@@ -75,6 +76,7 @@ def gather_tract_data(
         cells=cells,
         inputs=inputs,
         maps={name: made for name, made in (maps or {}).items() if made.valid_pixels.size},
+        visit_maps=DEFAULT_VISIT_MAPS,
         outlines={number: tract.patch(number).inner_region for number in sorted(shown)},
         example=example,
         example_warp_variance=example_warp_variance,

@@ -18,7 +18,7 @@ from ..masks.planes import ALL_PLANES
 from ..products.calibrated_image import CalibratedImage
 from ..products.flux_units import common_flux_unit
 from ..products.identifiers import ObservationIdentifiers, PatchIdentifiers
-from ..products.warp import Warp, WarpInput
+from ..products.warp import Warp, WarpInput, WarpKernel
 from ..skymap import Patch
 from .merge import MergedPlanes
 from .prepare import prepare_image
@@ -340,12 +340,15 @@ def _warp_of(
                 footprint=detector.placement.footprint,
                 mean_variance_njy2=detector.mean_variance_njy2,
                 psf=detector.psf,
+                conditions=detector.conditions,
             )
             for detector in landed
         ],
         owner=planes.owner,
         cell_inputs=cells.inputs,
         stamps=cells.stamps,
+        kernel=WarpKernel(name=settings.resampling.kernel, star_fwhm=settings.resampling.star_fwhm),
+        phase_errors=cells.phase_errors,
         noise_covariances=cells.noise_covariances,
         aperture_corrections=cells.aperture_corrections,
         mask_fractions=fractions,

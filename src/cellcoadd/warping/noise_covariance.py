@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box
 
-from ..kernels.noise_covariance import REACH, resampled_noise_covariance
+from ..kernels.noise_covariance import resampled_noise_covariance
+from ..kernels.warping_kernel import WarpingKernel
 from .positions import TractToDetector
 
 _LARGEST_RADIUS = 32
@@ -30,6 +31,7 @@ def warp_noise_covariance(
     transform: TractToDetector,
     boxes: Sequence[Box],
     *,
+    kernel: WarpingKernel,
     correlation: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return what a detector's noise of variance 1 becomes in some regions of a tract.
@@ -40,6 +42,8 @@ def warp_noise_covariance(
         Tract pixels to detector pixels.
     boxes
         Inner regions of cells, of one size, whose middles lie on the detector.
+    kernel
+        That of the resampler.
     correlation : float64 (n, n), optional
         Correlation of the noise of two detector pixels by their offset in y and x, as in
         `CalibratedImage.noise_correlation`. None: white noise.
@@ -56,7 +60,7 @@ def warp_noise_covariance(
     y = np.array([0.5 * (box.y.min + box.y.max) for box in boxes])
     at = transform.to_detector(x=x, y=y)
     jacobians = transform.jacobians(x=x, y=y)
-    in_source = REACH + (0 if correlation is None else correlation.shape[0] // 2)
+    in_source = 2 * kernel.half_width + (0 if correlation is None else correlation.shape[0] // 2)
     reach = np.abs(np.linalg.inv(jacobians)).sum(axis=2).max() * in_source
     return resampled_noise_covariance(
         at.x,
@@ -64,6 +68,7 @@ def warp_noise_covariance(
         jacobians,
         height=boxes[0].y.size,
         width=boxes[0].x.size,
+        kernel=kernel,
         radius=min(math.floor(float(reach)), _LARGEST_RADIUS),
         correlation=correlation,
     )

@@ -22,12 +22,12 @@ from lsst.images.fields import Field
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.correlated_variance import multiply_variances, variance_ratios
-from ..kernels.lanczos import HALF_WIDTH
 from ..kernels.positions import mark_blocks, node_indices, source_range
 from ..kernels.resample import resample
 from ..masks.planes import bits_of
 from ..products.calibrated_image import CalibratedImage
 from ..products.identifiers import ObservationIdentifiers
+from ..products.observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .detector_rows import BLOCK, block_counts
 from .positions import TractToDetector
 from .prepare import PreparedImage, WantedPixels
@@ -52,7 +52,7 @@ class LandedDetector:
 
     Parameters
     ----------
-    observation, bbox, sky_projection, psf, aperture_corrections, noise_correlation
+    observation, bbox, sky_projection, psf, aperture_corrections, noise_correlation, conditions
         As in `CalibratedImage`.
     mean_variance_njy2
         Mean variance, of which the weight is the inverse.
@@ -68,6 +68,7 @@ class LandedDetector:
     mean_variance_njy2: float
     placement: Placement
     noise_correlation: npt.NDArray[np.float64] | None = None
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
     @classmethod
     def from_image(
@@ -83,6 +84,7 @@ class LandedDetector:
             mean_variance_njy2=mean_variance_njy2,
             placement=placement,
             noise_correlation=image.noise_correlation,
+            conditions=image.conditions,
         )
 
 
@@ -176,18 +178,22 @@ class DetectorProjector:
         self._spacing = max(settings.interp_length, 1)
         nodes = placement.transform.nodes(placement.region, spacing=self._spacing)
         self._nodes = XY(x=nodes.x - whole.x.start, y=nodes.y - whole.y.start)
-        self._ratios = None if noise_correlation is None else variance_ratios(noise_correlation)
+        self._kernel = settings.warping_kernel
+        self._ratios = (
+            None if noise_correlation is None else variance_ratios(noise_correlation, self._kernel)
+        )
 
     @property
     def wanted(self) -> WantedPixels | None:
         """The pixels of the detector that are needed; None if there are none."""
         shape, y_start = self._whole.shape, self._whole.y.start
-        columns = source_range(self._nodes.x, shape.x, HALF_WIDTH)
-        first, stop = source_range(self._nodes.y, shape.y, HALF_WIDTH)
+        margin = self._kernel.half_width
+        columns = source_range(self._nodes.x, shape.x, margin)
+        first, stop = source_range(self._nodes.y, shape.y, margin)
         if first == stop or columns[0] == columns[1]:
             return None
         blocks = np.zeros(block_counts(shape), np.bool_)
-        mark_blocks(self._nodes.x, self._nodes.y, HALF_WIDTH, BLOCK.y, BLOCK.x, blocks)
+        mark_blocks(self._nodes.x, self._nodes.y, margin, BLOCK.y, BLOCK.x, blocks)
         if not blocks.any():
             return None
         return WantedPixels(rows=Interval.factory[y_start + first : y_start + stop], blocks=blocks)
@@ -257,6 +263,8 @@ class DetectorProjector:
             strip.x.start,
             strip.y.start,
             self._spacing,
+            self._kernel.table,
+            self._kernel.half_width,
             bits_of(schema, self._settings.grow_full_mask, ignore_missing=True),
             bits_of(schema, ["NO_DATA"]),
             result.values,

@@ -7,6 +7,7 @@ configuration spells them in camel case.
 from __future__ import annotations
 
 __all__ = [
+    "PIPELINE_WARPING",
     "TRIANGULATIONS",
     "InterpolationSettings",
     "ResamplingSettings",
@@ -18,7 +19,15 @@ import dataclasses
 import math
 
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..kernels.optimal import LARGEST_STAR_FWHM, LEAST_STAR_FWHM, STAR_FWHM
 from ..kernels.pixel_flags import MAX_BAD_PLANES
+from ..kernels.warping_kernel import (
+    DEFAULT_KERNEL,
+    RECOMMENDED_KERNEL,
+    WARPING_KERNELS,
+    WarpingKernel,
+    warping_kernel,
+)
 from ..masks.planes import standard_name
 
 
@@ -108,6 +117,11 @@ class InterpolationSettings:
 class ResamplingSettings:
     """How a resampler finds positions and grows masks."""
 
+    kernel: str = DEFAULT_KERNEL
+    """Name of the kernel of images and variances; see `WARPING_KERNELS`."""
+    star_fwhm: float = STAR_FWHM
+    """Full width at half maximum, in pixels of the images, of the sharpest stars that a kernel for
+    stars is made for."""
     interp_length: int = 10
     """Positions are exact at every so many pixels and bilinear in between; 0: exact everywhere."""
     grow_full_mask: tuple[str, ...] = ("EDGE",)
@@ -115,6 +129,18 @@ class ResamplingSettings:
 
     def __post_init__(self) -> None:
         _check_whole("interp_length", self.interp_length, least=0)
+        if self.kernel not in WARPING_KERNELS:
+            raise ValueError(f"kernel must be one of {list(WARPING_KERNELS)}, got {self.kernel!r}.")
+        if not LEAST_STAR_FWHM <= self.star_fwhm <= LARGEST_STAR_FWHM:
+            raise ValueError(
+                f"star_fwhm must be {LEAST_STAR_FWHM:g} to {LARGEST_STAR_FWHM:g} pixels, "
+                f"got {self.star_fwhm}."
+            )
+
+    @property
+    def warping_kernel(self) -> WarpingKernel:
+        """The kernel, with its weights."""
+        return warping_kernel(self.kernel, self.star_fwhm)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -179,3 +205,9 @@ class WarpSettings:
     def masked_fraction_planes(self) -> tuple[str, ...]:
         """Planes that the masked fraction counts: those that were interpolated, if any were."""
         return self.interpolation.bad_mask_planes if self.do_pre_warp_interpolation else ()
+
+
+PIPELINE_WARPING = WarpSettings(
+    do_pre_warp_interpolation=True, resampling=ResamplingSettings(kernel=RECOMMENDED_KERNEL)
+)
+"""What our own pipelines and commands choose; tasks alone have the defaults of Rubin's."""

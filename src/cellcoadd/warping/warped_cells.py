@@ -34,6 +34,7 @@ class WarpedCells:
 
     inputs: npt.NDArray[np.void]
     stamps: npt.NDArray[np.float32]
+    phase_errors: npt.NDArray[np.float64]
     noise_covariances: npt.NDArray[np.float32]
     aperture_corrections: Mapping[str, npt.NDArray[np.float64]]
 
@@ -62,23 +63,23 @@ def warp_cells(
     """
     table, central = _count_pixels(planes, grid, count=len(landed))
     centres = [[grid.centre_of(index) for index in cells] for cells in central]
-    stamps = _joined(
-        [
-            warp_psf(
-                detector.psf,
-                transform=detector.placement.transform,
-                centres=mine,
-                settings=settings,
-                name=str(detector.observation),
-            )
-            for detector, mine in zip(landed, centres, strict=True)
-        ]
-    )
+    warped = [
+        warp_psf(
+            detector.psf,
+            transform=detector.placement.transform,
+            centres=mine,
+            settings=settings,
+            name=str(detector.observation),
+        )
+        for detector, mine in zip(landed, centres, strict=True)
+    ]
+    stamps = _joined([psf.stamps for psf in warped])
     covariances = _joined(
         [
             warp_noise_covariance(
                 detector.placement.transform,
                 [grid.inner_bbox_of(index) for index in cells],
+                kernel=settings.warping_kernel,
                 correlation=detector.noise_correlation,
             )
             for detector, cells in zip(landed, central, strict=True)
@@ -92,6 +93,7 @@ def warp_cells(
     return WarpedCells(
         inputs=table,
         stamps=stamps[drawn],
+        phase_errors=np.concatenate([psf.phase_errors for psf in warped])[drawn],
         noise_covariances=covariances[drawn],
         aperture_corrections={name: values[drawn] for name, values in corrections.items()},
     )

@@ -62,13 +62,22 @@ def detectors(visit: int) -> Iterator[Any]:
                 degree=1, x_zero=32.0, y_zero=26.0, x_scale=64.0, y_scale=52.0, sampling=1.0,
                 bounds=image.bbox,
             )  # fmt: skip
-        yield with_psf(image, psf)
+        yield under_conditions(with_psf(image, psf), airmass=1.0 + 0.1 * visit + 0.01 * number)
 
 
 def with_psf(image: Any, psf: Any) -> Any:
     """The same image with another PSF."""
     fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
     return type(image)(**{**fields, "psf": psf})
+
+
+def under_conditions(image: Any, *, airmass: float) -> Any:
+    """The same image with what it was taken under, where a version knows of that."""
+    fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
+    if "conditions" not in fields:
+        return image
+    stated = type(image.conditions)(exposure_time_s=30.0, epoch_mjd=60000.25, airmass=airmass)
+    return type(image)(**{**fields, "conditions": stated})
 
 
 def in_counts(image: Any) -> Any:
@@ -96,7 +105,7 @@ def arrays_of(product: Any) -> dict[str, npt.NDArray[Any]]:
     if getattr(product, "noise_correlation", None) is not None:
         found["noise_correlation"] = np.array(product.noise_correlation)
     if hasattr(product, "owner"):
-        names = ("owner", "cell_inputs", "stamps", "noise_covariances")
+        names = ("owner", "cell_inputs", "stamps", "noise_covariances", "phase_errors")
         found |= {name: getattr(product, name) for name in names if hasattr(product, name)}
         found |= {f"fraction {name}": plane.array for name, plane in product.mask_fractions.items()}
     return found
@@ -124,11 +133,15 @@ def values_of(product: Any) -> dict[str, Any]:
         [e.observation.instrument, e.observation.visit, e.observation.detector] for e in entries
     ]
     values["bbox"] = str(product.bbox)
+    if hasattr(entries[0], "conditions") and entries[0].conditions.is_known:
+        values["airmasses"] = [e.conditions.airmass for e in entries]
     unit = getattr(product, "flux_unit", None) or getattr(product, "unit", None)
     if unit is not None and unit != "nJy":
         values["unit"] = str(unit)
     sky = product.sky_projection.pixel_to_sky(x=100.0, y=50.0)
     values["sky at (100, 50)"] = [sky.ra.deg, sky.dec.deg]
+    if hasattr(product, "kernel") and np.isfinite(product.phase_errors).all():
+        values["kernel"] = [product.kernel.name, product.kernel.star_fwhm]
     if hasattr(product, "owner"):
         values["PSFs"] = [type(entry.psf).__name__ for entry in entries]
         # Drawn by formulas: the last digits are the machine's own.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.time import Time
 from lsst.images import Box, VisitImage
 
 from cellcoadd import coadd_images, named_sky_map
@@ -88,6 +89,21 @@ def test_who_when_and_where(exposure: Callable[..., Path]) -> None:
     card = {"LSST BUTLER DATAID DAY_OBS": 20240827, "LSST BUTLER DATAID VISIT": 2024082700001}
     who = reader_for(exposure(cards=card)).read_header(exposure(cards=card)).observation
     assert (who.visit, who.day_obs) == (2024082700001, 20240827)
+
+
+def test_conditions_are_those_of_the_cards(exposure: Callable[..., Path]) -> None:
+    """And of the statistics of the sky, which are in counts."""
+    place = {"BORE-AZ": 270.0, "OBS-LAT": 0.0}
+
+    def with_sky(archive: AfwArchive, parts: dict[str, int]) -> None:
+        text = b"skyBg: 50.0\nskyNoise: 7.0\nzeroPoint: 28.9\n"
+        parts["SUMMARY_STATS"] = archive.add("ExposureSummaryStats", [{"bytes": text}])
+
+    found = read_afw_exposure(exposure(with_sky, cards=place)).calibrated_image.conditions
+    assert (found.exposure_time_s, found.airmass, found.zenith_angle_deg) == (200.0, 1.3, 40.0)
+    assert found.parallactic_angle_deg == pytest.approx(90.0)
+    assert (found.sky_background_njy, found.sky_noise_njy) == pytest.approx((500.0, 70.0))
+    assert found.epoch_mjd == pytest.approx(Time("2024-08-27T06:11:40").mjd, abs=1e-9)
 
 
 def test_old_files_of_hsc_have_the_names_of_its_telescope(exposure: Callable[..., Path]) -> None:

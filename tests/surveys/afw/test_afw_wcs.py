@@ -12,8 +12,9 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.images._transforms import _ast
 
 from cellcoadd.errors import UnusableInputError
+from cellcoadd.files import ast_text
 from cellcoadd.simulate import Camera, survey_plan
-from cellcoadd.surveys.afw import ast_text, sky_wcs
+from cellcoadd.surveys.afw import sky_wcs
 from cellcoadd.surveys.afw.sky_wcs import projection_of_text
 
 CAMERA = Camera(columns=1, rows=1, width=1024, height=2048, first_x=7, first_y=-3, distortion=0.02)
@@ -119,7 +120,7 @@ BROKEN = {
     "no frames": ("1 SkyWcs 0  Begin FrameSet\n Nframe = 1\n End FrameSet\n", "has no frm1"),
     "a frame too many": (SOUND.replace("Nframe = 2", "Nframe = 3"), "has no frm3"),
     "in circles": (SOUND.replace("Lnk2 = 1", "Lnk2 = 2"), "do not lead to its first node"),
-    "no mapping": (SOUND.replace("MapB =", "MapC =", 1), "has no mapb"),
+    "no mapping": (SOUND.replace("MapB =", "MapC =", 1), "has mapc, which is not known"),
     "no axis": (SOUND.replace("Ax2 =", "Ax3 =", 1), "has no ax2"),
     "an axis too far": (
         re.sub(r"\n +Naxes = 2", "\nNaxes = 2\nPrm1 = 7", SOUND, count=1),
@@ -128,7 +129,7 @@ BROKEN = {
     "a power too high": (re.sub(r"\bPF(\d+) = \d", r"PF\1 = 40", SOUND, count=1), "pf.* 0 to"),
     "a term too many": (re.sub(r"\bNCF1 = \d+", "NCF1 = 90", SOUND, count=1), "fewer coeff"),
     "a term too few": (re.sub(r"\bNCF1 = \d+", "NCF1 = 1", SOUND, count=1), "more coeff"),
-    "a WcsMap of another kind": (SOUND.replace('"TAN"', '"QSC"'), "of the type 'QSC'"),
+    "a WcsMap of another kind": (SOUND.replace('"TAN"', '"XYZ"'), "of the type 'XYZ'"),
     "an axis of no WcsMap": (SOUND.replace('"TAN"', '"TAN"\nWcsAx1 = 9'), "wcsax1"),
 }
 

@@ -83,6 +83,16 @@ def test_all_exposures_are_found_and_read(
         assert image.details.begin is not None
         assert image.details.begin.utc.mjd == pytest.approx(row["mjd_obs"], abs=1e-6)
         assert image.details.science_program == "2014B-0404"
+        conditions, flux = (
+            image.calibrated_image.conditions, image.calibrated_image.nanojansky_per_count
+        )  # fmt: skip
+        assert conditions.airmass == pytest.approx(row["airmass"])
+        # The table has the sky of an image section, in counts a second.
+        assert conditions.sky_background_njy == pytest.approx(
+            flux * row["ccdskycounts"] * row["exptime"], rel=0.02
+        )
+        assert conditions.sky_noise_njy == pytest.approx(flux * row["skyrms"] * row["exptime"])
+        assert conditions.parallactic_angle_deg is not None
     assert {image.header.observation.detector for image in deep} == {33, 34, 25}
 
 

@@ -51,6 +51,37 @@ def image_of(tmp_path: Path, pixels: dict[tuple[int, int], float], **cards: Any)
     return write_planes(path, array, **{**dict(fits.getheader(path)), **cards})
 
 
+def test_conditions_are_those_that_the_definition_finds(tmp_path: Path) -> None:
+    """Hour angles as texts are hours; a sky that is subtracted is the sky, if nothing else is."""
+    keys: dict[str, Any] = {
+        "airmass": {"keyword": "AIRMASS"},
+        "hour_angle": {"keyword": "HA"},
+        "latitude": {"keyword": "SITELAT"},
+        "sky_background": {"keyword": "SKYMEAN"},
+        "sky_noise": {"keyword": "SKYNOISE"},
+    }
+    cards = {"AIRMASS": 1.1, "HA": "02:00:00", "SITELAT": "02:00:00", "SKYMEAN": 50.0}
+    flux = nanojansky_per_count(27.0)
+    found = read(path := image_of(tmp_path, {}, **cards), **keys).conditions
+    assert (found.exposure_time_s, found.airmass) == (30.0, 1.1)
+    # The image's middle is at the latitude, 2 degrees: cos z = 1 - cos(2 deg)^2 (1 - cos 30 deg).
+    square = math.cos(math.radians(2.0)) ** 2
+    assert found.zenith_angle_deg == pytest.approx(
+        math.degrees(math.acos(1.0 - square * (1.0 - math.cos(math.radians(30.0))))), abs=0.002
+    )
+    assert found.sky_background_njy == pytest.approx(50.0 * flux)
+    assert found.sky_noise_njy is None
+    assert found.epoch_mjd is not None
+    subtracted = read(path, sky=3.0).conditions
+    assert subtracted.sky_background_njy == pytest.approx(3.0 * flux)
+    assert subtracted.parallactic_angle_deg is None
+    degrees = read(path, **{**keys, "hour_angle": 30.0, "latitude": 2.0}).conditions
+    assert degrees == found
+    wrong = image_of(tmp_path, {}, **(cards | {"HA": "2:x"}))
+    with pytest.raises(UnusableInputError, match="'2:x', for hour_angle, must be an angle"):
+        read(wrong, **keys)
+
+
 def test_who_and_when(tmp_path: Path) -> None:
     """By keyword, by value, by the name of the file; without a visit, the time makes one."""
     path = write_plain_image(tmp_path / "cam_0042_07.fits")

@@ -10,7 +10,9 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import AltAz, EarthLocation
 from astropy.io import fits
+from astropy.time import Time
 from lsst.images import Image, ObservationSummaryStats, Polygon, VisitImage
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
@@ -224,6 +226,28 @@ def test_a_psf_of_no_star_passes_no_cut(visit_image: Make) -> None:
     assert "from 0 stars" in refusal.reason
 
 
+def test_conditions_are_those_of_metadata_and_statistics(
+    visit_image: Make, obs_info: Callable[..., Any]
+) -> None:
+    """The sky is stated in counts, of which the zero point says what they are."""
+    site = EarthLocation.from_geodetic(lon=0.0, lat=0.0)
+    west = AltAz(
+        az=270.0 * u.deg, alt=30.0 * u.deg, location=site, obstime=Time(60000.0, format="mjd")
+    )
+    stats = ObservationSummaryStats(skyBg=900.0, skyNoise=30.0, zeroPoint=28.9, zenithDistance=50.0)
+    info = obs_info(location=site, altaz_begin=west)
+    made = calibrated_image_from_visit_image(visit_image(obs_info=info, summary_stats=stats))
+    conditions = made.conditions
+    assert (conditions.sky_background_njy, conditions.sky_noise_njy) == pytest.approx((9e3, 3e2))
+    assert (conditions.exposure_time_s, conditions.airmass) == (30.0, 1.2)
+    angles = conditions.zenith_angle_deg, conditions.parallactic_angle_deg
+    assert angles == pytest.approx((60.0, 90.0))
+    stats = ObservationSummaryStats(skyBg=900.0, zenithDistance=50.0)
+    conditions = calibrated_image_from_visit_image(visit_image(summary_stats=stats)).conditions
+    assert conditions.sky_background_njy is None
+    assert (conditions.zenith_angle_deg, conditions.parallactic_angle_deg) == (50.0, None)
+
+
 def test_a_statistic_of_corrections_that_are_not_there_is_not_cut_on(visit_image: Make) -> None:
     """Images without aperture corrections have none of their spread; those with them do."""
     stats = ObservationSummaryStats(**GOOD_STATISTICS)
@@ -269,6 +293,7 @@ def test_details_say_what_the_metadata_say(obs_info: Callable[..., Any]) -> None
     assert (details.target, details.science_program) == ("COSMOS", "P1")
     assert (details.sequence_number, details.observation_type) == (42, "science")
     assert details.zenith_angle_deg is None
+    assert details.latitude_deg is None
     bare = details_from_obs_info(
         obs_info(boresight_rotation_coord="mount", tracking_radec=None, exposure_time=None),
         IDENTIFIERS,

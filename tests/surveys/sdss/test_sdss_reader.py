@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,21 @@ def test_details_say_where_the_telescope_pointed(tmp_path: Path) -> None:
     details = read_sdss_image(write_sdss_frame(tmp_path, FRAME)).details
     assert (details.ra_deg, details.dec_deg, details.rotation_deg) == (351.08, 0.0, 90.0)
     assert (details.airmass, details.zenith_angle_deg) == (FRAME.airmass, 33.0)
-    assert details.azimuth_deg == 182.0
+    assert (details.azimuth_deg, details.latitude_deg) == (182.0, 32.780361)
     assert (details.target, details.observation_type) == ("82 S", "science")
     assert (details.name, details.sequence_number) == ("004192-0300-r", 300)
+
+
+def test_conditions_have_the_sky_of_the_frame(tmp_path: Path) -> None:
+    """Level and noise of the photons and the detector, in nJy; just west of the meridian."""
+    image = read_sdss_image(write_sdss_frame(tmp_path, FRAME)).calibrated_image
+    found, flux = image.conditions, image.nanojansky_per_count
+    assert image.mean_variance is not None
+    assert found.sky_background_njy == pytest.approx(flux * FRAME.sky, rel=1e-6)
+    assert found.sky_noise_njy == pytest.approx(flux * math.sqrt(image.mean_variance))
+    assert found.zenith_angle_deg == 33.0
+    assert found.parallactic_angle_deg is not None
+    assert 0.0 < found.parallactic_angle_deg < 5.0
 
 
 def test_middle_of_the_wcs_is_where_the_header_says(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ...files.writing import write_product
 from ..flux_units import flux_unit_of, unit_label
 from ..identifiers import ObservationIdentifiers
 from ..noise_correlation import checked_correlation
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .deferred_pixels import DeferredPixels
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class CalibratedImage:
     noise_correlation : float64 (n, n)
         Correlation of the noise of two pixels by their offset in y and x, as
         `noise_correlation.checked_correlation` wants it; None: noise of each pixel is its own.
+    conditions
+        What is known of the exposure beside its pixels.
     """
 
     observation: ObservationIdentifiers
@@ -98,6 +101,7 @@ class CalibratedImage:
     backgrounds: BackgroundMap = dataclasses.field(default_factory=BackgroundMap)
     flux_unit: u.UnitBase = u.nJy
     noise_correlation: npt.NDArray[np.float64] | None = None
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.nanojansky_per_count) and self.nanojansky_per_count > 0):

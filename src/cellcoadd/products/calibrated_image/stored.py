@@ -28,6 +28,7 @@ from ...files.archive_schema import ProductTree
 from ...psfs.stored import StoredPsf, write_psf
 from ..flux_units import flux_unit_of, stored_unit
 from ..identifiers import ObservationIdentifiers
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .image import CalibratedImage, ImageQuality
 
 _WITH_BBOX = frozenset({"image", "mask", "variance", "masked_image"})
@@ -37,7 +38,7 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `CalibratedImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_calibrated_image"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = CalibratedImage
 
@@ -80,6 +81,12 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
         description="Correlation of the noise of two pixels by their offset in y and x, offset 0 "
         "in the middle; None: noise of each pixel is its own.",
     )
+    # Files of version 1.2 lack what follows, and so do those that have nothing to say of it.
+    conditions: ObservingConditions | None = pydantic.Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What is known of the exposure beside its pixels.",
+    )
 
     @property
     def bbox(self) -> Box:
@@ -111,6 +118,7 @@ class CalibratedImageModel[P: pydantic.BaseModel](ProductTree):
                 if self.noise_correlation is None
                 else np.array(self.noise_correlation, np.float64)
             ),
+            conditions=self.conditions or UNKNOWN_CONDITIONS,
         )
 
     def deserialize_component(
@@ -182,5 +190,6 @@ def serialize_calibrated_image(
         noise_correlation=(
             None if image.noise_correlation is None else image.noise_correlation.tolist()
         ),
+        conditions=image.conditions if image.conditions.is_known else None,
         metadata=dict(planes.metadata.native),
     )

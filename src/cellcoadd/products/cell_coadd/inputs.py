@@ -25,6 +25,7 @@ from lsst.images.cells import CoaddProvenance
 
 from ...cell_grid import Index2D
 from ..identifiers import ObservationIdentifiers
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 
 PROVENANCE_COLUMNS = (
     "overlaps_center",
@@ -37,6 +38,10 @@ PROVENANCE_COLUMNS = (
     "psf_shape_flag",
 )
 """Columns of a contribution that `lsst.images.cells.CoaddProvenance` has too, by these names."""
+
+
+PHASE_POWER = "psf_phase_power"
+"""Column of contributions that coadds before version 1.3, and those of others, do not have."""
 
 
 class RefusalReason(enum.IntEnum):
@@ -68,11 +73,14 @@ class CoaddInput:
     mean_variance_njy2
         Mean variance of the detector in nJy^2, or in the square of the coadd's own unit; None
         where a file does not say.
+    conditions
+        What is known of its exposure.
     """
 
     observation: ObservationIdentifiers
     footprint: Polygon
     mean_variance_njy2: float | None
+    conditions: ObservingConditions = UNKNOWN_CONDITIONS
 
 
 def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
@@ -90,7 +98,9 @@ def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
     ``unmasked_fraction`` the part of the inner region's covered pixels without a rejecting mask.
     ``masked_fraction`` is the mean over the outer region of the warped fraction of bad pixels,
     ``masked_fraction_inner`` that over the inner region, NaN if it was not warped; the same for
-    each plane on its own. PSF shapes are second moments in pixels^2.
+    each plane on its own. PSF shapes are second moments in pixels^2. ``psf_phase_power`` is the
+    mean over sub-pixel positions of the sum of squares of what these change in the PSF's image, NaN
+    where it is not known.
     """
     fractions = [
         (f"masked_fraction{suffix}{region}", np.float64)
@@ -111,6 +121,7 @@ def contribution_dtype(planes: Sequence[str] = ()) -> np.dtype[np.void]:
             ("psf_shape_yy", np.float64),
             ("psf_shape_xy", np.float64),
             ("psf_shape_flag", np.bool_),
+            (PHASE_POWER, np.float64),
             *fractions,
         ]
     )
@@ -155,6 +166,8 @@ def union_of_inputs(
 ) -> tuple[list[CoaddInput], list[npt.NDArray[np.int64]]]:
     """Return all detectors of some lists, sorted, and for each list their numbers there.
 
+    The conditions of a detector are those of the first list that knows any.
+
     Raises
     ------
     ValueError
@@ -163,7 +176,11 @@ def union_of_inputs(
     known: dict[ObservationIdentifiers, CoaddInput] = {}
     for entries in lists:
         for entry in entries:
-            if known.setdefault(entry.observation, entry) != entry:
+            before = known.setdefault(entry.observation, entry)
+            if not before.conditions.is_known:
+                before = dataclasses.replace(before, conditions=entry.conditions)
+                known[entry.observation] = before
+            if before != dataclasses.replace(entry, conditions=before.conditions):
                 raise ValueError(
                     f"{entry.observation} has another outline or mean variance than in the coadd: "
                     "it was warped anew. Build all cells from the new warps."

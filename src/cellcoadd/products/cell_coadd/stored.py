@@ -48,6 +48,7 @@ from ...psfs.cell_psf import CellPsf
 from ..flux_units import flux_unit_of, stored_unit
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .choice import choose_filled, hull_of_cells
 from .coadd import MultipleCellCoadd
 from .compression import PixelCompression, compressed_planes
@@ -91,6 +92,10 @@ class CoaddInputModel(pydantic.BaseModel):
     observation: ObservationIdentifiers
     footprint: RegionSerializationModel
     mean_variance_njy2: float | None
+    # Files of version 1.2 lack what follows, and so do those that have nothing to say of it.
+    conditions: ObservingConditions | None = pydantic.Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     def deserialize(self) -> CoaddInput:
         """Return the input."""
@@ -100,6 +105,7 @@ class CoaddInputModel(pydantic.BaseModel):
             observation=self.observation,
             footprint=footprint,
             mean_variance_njy2=self.mean_variance_njy2,
+            conditions=self.conditions or UNKNOWN_CONDITIONS,
         )
 
 
@@ -107,7 +113,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `MultipleCellCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_multiple_cell_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = MultipleCellCoadd
 
@@ -367,6 +373,7 @@ def serialize_cell_coadd(
                 observation=entry.observation,
                 footprint=entry.footprint.serialize(),
                 mean_variance_njy2=entry.mean_variance_njy2,
+                conditions=entry.conditions if entry.conditions.is_known else None,
             )
             for entry in coadd.inputs
         ],

@@ -43,8 +43,10 @@ from ...masks.stored import IntegerMaskModel, serialize_integer_mask
 from ...psfs.stored import StoredPsf, write_psf
 from ..identifiers import ObservationIdentifiers, PatchIdentifiers
 from ..noise_covariance import unknown_noise_covariance
+from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 from .compression import precompressed, tiles_of
-from .warp import Warp, WarpInput
+from .inputs import WarpInput, WarpKernel
+from .warp import Warp
 
 
 class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
@@ -56,6 +58,10 @@ class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
     footprint: RegionSerializationModel
     mean_variance_njy2: float
     psf: StoredPsf = pydantic.Field(union_mode="left_to_right")
+    # Files of version 1.2 lack what follows, and so do those that have nothing to say of it.
+    conditions: ObservingConditions | None = pydantic.Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     def deserialize(self, archive: InputArchive[Any]) -> WarpInput:
         """Read the input."""
@@ -68,6 +74,7 @@ class WarpInputModel[P: pydantic.BaseModel](pydantic.BaseModel):
             footprint=footprint,
             mean_variance_njy2=self.mean_variance_njy2,
             psf=self.psf.deserialize(archive),
+            conditions=self.conditions or UNKNOWN_CONDITIONS,
         )
 
 
@@ -75,7 +82,7 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     """The stored form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "cellcoadd_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     PUBLIC_TYPE: ClassVar[type] = Warp
 
@@ -112,6 +119,15 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
     aperture_corrections: TableModel | None = pydantic.Field(
         default=None,
         description="Aperture corrections by algorithm, in the order of stamps; None without any.",
+    )
+    # Files of version 1.2 lack what follows.
+    kernel: WarpKernel = pydantic.Field(
+        default=WarpKernel(), description="What the images were resampled with."
+    )
+    phase_errors: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None,
+        description="Change of the stamps with the sub-pixel position of a star, mean square over "
+        "square, in the order of stamps; None: unknown.",
     )
 
     @property
@@ -161,6 +177,10 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             owner=archive.get_array(self.owner, slices=(place.y, place.x)),
             cell_inputs=rows if box == self.bbox else rows[self._whole_cells(rows, box)],
             stamps=stamps,
+            kernel=self.kernel,
+            phase_errors=(
+                None if self.phase_errors is None else archive.get_array(self.phase_errors)
+            ),
             noise_covariances=(
                 unknown_noise_covariance(len(stamps))
                 if self.noise_covariances is None
@@ -232,6 +252,7 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
             footprint=entry.footprint.serialize(),
             mean_variance_njy2=entry.mean_variance_njy2,
             psf=write_psf(entry.psf, archive, name=f"{place}/psf", owner=str(entry.observation)),
+            conditions=entry.conditions if entry.conditions.is_known else None,
         )
 
     return WarpModel[Any].model_construct(
@@ -250,6 +271,10 @@ def serialize_warp(warp: Warp, archive: OutputArchive[Any]) -> WarpModel[Any]:
             archive.add_array(warp.noise_covariances, name="noise_covariances")
             if len(warp.stamps)
             else None
+        ),
+        kernel=warp.kernel,
+        phase_errors=(
+            archive.add_array(warp.phase_errors, name="phase_errors") if len(warp.stamps) else None
         ),
         aperture_corrections=write_columns(
             archive,

@@ -7,9 +7,8 @@ function looks like there; so coaddition is selection and one linear sum.
 
 from __future__ import annotations
 
-__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp", "WarpInput"]
+__all__ = ["CELL_INPUT_DTYPE", "NO_OWNER", "Warp"]
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -17,10 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection, TractFrame
+from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.cells import PatchDefinition
 from lsst.images.describe import DescribableMixin, DescribeOptions, FieldRole, Report, ReportField
-from lsst.images.psfs import PointSpreadFunction
 from lsst.resources import ResourcePathExpression
 
 from ...cell_grid import BorderedCellGrid, Index2D, shared_box
@@ -31,8 +29,9 @@ from ...masks.planes import bits_of
 from ...psfs.cell_psf import CellPsf
 from ..equality import same_arrays
 from ..flux_units import flux_unit_of, unit_label
-from ..identifiers import ObservationIdentifiers, PatchIdentifiers
+from ..identifiers import PatchIdentifiers
 from .compression import WARP_COMPRESSION
+from .inputs import WarpInput, WarpKernel
 
 if TYPE_CHECKING:
     from lsst.images.serialization import OutputArchive
@@ -55,40 +54,6 @@ CELL_INPUT_DTYPE = np.dtype(
 )
 """One row a (detector, cell): row of `Warp.inputs`, cell, number of pixels of the outer and inner
 region that come from the detector, whether the cell's centre does, row of `Warp.stamps` or -1."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WarpInput:
-    """One detector that went into a warp.
-
-    Parameters
-    ----------
-    observation
-        Which detector of which visit.
-    bbox
-        The detector's pixels.
-    sky_projection
-        The detector's pixels to sky and back.
-    footprint
-        The part of the tract's pixel plane that it covers, within the warp's box.
-    mean_variance_njy2
-        Mean variance of the detector in nJy^2, or in the square of the warp's own unit.
-    psf
-        The detector's point-spread function, in its own pixels. It does not count when inputs are
-        compared: not all kinds can be.
-    """
-
-    observation: ObservationIdentifiers
-    bbox: Box
-    sky_projection: SkyProjection[Any]
-    footprint: Polygon
-    mean_variance_njy2: float
-    psf: PointSpreadFunction = dataclasses.field(compare=False)
-
-    @property
-    def weight(self) -> float:
-        """Weight in a coadd: 1 / mean variance, nJy^-2 or in the warp's own unit."""
-        return 1.0 / self.mean_variance_njy2
 
 
 class Warp(DescribableMixin):
@@ -115,6 +80,11 @@ class Warp(DescribableMixin):
         What each detector covers of each cell.
     stamps : float32 (m, size, size)
         Point-spread functions on the tract's pixels at the centres of cells, of unit sum.
+    kernel
+        What the images were resampled with; None: the default one.
+    phase_errors : float64 (m,)
+        How much each of these functions changes with the sub-pixel position of a star: mean square
+        over square, see `warping.phase_errors`. None: unknown, NaN.
     noise_covariances : float32 (m, n, n)
         What the detector's noise of unit variance, white or correlated, becomes in the same m
         cells: the mean covariance of two of their pixels by the offset in y and x; n is odd and
@@ -139,6 +109,8 @@ class Warp(DescribableMixin):
         owner: npt.NDArray[np.uint8],
         cell_inputs: npt.NDArray[np.void],
         stamps: npt.NDArray[np.float32],
+        kernel: WarpKernel | None = None,
+        phase_errors: npt.NDArray[np.float64] | None = None,
         noise_covariances: npt.NDArray[np.float32] | None = None,
         aperture_corrections: Mapping[str, npt.NDArray[np.float64]] | None = None,
         mask_fractions: Mapping[str, Image] | None = None,
@@ -155,7 +127,9 @@ class Warp(DescribableMixin):
             )
         if noise_covariances is None:
             noise_covariances = np.ones((len(stamps), 1, 1), np.float32)
-        counts = {"noise covariances": len(noise_covariances)}
+        if phase_errors is None:
+            phase_errors = np.full(len(stamps), np.nan)
+        counts = {"noise covariances": len(noise_covariances), "phase errors": len(phase_errors)}
         counts |= {name: len(values) for name, values in (aperture_corrections or {}).items()}
         for name, count in counts.items():
             if count != len(stamps):
@@ -169,6 +143,8 @@ class Warp(DescribableMixin):
         self._owner = owner
         self._cell_inputs = cell_inputs
         self._stamps = stamps
+        self._kernel = kernel or WarpKernel()
+        self._phase_errors = phase_errors
         self._noise_covariances = noise_covariances
         self._aperture_corrections = dict(aperture_corrections or {})
         self._mask_fractions = dict(mask_fractions or {})
@@ -261,6 +237,16 @@ class Warp(DescribableMixin):
     def stamps(self) -> npt.NDArray[np.float32]:
         """Point-spread functions at the centres of cells; rows are named by `cell_inputs`."""
         return self._stamps
+
+    @property
+    def kernel(self) -> WarpKernel:
+        """What the images were resampled with."""
+        return self._kernel
+
+    @property
+    def phase_errors(self) -> npt.NDArray[np.float64]:
+        """How much `stamps` change with the sub-pixel position of a star, in their order."""
+        return self._phase_errors
 
     @property
     def noise_covariances(self) -> npt.NDArray[np.float32]:
@@ -364,6 +350,7 @@ class Warp(DescribableMixin):
             and self.sky_projection == other.sky_projection
             and self.mask.schema == other.mask.schema
             and self._inputs == other._inputs
+            and self._kernel == other._kernel
             and same_arrays(self._named_arrays(), other._named_arrays())
         )
 
@@ -375,6 +362,7 @@ class Warp(DescribableMixin):
             "owner": self._owner,
             "cell_inputs": self._cell_inputs,
             "stamps": self._stamps,
+            "phase_errors": self._phase_errors,
             "noise_covariances": self._noise_covariances,
             **{f"corrections[{name}]": v for name, v in self._aperture_corrections.items()},
             **{f"mask_fractions[{name}]": p.array for name, p in self._mask_fractions.items()},
@@ -416,6 +404,7 @@ class Warp(DescribableMixin):
             ReportField(label="detectors", value=detectors, role=FieldRole.DERIVED),
             ReportField(label="bbox", value=str(self.bbox), role=FieldRole.DERIVED),
             ReportField(label="unit", value=unit_label(self.unit), role=FieldRole.DERIVED),
+            ReportField(label="kernel", value=self._kernel.name, role=FieldRole.DERIVED),
         ]
         if options.brief:
             return Report(type_name="Warp", summary=summary, fields=fields)

@@ -142,6 +142,7 @@ def read_details(exposure: ExposureFile, detector: Detector) -> ObservationDetai
         airmass=_number(header, "BORE-AIRMASS"),
         zenith_angle_deg=None if altitude is None else 90.0 - altitude,
         azimuth_deg=_number(header, "BORE-AZ"),
+        latitude_deg=_number(header, "OBS-LAT"),
         target=_text(header, "OBJECT"),
         science_program=_text(header, "PROGRAM"),
         observation_type=_kind(header),

@@ -17,6 +17,7 @@ from astropy.io import fits
 from lsst.images import Box
 
 from ...errors import UnusableInputError
+from ...files.computer_errors import raise_if_of_the_computer
 from ..fits_files import open_fits
 from .archive import Archive, Stored
 from .visit_summary import SummaryRow
@@ -94,10 +95,17 @@ class ExposureFile:
 
 
 def primary_cards(path: Path) -> fits.Header | None:
-    """Return the primary header if it is that of an exposure with an archive; never raises."""
+    """Return the primary header if it is that of an exposure with an archive.
+
+    Raises
+    ------
+    OSError
+        If not the file but the computer fails.
+    """
     try:
         header = fits.getheader(path, 0)
-    except (OSError, ValueError, TypeError, LookupError, EOFError):
+    except (OSError, ValueError, TypeError, LookupError, EOFError) as error:
+        raise_if_of_the_computer(error, path)
         return None
     is_one = header.get("NAXIS") == 0 and _INDEX in header
     return header if is_one and "DATAMODL" not in header else None

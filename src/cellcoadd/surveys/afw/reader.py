@@ -23,6 +23,7 @@ from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.observation_details import ObservationDetails
 from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
+from ..rubin.quality import stated_sky
 from .bounded_fields import read_corrections
 from .details import Detector, detector_of, read_details
 from .exposure_file import ExposureFile, open_exposure, primary_cards
@@ -128,6 +129,7 @@ def read_afw_exposure(path: Path, *, visit_summary: Path | bool = True) -> Surve
                 has_corrections=len(corrections) > 0,
             ),
             aperture_corrections=corrections,
+            conditions=header.details.conditions(**stated_sky(statistics)),
         )
     check_usable(image, str(path))
     check_plausible(image, str(path))

@@ -19,8 +19,8 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 from lsst.images._transforms import _ast  # its FrameSet is the only one that SkyProjection takes
 
 from ...errors import UnusableInputError
+from ...files.ast_text import BadTextError, checked_frame_set
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
-from .ast_text import BadTextError, checked_frame_set
 
 type _Floats = npt.NDArray[np.float64]
 

@@ -107,8 +107,11 @@ def read_decam_image(
     files, box = found.files, found.header.bbox
     planes = read_planes(files, box, found.processing)
     ccd_name = found.header.detector_name
-    image = planes.image - evaluate_sky(files, box, found.processing, ccd_name=ccd_name)
+    sky = evaluate_sky(files, box, found.processing, ccd_name=ccd_name)
+    image = planes.image - sky
     good = planes.good
+    details, scale = found.header.details, nanojansky_per_count(zero_point(found.row, path))
+    rms, seconds = number(found.row.values, "skyrms"), details.exposure_time_s
     calibrated = CalibratedImage(
         observation=found.header.observation,
         masked_image=MaskedImage(
@@ -118,11 +121,16 @@ def read_decam_image(
             sky_projection=found.header.sky_projection,
         ),
         psf=read_psf(files, box, found.processing, ccd_name=ccd_name),
-        nanojansky_per_count=nanojansky_per_count(zero_point(found.row, path)),
+        nanojansky_per_count=scale,
         mean_variance=float(np.median(planes.variance[good])) if good.any() else None,
         quality=ImageQuality(
             psf_sigma=_psf_sigma(found.row.values),
             pixel_scale_arcsec=pixel_scale_arcsec(found.header.sky_projection, box),
+        ),
+        conditions=details.conditions(
+            sky_background_njy=scale * float(np.median(sky)),
+            # The table has it per second.
+            sky_noise_njy=None if rms is None or seconds is None else scale * rms * seconds,
         ),
     )
     check_usable(calibrated, str(path))
@@ -238,6 +246,7 @@ def _details(
         airmass=number(row, "airmass"),
         zenith_angle_deg=number(header, "ZD"),
         azimuth_deg=number(header, "AZ"),
+        latitude_deg=number(header, "OBS-LAT"),
         target=_text(header, "OBJECT"),
         science_program=_text(header, "PROPID"),
         observation_type="science" if kind == "object" else kind or None,

@@ -226,8 +226,9 @@ class Identity:
         Whether the time is a modified Julian date, or a text such as 2016-03-11T10:32:49.
     exposure_time
         Seconds.
-    airmass
-        None: not known.
+    airmass, hour_angle, latitude
+        None: not known. The hour angle and the observatory's latitude are in degrees as numbers;
+        as texts such as 01:38:16 hours and degrees.
     """
 
     instrument: Value
@@ -239,6 +240,8 @@ class Identity:
     time_is_mjd: bool
     exposure_time: Value | None
     airmass: Value | None
+    hour_angle: Value | None = None
+    latitude: Value | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -262,6 +265,9 @@ class CameraDefinition:
     sky
         What is subtracted from the image, in its unit, or on which mesh it is measured; None:
         nothing.
+    sky_background, sky_noise
+        Level of the sky in a pixel before anybody subtracted it, and its standard deviation, in the
+        image's unit, where a header says it; what is measured is not looked up.
     no_data
         Values of pixels of the image that stand for no data.
     check_noise
@@ -289,6 +295,8 @@ class CameraDefinition:
     mask: PlainMask | None = None
     saturation: Saturation | None = None
     sky: Value | SkyMesh | None = None
+    sky_background: Value | None = None
+    sky_noise: Value | None = None
     no_data: tuple[float, ...] = ()
     check_noise: bool = True
     noise_correlation: tuple[tuple[float, ...], ...] | None = None

@@ -118,6 +118,8 @@ def _definition(top: DefinitionReader, source: str) -> CameraDefinition:
         if top.has("saturation")
         else None,
         sky=_sky(top),
+        sky_background=_optional(top, "sky_background"),
+        sky_noise=_optional(top, "sky_noise"),
         no_data=_numbers(top, "no_data"),
         check_noise=_yes_or_no(top, "check_noise", default=True),
         noise_correlation=correlation,
@@ -218,6 +220,8 @@ def _identity(top: DefinitionReader) -> Identity:
         time_is_mjd=kind == "mjd",
         exposure_time=_optional(top, "exposure_time"),
         airmass=_optional(top, "airmass"),
+        hour_angle=_optional(top, "hour_angle"),
+        latitude=_optional(top, "latitude"),
     )
     time.finish()
     return identity

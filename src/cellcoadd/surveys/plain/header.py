@@ -7,12 +7,15 @@ __all__ = [
     "describe_observation",
     "nanojansky_per_unit",
     "read_wcs",
+    "recorded",
     "saturation_level",
 ]
 
 import math
 from collections.abc import Mapping, Sequence
 
+import astropy.units as u
+from astropy.coordinates import Angle
 from astropy.io import fits
 from astropy.time import Time, TimeDelta
 from astropy.wcs import WCS
@@ -63,14 +66,6 @@ def check_requirements(require: Sequence[Mapping[str, Sequence[str]]], headers: 
             break
 
 
-def _airmass(identity: Identity, headers: Headers) -> float | None:
-    """Return the airmass where the header has one: it is recorded, and nothing is made of it."""
-    value = identity.airmass
-    if value is None or (value.keyword is not None and headers.get(value.keyword) is None):
-        return None
-    return value.number_of(headers)
-
-
 def _band(identity: Identity, headers: Headers, filter_name: str) -> str:
     if isinstance(identity.bands, Value):
         return str(identity.bands.of(headers))
@@ -112,8 +107,42 @@ def describe_observation(identity: Identity, headers: Headers) -> ObservationDet
         begin=begin,
         end=begin + TimeDelta(exposure_time or 0.0, format="sec"),
         exposure_time_s=exposure_time,
-        airmass=_airmass(identity, headers),
+        airmass=recorded(identity.airmass, headers),
+        hour_angle_deg=recorded(identity.hour_angle, headers, degrees_per_unit=15.0),
+        latitude_deg=recorded(identity.latitude, headers, degrees_per_unit=1.0),
     )
+
+
+def recorded(
+    value: Value | None, headers: Headers, *, degrees_per_unit: float | None = None
+) -> float | None:
+    """Return a number that is recorded and no pixel depends on; None where the header has none.
+
+    Parameters
+    ----------
+    value
+        Where it is; None: nowhere.
+    headers
+        Those of the image.
+    degrees_per_unit
+        Whether it may be an angle such as 01:38:16, and what 1:00:00 is in degrees.
+
+    Raises
+    ------
+    UnusableInputError
+        If it is there, and is no number.
+    """
+    if value is None or (value.keyword is not None and headers.get(value.keyword) is None):
+        return None
+    stated = value.of(headers)
+    if degrees_per_unit is not None and isinstance(stated, str) and ":" in stated:
+        try:
+            return degrees_per_unit * float(Angle(stated, unit=u.deg).deg)
+        except ValueError as error:
+            raise UnusableInputError(
+                str(headers.path), f"{stated!r}, for {value.key}, must be an angle ({error})."
+            ) from error
+    return value.number_of(headers)
 
 
 def _time(identity: Identity, headers: Headers) -> Time:

@@ -35,6 +35,7 @@ from .header import (
     describe_observation,
     nanojansky_per_unit,
     read_wcs,
+    recorded,
     saturation_level,
 )
 from .masks import read_mask_bits
@@ -139,12 +140,18 @@ class PlainFitsReader:
         bits[missing] |= _bit("NO_DATA")
         variance[missing] = np.inf
         sky = None
+        background, noise = (
+            recorded(value, headers) for value in (camera.sky_background, camera.sky_noise)
+        )
         if isinstance(camera.sky, SkyMesh):
             good = believed_pixels(image, variance, bits, mask_schema())
             sky = measure_sky(image, good, mesh=camera.sky, source=str(path))
             image -= sky.model
+            background, noise = float(np.median(sky.model)), sky.quality.noise
         elif camera.sky is not None:
-            image -= camera.sky.number_of(headers)
+            subtracted = camera.sky.number_of(headers)
+            image -= subtracted
+            background = subtracted if background is None else background
         unit = None if header.is_flux_known else header.flux_unit
         planes = MaskedImage(
             Image(image.astype(np.float32), bbox=box, unit=unit),
@@ -165,13 +172,19 @@ class PlainFitsReader:
             quality = ImageQuality(psf_sigma=sigma, pixel_scale_arcsec=scale)
         if not header.is_flux_known:
             _LOG.warning("%s: its pixels stay in counts, since it has no zero point.", path)
+        flux = nanojansky_per_unit(camera, headers, pixel_scale_arcsec=scale)
         calibrated = CalibratedImage(
             observation=header.observation,
             masked_image=planes,
             psf=psf,
-            nanojansky_per_count=nanojansky_per_unit(camera, headers, pixel_scale_arcsec=scale),
+            nanojansky_per_count=flux,
             quality=quality,
             flux_unit=header.flux_unit,
+            conditions=header.details.conditions(
+                sky_background_njy=None if background is None else flux * background,
+                sky_noise_njy=None if noise is None else flux * noise,
+                dec_deg=_middle_declination(header),
+            ),
         )
         calibrated = with_noise_correlation(calibrated, camera, path)
         check_usable(calibrated, str(path))
@@ -226,6 +239,14 @@ class PlainFitsReader:
             flux_unit=self.camera.flux.unit_of_products,
         )
         return header, headers, extension
+
+
+def _middle_declination(header: SurveyHeader) -> float:
+    box = header.bbox
+    middle = header.sky_projection.pixel_to_sky(
+        x=0.5 * (box.x.min + box.x.max), y=0.5 * (box.y.min + box.y.max)
+    )
+    return float(middle.icrs.dec.deg)
 
 
 def _check_single(images: Sequence[Path], path: Path) -> None:

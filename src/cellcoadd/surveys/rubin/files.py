@@ -45,7 +45,7 @@ def open_visit_image(path: Path) -> Iterator[Reader[VisitImage]]:
     Parameters
     ----------
     path
-        In any format of lsst.images; it is FITS, uncompressed as a whole, that is read quickly.
+        In any format of lsst.images; it is FITS that is read quickly, and looked at before.
 
     Yields
     ------
@@ -58,11 +58,12 @@ def open_visit_image(path: Path) -> Iterator[Reader[VisitImage]]:
     Exception
         Whatever a broken file leads to.
     """
-    if path.suffix != ".fits":
+    unpacked = UnpackedFile(path)
+    if unpacked.path.suffix != ".fits":
         with open_archive(str(path), VisitImage, partial=False) as reader:
             yield reader
         return
-    with EntryArchive.open_tree(str(path), partial=True) as (archive, tree, info):
+    with EntryArchive.open_tree(str(unpacked.path), partial=True) as (archive, tree, info):
         _keep_integers(tree)
         yield Reader(archive, tree, info, VisitImage)
 

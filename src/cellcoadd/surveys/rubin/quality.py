@@ -6,13 +6,15 @@ first comes out as None and is not cut on; the second as NaN, which passes no cu
 
 from __future__ import annotations
 
-__all__ = ["STAR_STATISTICS", "quality_of_visit_image"]
+__all__ = ["STAR_STATISTICS", "quality_of_visit_image", "stated_sky"]
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from lsst.images import Box, ObservationSummaryStats, VisitImage
 
+from ...conventions import nanojansky_per_count
 from ...products.calibrated_image import ImageQuality
 from .._base import pixel_scale_arcsec
 
@@ -70,6 +72,23 @@ def quality_of_visit_image(image: VisitImage, bbox: Box) -> ImageQuality:
             float(scale) if math.isfinite(scale) else pixel_scale_arcsec(projection, bbox)
         ),
     )
+
+
+def stated_sky(statistics: Mapping[str, Any]) -> dict[str, float]:
+    """Return level and noise of the sky in nJy, as `ObservationDetails.conditions` takes them.
+
+    Parameters
+    ----------
+    statistics
+        By the names of the Rubin pipelines, which measure the sky in counts, and the zero point of
+        these same counts.
+    """
+    names = {"sky_background_njy": "skyBg", "sky_noise_njy": "skyNoise"}
+    zero_point = statistics.get("zeroPoint", math.nan)
+    return {
+        ours: statistics.get(theirs, math.nan) * nanojansky_per_count(zero_point)
+        for ours, theirs in names.items()
+    }
 
 
 def _was_measured(stats: ObservationSummaryStats) -> bool:

@@ -38,18 +38,20 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader
 
 from ...errors import UnusableInputError
+from ...files.computer_errors import raise_if_of_the_computer
 from ...files.unpacking import UnpackedFile
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
+from ...products.observing_conditions import ObservingConditions
 from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
 from ..fits_files import is_cut_off
 from .backgrounds import backgrounds_in_counts
 from .files import PixelsOfFile, open_visit_image
 from .pixels import masked_image_of
-from .quality import quality_of_visit_image
+from .quality import quality_of_visit_image, stated_sky
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
 _SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
@@ -64,7 +66,8 @@ class RubinReader:
         """Return whether the primary header says that the file holds a visit image."""
         try:
             return "/visit_image-" in str(fits.getheader(path, 0).get("DATAMODL", ""))
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise_if_of_the_computer(error, path)
             return False
 
     def read_header(self, path: Path) -> SurveyHeader:
@@ -162,6 +165,7 @@ def calibrated_image_from_visit_image(
         backgrounds=backgrounds_in_counts(
             visit_image, nanojansky_per_count=scale, is_scaled=field is not None
         ),
+        conditions=_conditions(visit_image, observation),
     )
     check_usable(calibrated, source)
     return calibrated
@@ -188,12 +192,23 @@ def details_from_obs_info(
         airmass=_finite(info.boresight_airmass),
         zenith_angle_deg=None if altaz is None else _finite(90.0 - altaz.alt.deg),
         azimuth_deg=None if altaz is None else _finite(altaz.az.deg),
+        latitude_deg=None if info.location is None else _finite(info.location.lat.deg),
         target=info.object,
         science_program=info.science_program,
         observation_type=info.observation_type,
         observation_reason=info.observation_reason,
         sequence_number=info.observation_counter,
     )
+
+
+def _conditions(
+    visit_image: VisitImage, observation: ObservationIdentifiers
+) -> ObservingConditions:
+    stats = visit_image.summary_stats
+    details = details_from_obs_info(visit_image.obs_info, observation)
+    if details.zenith_angle_deg is None:
+        details = dataclasses.replace(details, zenith_angle_deg=_finite(stats.zenithDistance))
+    return details.conditions(**stated_sky(vars(stats)))
 
 
 @contextlib.contextmanager
@@ -212,6 +227,7 @@ def _errors_named(path: Path) -> Iterator[None]:
     except UnusableInputError:
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to
+        raise_if_of_the_computer(error, path)
         if is_cut_off(error):
             raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
         raise UnusableInputError(

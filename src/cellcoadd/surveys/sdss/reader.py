@@ -22,6 +22,7 @@ from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage
 
 from ...conventions import nanojansky_per_count
 from ...errors import UnusableInputError
+from ...files.computer_errors import raise_if_of_the_computer
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
 from ...masks.planes import bits_of, mask_schema
 from ...products.calibrated_image import CalibratedImage, ImageQuality
@@ -45,6 +46,7 @@ _SECONDS_A_DAY = 86_400.0
 _NIGHT_OFFSET = TimeDelta(
     19.0 / 24.0, format="jd"
 )  # noon in the Mountain Standard Time of the site
+_LATITUDE_DEG = 32.780361  # of Apache Point Observatory
 _SOUTH_DEG = 180.0  # the telescope's azimuth is 0 there, and grows towards the east
 
 
@@ -97,6 +99,10 @@ def read_sdss_image(path: Path) -> SurveyImage:
     calibration = found.calibration
     scale = pixel_scale_arcsec(found.header.sky_projection, box)
     sigma = calibration.psf_sigma_arcsec
+    flux = nanojansky_per_count(
+        calibration.counts_per_second_zero_point + 2.5 * math.log10(found.exposure_time_s)
+    )
+    sky_variance = calibration.sky / calibration.gain + calibration.dark_variance
     calibrated = CalibratedImage(
         observation=found.header.observation,
         masked_image=DeferredPixels(
@@ -105,14 +111,16 @@ def read_sdss_image(path: Path) -> SurveyImage:
             sky_projection=found.header.sky_projection,
         ),
         psf=calibration.psf,
-        nanojansky_per_count=nanojansky_per_count(
-            calibration.counts_per_second_zero_point + 2.5 * math.log10(found.exposure_time_s)
-        ),
-        mean_variance=calibration.sky / calibration.gain + calibration.dark_variance,
+        nanojansky_per_count=flux,
+        mean_variance=sky_variance,
         quality=ImageQuality(
             psf_sigma=None if sigma is None else sigma / scale,
             n_psf_star=calibration.n_psf_star,
             pixel_scale_arcsec=scale,
+        ),
+        conditions=found.header.details.conditions(
+            sky_background_njy=flux * calibration.sky,
+            sky_noise_njy=flux * math.sqrt(sky_variance),
         ),
     )
     check_usable(calibrated, str(path))
@@ -216,6 +224,7 @@ def _details(
         airmass=calibration.airmass,
         zenith_angle_deg=None if altitude is None else 90.0 - altitude,
         azimuth_deg=None if azimuth is None else (_SOUTH_DEG - azimuth) % 360.0,
+        latitude_deg=_LATITUDE_DEG,
         target=str(header.get("OBJECT") or "").strip() or None,
         observation_type=str(header.get("FLAVOR") or "").strip().lower() or None,
         sequence_number=name.field,
@@ -259,6 +268,7 @@ def _window(found: _Described, bbox: Box) -> MaskedImage:
     try:
         whole = _decoded(found)
     except OSError as error:
+        raise_if_of_the_computer(error, found.header.source)
         raise UnusableInputError(str(found.header.source), f"it is gone ({error}).") from error
     y, x = bbox.slice_within(found.header.bbox)
     calibration = found.calibration

@@ -318,7 +318,7 @@ def _cell_inputs(
                 centres=centres,
                 settings=ResamplingSettings(),
                 name=str(entry.observation),
-            )
+            ).stamps
         )
     size = max(part.shape[1] for part in parts)
     stamps = [np.pad(part, ((0, 0), *[((size - part.shape[1]) // 2,) * 2] * 2)) for part in parts]

@@ -151,7 +151,7 @@ def _kernel_like_theirs(
         y=y,
     )
     every_pixel = ResamplingSettings(interp_length=1)
-    [stamp] = warp_psf(
+    ([stamp], _) = warp_psf(
         image.psf, transform=linear, centres=[centre], settings=every_pixel, name=case.name
     )
     reach = stamp.shape[0] // 2
@@ -187,7 +187,7 @@ def _kernel(case: WarpCase, *, x: float, y: float, radius: int) -> _Floats:
     image = _detector_at(case, centre)
     transform = transform_of(case, image)
     settings = case.settings.resampling
-    [stamp] = warp_psf(
+    ([stamp], _) = warp_psf(
         image.psf, transform=transform, centres=[centre], settings=settings, name=case.name
     )
     return _of_unit_sum(stamp.astype(np.float64), radius)

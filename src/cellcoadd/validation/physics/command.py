@@ -29,6 +29,7 @@ class Measure(Protocol):
 
 MEASUREMENTS: dict[str, Measure] = {
     "stars": stars.measure,
+    "kernels": stars.measure_kernels,
     "galaxies": galaxies.measure,
     "seams": seams.measure,
     "sky": constant_sky.measure,
