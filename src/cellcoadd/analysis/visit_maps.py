@@ -190,5 +190,6 @@ class _Groups:
             return np.asarray(np.bincount(self._cells, weighted, minlength=self._count) / total)
         smaller = operation is Operation.MIN
         result = np.full(self._count, np.inf if smaller else -np.inf)
-        (np.minimum if smaller else np.maximum).at(result, self._cells, values)
+        with np.errstate(invalid="ignore"):  # NaN stays NaN; some processors say so
+            (np.minimum if smaller else np.maximum).at(result, self._cells, values)
         return result
