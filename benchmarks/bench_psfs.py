@@ -41,7 +41,7 @@ def main() -> None:
             start = time.process_time()
             stamps = warp_psf(
                 psf, transform=transform, centres=centres, settings=ResamplingSettings(), name=name
-            )
+            ).stamps
             best = min(best, time.process_time() - start)
         assert np.isfinite(stamps).all(), "it is drawn everywhere"
         print(f"{best:8.3f} s  PSFs of {len(cells)} cells: {name}")
