@@ -30,6 +30,7 @@ OURS = {
     "CellCoaddWarp",
     "BorderedCellCoadd",
     "CellReport",
+    "CellVisitSummary",
 }
 
 

@@ -115,8 +115,8 @@ COADD = [
     ("IMAGE", "ZNAXIS3", 3, r"IMAGE has the shape \[3, "),
     ("PSF", "ZNAXIS1", 7, r"PSF has the shape"),
     ("CONTRIBUTIONS", "TFORM5", "B", r"column 5 of HDU CONTRIBUTIONS is 1B by TFORM5, .* says 1L"),
-    ("CONTRIBUTIONS", "TFORM1", "J", r"rows of 123 bytes by NAXIS1, its columns take 125"),
-    ("CONTRIBUTIONS", "NAXIS1", 124, r"CONTRIBUTIONS has rows of 124 bytes"),
+    ("CONTRIBUTIONS", "TFORM1", "J", r"rows of 131 bytes by NAXIS1, its columns take 133"),
+    ("CONTRIBUTIONS", "NAXIS1", 132, r"CONTRIBUTIONS has rows of 132 bytes"),
 ]
 
 
