@@ -96,7 +96,7 @@ def test_a_page_is_as_wide_as_the_screen(page: str, tmp_path: Path, width: int) 
     assert found["width"] == width
     assert found["page"] <= width
     assert found["wider"] == 0
-    assert found["images"] == 19
+    assert found["images"] == 23
     assert found["broken"] == 0
 
 
