@@ -36,7 +36,7 @@ HEADERS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no_wcs": ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "no WCS", "solve its astrometry"),
     "scale_in_arcsec": ({"CD1_1": -0.2, "CD2_2": 0.2}, "720 arcsec", "is its matrix in degrees?"),
     "matrix_of_zeros": ({"CD1_1": 0.0, "CD2_2": 0.0}, "arcsec", "is its matrix in degrees?"),
-    "beyond_the_sky": ({"CRVAL1": 9e99}, "CRVAL", "in range"),
+    "beyond_the_sky": ({"CRVAL1": 9e99}, "CRVAL1 = 9e+99", "solve the astrometry again"),
     "beyond_the_pole": ({"CRVAL2": 95.0}, "its WCS cannot be read", "look at CTYPE, CRVAL and CD"),
 }
 """Cards, what is said of them, and the way out."""
