@@ -23,11 +23,12 @@ from cellcoadd.kernels.accumulate import (
 )
 from cellcoadd.kernels.fill import fill_no_data
 from cellcoadd.kernels.holes import fill_holes
+from cellcoadd.kernels.kernel_names import DEFAULT_KERNEL, WARPING_KERNELS
 from cellcoadd.kernels.moments import adaptive_moments
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
-from cellcoadd.kernels.warping_kernel import DEFAULT_KERNEL, WARPING_KERNELS, warping_kernel
+from cellcoadd.kernels.warping_kernel import warping_kernel
 
 
 def main() -> None:

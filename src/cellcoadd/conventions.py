@@ -19,11 +19,17 @@ __all__ = [
     "AB_ZERO_POINT_NJY",
     "FWHM_PER_SIGMA",
     "MAX_NOISE_REALIZATIONS",
+    "fwhm_of_moments",
     "nanojansky_per_count",
     "round_half_up",
 ]
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 AB_ZERO_POINT_NJY = 31.4
 """AB magnitude of a source of 1 nJy (3631 Jy at magnitude 0, rounded as the Rubin pipelines do)."""
@@ -33,6 +39,14 @@ FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 MAX_NOISE_REALIZATIONS = 3
 """Most noise realizations of a warp or a coadd: tasks have one output for each."""
+
+
+def fwhm_of_moments[Number: (float, npt.NDArray[np.float64])](
+    xx: Number, yy: Number, xy: Number
+) -> Number:
+    """Return 2.3548 sigma, with sigma^4 the determinant of second moments, in their pixels."""
+    width: Number = FWHM_PER_SIGMA * (xx * yy - xy * xy) ** 0.25
+    return width
 
 
 def nanojansky_per_count(zero_point: float) -> float:

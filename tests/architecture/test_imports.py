@@ -60,6 +60,13 @@ def test_importing_the_package_loads_nothing_slow() -> None:
     assert roots.isdisjoint(SLOW_TO_LOAD)
 
 
+def test_the_command_line_loads_nothing_slow() -> None:
+    """What a sub-command needs is loaded when it runs."""
+    loaded = run_python("import sys, cellcoadd.cli; print(*sys.modules)").split()
+    assert "cellcoadd.cli" in loaded
+    assert {name.partition(".")[0] for name in loaded}.isdisjoint(SLOW_TO_LOAD)
+
+
 @pytest.mark.parametrize("name", cellcoadd.__all__)
 def test_a_public_name_is_the_one_of_its_module(name: str) -> None:
     """A name in the table of lazily loaded names that leads nowhere would fail only in use."""

@@ -11,8 +11,9 @@ import pytest
 from lsst.images import Box, Image
 
 from cellcoadd.analysis.noise_factor import noise_factor
+from cellcoadd.kernels.kernel_names import WARPING_KERNELS
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
-from cellcoadd.kernels.warping_kernel import WARPING_KERNELS, WarpingKernel, warping_kernel
+from cellcoadd.kernels.warping_kernel import WarpingKernel, warping_kernel
 from cellcoadd.warping.phase_errors import phase_error
 
 PAGE = Path(__file__).parents[2] / "docs" / "algorithms" / "kernels.md"

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cellcoadd.kernels.kernel_names import WARPING_KERNELS
 from cellcoadd.kernels.positions import node_indices
 from cellcoadd.kernels.resample import resample
-from cellcoadd.kernels.warping_kernel import WARPING_KERNELS, warping_kernel
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.testing.slow_twins import interpolate_positions, resample_plane
 
 NO_DATA, EDGE, SAT = 256, 16, 2

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cellcoadd.kernels.kernel_names import WARPING_KERNELS
 from cellcoadd.kernels.noise_covariance import resampled_noise_covariance
-from cellcoadd.kernels.warping_kernel import WARPING_KERNELS, warping_kernel
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.testing.slow_twins import lanczos_weights, twin_weights
 
 HEIGHT, WIDTH = 9, 12

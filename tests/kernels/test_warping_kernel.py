@@ -7,13 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from cellcoadd._jit import cubic_weights, kernel
-from cellcoadd.kernels.warping_kernel import (
-    BINS,
-    WARPING_KERNELS,
-    WarpingKernel,
-    lanes_of,
-    warping_kernel,
-)
+from cellcoadd.kernels.kernel_names import WARPING_KERNELS
+from cellcoadd.kernels.warping_kernel import BINS, WarpingKernel, lanes_of, warping_kernel
 from cellcoadd.testing.slow_twins import twin_weights
 
 KERNELS = list(WARPING_KERNELS)

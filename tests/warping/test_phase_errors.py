@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cellcoadd.kernels.warping_kernel import WARPING_KERNELS, warping_kernel
+from cellcoadd.kernels.kernel_names import WARPING_KERNELS
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.testing.slow_twins import twin_weights
 from cellcoadd.warping.phase_errors import phase_error
 

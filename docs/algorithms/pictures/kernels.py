@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellcoadd.conventions import FWHM_PER_SIGMA
-from cellcoadd.kernels.warping_kernel import RECOMMENDED_KERNEL, warping_kernel
+from cellcoadd.kernels.kernel_names import RECOMMENDED_KERNEL
+from cellcoadd.kernels.warping_kernel import warping_kernel
 from cellcoadd.report.style import new_figure
 
 from .style import BLUE, GREEN, ORANGE, RED

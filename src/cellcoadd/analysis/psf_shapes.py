@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from ..conventions import FWHM_PER_SIGMA
+from ..conventions import fwhm_of_moments
 from ..kernels.moments import adaptive_moments
 
 type _Floats = npt.NDArray[np.float64]
@@ -32,8 +32,7 @@ class PsfShapes:
     @property
     def fwhm(self) -> _Floats:
         """2.3548 sigma in px, with sigma^4 the determinant of the moments."""
-        determinant = self.xx * self.yy - self.xy * self.xy
-        return np.asarray(FWHM_PER_SIGMA * determinant**0.25)
+        return fwhm_of_moments(self.xx, self.yy, self.xy)
 
     @property
     def e1(self) -> _Floats:

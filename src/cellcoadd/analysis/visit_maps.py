@@ -135,22 +135,38 @@ def tabulate_visits(table: Table, maps: Sequence[VisitMap]) -> Table:
     maps
         What is worked out.
     """
-    rows = table[np.asarray(table["accepted"], np.bool_)]
+    return _tabulated(rows := _accepted(table), maps, _values_of(rows, maps))
+
+
+def _noting(table: Table, maps: Sequence[VisitMap], known: set[str]) -> Table:
+    """Tabulate, and note which properties any accepted input has."""
+    rows = _accepted(table)
+    values = _values_of(rows, maps)
+    known.update(name for name, found in values.items() if np.isfinite(found).any())
+    return _tabulated(rows, maps, values)
+
+
+def _accepted(table: Table) -> Table:
+    return table[np.asarray(table["accepted"], np.bool_)]
+
+
+def _values_of(rows: Table, maps: Sequence[VisitMap]) -> dict[str, npt.NDArray[np.float64]]:
+    """Work out each property once, by its name, whatever is made of it."""
+    properties = {each.of.name: each.of for each in maps}
+    return {name: _values(entry, rows) for name, entry in properties.items()}
+
+
+def _tabulated(
+    rows: Table, maps: Sequence[VisitMap], values: Mapping[str, npt.NDArray[np.float64]]
+) -> Table:
     keys = np.stack([np.asarray(rows[name], np.int64) for name in ("patch", "cell_y", "cell_x")])
     _, first, cells = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     groups = _Groups(rows, cells.reshape(-1), len(first))
     result = rows[list(_PLACE)][first]
     for each in maps:
-        values = groups.combined(_values(each.of, rows), each.operation)
-        result[each.name] = Column(values, unit=_unit(each.of, rows))
+        combined = groups.combined(values[each.of.name], each.operation)
+        result[each.name] = Column(combined, unit=_unit(each.of, rows))
     return result
-
-
-def _noting(table: Table, maps: Sequence[VisitMap], known: set[str]) -> Table:
-    """Tabulate, and note which properties any accepted input has."""
-    rows = table[np.asarray(table["accepted"], np.bool_)]
-    known.update(each.of.name for each in maps if np.isfinite(_values(each.of, rows)).any())
-    return tabulate_visits(table, maps)
 
 
 def _values(entry: VisitProperty, rows: Table) -> npt.NDArray[np.float64]:

@@ -163,13 +163,15 @@ class ProductFormatter(GenericFormatter):
         self, path: str, component: str | None = None, expected_size: int = -1
     ) -> Any:
         """Read the product from a file that is sound, or a part of it."""
+        is_whole = self._asks_for_all(component)
         if path.endswith(".fits"):
-            if self._asks_for_all(component):
-                check_file(path)
+            if is_whole:
+                check_file(path)  # and its tree
             else:
                 check_before_parts(path)
         with errors_named(path, self.file_descriptor.storageClass.pytype):
-            check_tree_of(path)
+            if not is_whole:
+                check_tree_of(path)
             return _without_checksums(super().read_from_local_file(path, component, expected_size))
 
     def _asks_for_all(self, component: str | None) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..kernels.warping_kernel import RECOMMENDED_KERNEL, WARPING_KERNELS
+from ..kernels.kernel_names import RECOMMENDED_KERNEL, WARPING_KERNELS
 
 if TYPE_CHECKING:
     from ..errors import UnusableInputError

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from ..conventions import FWHM_PER_SIGMA
+from ..conventions import FWHM_PER_SIGMA, fwhm_of_moments
 from ..kernels.moments import adaptive_moments
 from ..products.cell_coadd.stack import CellStack
 
@@ -63,13 +63,16 @@ def match_psfs(stack: CellStack, *, fwhm: float, border: int, source: str) -> Ce
     """
     psf, covariance = np.empty_like(stack.psf), np.empty_like(stack.noise_covariance)
     missed = []
+    side = psf.shape[-1]
+    wanted = _gaussian(fwhm, side)
+    size = 1 << (side + 2 * border).bit_length()
+    target = np.fft.rfft2(_at_origin(_gaussian(fwhm, 2 * (size // 2) - 1), size))
     for row, index in enumerate(stack.indices):
         before = stack.psf[row].astype(np.float64)
-        kernel = _filter(before, fwhm=fwhm, reach=border)
+        kernel = _filter(before, target, reach=border)
         psf[row] = signal.fftconvolve(before, kernel, mode="same")
-        wanted = _gaussian(fwhm, before.shape[0])
         if np.abs(psf[row] - wanted).max() > _REACHED * wanted.max():
-            missed.append((_fwhm_of(before), index))
+            missed.append((fwhm_of_moments(*adaptive_moments(before)[:3]), index))
         covariance[row], gain = _filtered_covariance(stack.noise_covariance[row], kernel)
         _convolve_cell(stack, row, kernel, gain=gain)
     if missed:
@@ -82,15 +85,13 @@ def match_psfs(stack: CellStack, *, fwhm: float, border: int, source: str) -> Ce
     return dataclasses.replace(stack, psf=psf, noise_covariance=covariance, aperture_corrections={})
 
 
-def _filter(psf: _Floats, *, fwhm: float, reach: int) -> _Floats:
-    """The filter in pixels, (2 reach + 1) squared."""
-    size = 1 << (psf.shape[0] + 2 * reach).bit_length()
-    shape = (size, size)
+def _filter(psf: _Floats, target: npt.NDArray[np.complex128], *, reach: int) -> _Floats:
+    """The filter in pixels, (2 reach + 1) squared, by the transform that is wanted."""
+    size = target.shape[0]
     found = np.fft.rfft2(_at_origin(psf, size))
-    wanted = np.fft.rfft2(_at_origin(_gaussian(fwhm, 2 * (size // 2) - 1), size))
     power = np.abs(found) ** 2
-    transform = np.conj(found) * wanted / (power + _KAPPA * power[0, 0])
-    kernel = np.roll(np.fft.irfft2(transform, shape), (reach, reach), axis=(0, 1))
+    transform = np.conj(found) * target / (power + _KAPPA * power[0, 0])
+    kernel = np.roll(np.fft.irfft2(transform, (size, size)), (reach, reach), axis=(0, 1))
     return np.asarray(kernel[: 2 * reach + 1, : 2 * reach + 1])
 
 
@@ -149,8 +150,3 @@ def _convolved(plane: npt.NDArray[np.float32], kernel: _Floats) -> _Floats:
     padded = np.pad(np.where(finite, plane, 0.0).astype(np.float64), reach, mode="symmetric")
     result = signal.fftconvolve(padded, kernel, mode="valid")
     return np.where(finite, result, plane)
-
-
-def _fwhm_of(psf: _Floats) -> float:
-    xx, yy, xy, _ = adaptive_moments(psf)
-    return FWHM_PER_SIGMA * float((xx * yy - xy * xy) ** 0.25)

@@ -19,7 +19,9 @@ import numpy.typing as npt
 from .._jit import cubic_weights, kernel, weighted_sum
 from .positions import nodes_around, row_positions, source_range
 from .source_block import NOT_FINITE, block_size, block_stride, load_block
-from .warping_kernel import BINS
+from .warping_kernel import BINS, lanes_of
+
+_lanes_of = kernel(lanes_of)
 
 _BLOCK = 128
 """Target pixels are worked on in squares of this side; their source pixels fit the L2 cache."""
@@ -100,7 +102,7 @@ def resample(
     """
     height, width = out_mask.shape
     nx = mask.shape[1]
-    lanes = weight_table.size // (4 * BINS)
+    lanes = _lanes_of(half_width)
     n_values, n_variances = values.shape[0], variances.shape[0]
     planes = np.zeros((n_values + n_variances, 0), dtype=np.float32)
     bits = np.zeros((4, 0), dtype=np.int32)
@@ -254,7 +256,7 @@ def _sum_taps(
     out: npt.NDArray[np.float32],
 ) -> None:
     """Write weighted sum times area**power (1 or 2) of one plane for a run of pixels."""
-    lanes = 8 if half_width <= 4 else 16
+    lanes = _lanes_of(half_width)
     for i in range(out.size):
         # For the bounds-checked mode, as weighted_sum() does not check: the last elements read.
         _ = plane[start[i] + (2 * half_width - 1) * stride + lanes - 1]
@@ -283,7 +285,7 @@ def _combine_mask(
     none, no_data = np.int32(0), np.int32(no_data_bit)
     unusable = np.int32(NOT_FINITE) | no_data
     spread = bits[3]
-    lanes = weights_x.size // start.size
+    lanes = _lanes_of(half_width)
     missing = 0
     for i in range(out.size):
         found = spread[start[i]] if flagged and covered[i] else none

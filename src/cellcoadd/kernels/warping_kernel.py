@@ -7,15 +7,7 @@ interpolates takes them from here, so that one resampler serves all kernels.
 
 from __future__ import annotations
 
-__all__ = [
-    "BINS",
-    "DEFAULT_KERNEL",
-    "RECOMMENDED_KERNEL",
-    "WARPING_KERNELS",
-    "WarpingKernel",
-    "lanes_of",
-    "warping_kernel",
-]
+__all__ = ["BINS", "WarpingKernel", "lanes_of", "warping_kernel"]
 
 import dataclasses
 import functools
@@ -23,37 +15,17 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from .kernel_names import DEFAULT_KERNEL, WARPING_KERNELS
 from .lanczos import lanczos_weights
 from .optimal import STAR_FWHM, optimal_weights
-
-WARPING_KERNELS = {
-    "bilinear": "the 2 x 2 pixels around a position",
-    "lanczos2": "Lanczos of half-width 2 pixels",
-    "lanczos3": "Lanczos of half-width 3 pixels",
-    "lanczos4": "Lanczos of half-width 4 pixels",
-    "lanczos5": "Lanczos of half-width 5 pixels",
-    "optimal6": "made for images of stars, of half-width 3 pixels",
-    "optimal8": "made for images of stars, of half-width 4 pixels",
-    "optimal10": "made for images of stars, of half-width 5 pixels",
-}
-"""Names of the kernels, those of the Rubin pipelines first, and what they are."""
-
-DEFAULT_KERNEL = "lanczos3"
-"""That of the Rubin pipelines."""
-
-RECOMMENDED_KERNEL = "optimal6"
-"""That of our own pipelines and commands: stars within 1e-3, at the cost of the default."""
 
 BINS = 64
 """Intervals of the table: cubics are within 1e-8 of the kernel, in single precision 1e-7."""
 
-_HALF_WIDTHS = {"bilinear": 1} | {
-    name: int(name.removeprefix("lanczos"))
-    if name.startswith("lanczos")
-    else int(name.removeprefix("optimal")) // 2
-    for name in WARPING_KERNELS
-    if name != "bilinear"
-}
+_HALF_WIDTHS = {
+    "bilinear": 1, "lanczos2": 2, "lanczos3": 3, "lanczos4": 4, "lanczos5": 5,
+    "optimal6": 3, "optimal8": 4, "optimal10": 5,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +51,11 @@ class WarpingKernel:
     star_fwhm: float
     half_width: int
     table: npt.NDArray[np.float32]
+
+    @property
+    def is_for_stars(self) -> bool:
+        """Whether it is made for stars of a size, `star_fwhm`, and larger ones."""
+        return self.name.startswith("optimal")
 
     def weights(self, fraction: float) -> list[float]:
         """Return the exact weights of the taps at a fraction of a pixel in 0..1."""

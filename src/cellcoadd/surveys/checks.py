@@ -33,7 +33,9 @@ _REFUSED_RATIOS = 0.1, 10.0
 _LARGEST_BLOCK_FACTOR = 1.5
 """Of white noise it is 1 within a fifth; faint sources gave up to 1.15 in real images."""
 _CENTRED_PX = 1.0
-_LARGEST_STAMP_PX = 2001  # 32 MB; stars of real cameras are drawn with 25 to 500
+
+LARGEST_STAMP_PX = 2001
+"""Of images of PSFs, a side: 32 MB. Stars of real cameras are drawn with 25 to 500."""
 
 _log = logging.getLogger(__name__)
 
@@ -219,9 +221,9 @@ def _check_psf(image: CalibratedImage, source: str) -> None:
     y = 0.5 * (image.bbox.y.min + image.bbox.y.max)
     try:
         side = max(image.psf.kernel_bbox.shape)
-        if side > _LARGEST_STAMP_PX:
+        if side > LARGEST_STAMP_PX:
             raise ValueError(
-                f"its images have {side} pixels a side, {_LARGEST_STAMP_PX} are allowed"
+                f"its images have {side} pixels a side, {LARGEST_STAMP_PX} are allowed"
             )
         kernel = image.psf.compute_kernel_image(x=x, y=y)
     except Exception as error:  # each kind of PSF fails in its own way

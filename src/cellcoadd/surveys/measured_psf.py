@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import Box, MaskedImage
 
-from ..conventions import FWHM_PER_SIGMA
+from ..conventions import FWHM_PER_SIGMA, fwhm_of_moments
 from ..errors import UnusableInputError
 from ..kernels.moments import adaptive_moments
 from ..masks.planes import plane_array
@@ -322,7 +322,7 @@ def _quality(
         stars=len(stars),
         sources=stars.sources,
         degree=degree,
-        fwhm_px=FWHM_PER_SIGMA * (xx * yy - xy * xy) ** 0.25,
+        fwhm_px=fwhm_of_moments(xx, yy, xy),
         ellipticity=math.hypot(xx - yy, 2.0 * xy) / (xx + yy),
         size_range=max(traces) - min(traces),
         size_scatter=1.4826 * float(np.nanmedian(np.abs(ratios - np.nanmedian(ratios)))),

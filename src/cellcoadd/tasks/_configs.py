@@ -14,13 +14,12 @@ __all__ = [
     "SelectionConfig",
     "WarperConfig",
     "bits_to_planes",
-    "pixel_assignment_field",
 ]
 
 from lsst.pex.config import ChoiceField, Config, Field, ListField
 
 from ..coaddition.input_map import NSIDE_COVERAGE, NSIDE_SPARSE
-from ..kernels.warping_kernel import WARPING_KERNELS
+from ..kernels.kernel_names import WARPING_KERNELS
 from ..masks.planes import STANDARD_PLANES
 from ..skymap.healsparse_maps import check_resolutions
 from ..warping.settings import (
@@ -49,21 +48,6 @@ def bits_to_planes(bits: int) -> tuple[str, ...]:
             f"growFullMask = {bits} has bits without a mask plane; planes are {_ORDER}."
         )
     return tuple(name for bit, name in enumerate(_ORDER) if bits >> bit & 1)
-
-
-def pixel_assignment_field(default: str) -> ChoiceField[str]:
-    """Return the field of the configurations of maps that says which pixels a cell has."""
-    return ChoiceField[str](
-        doc="Which pixels a cell has.",
-        allowed={
-            "box": "all that overlap with the box in right ascension and declination around its "
-            "inner region; those of several cells have the mean",
-            "centre": "those with their centres in its inner region, which are none for some "
-            "cells if the pixels are as large as the cells",
-        },
-        default=default,
-        optional=False,
-    )
 
 
 def planes_to_bits(planes: tuple[str, ...]) -> int:

@@ -7,7 +7,7 @@ __all__ = ["MapCellsConfig", "MapCellsConnections", "MapCellsTask"]
 from collections.abc import Iterable
 
 from astropy.table import Table
-from lsst.pex.config import Field, ListField
+from lsst.pex.config import ListField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -24,7 +24,7 @@ from ..analysis.cell_maps import CellMapSettings, map_cells
 from ..analysis.cell_pixels import PixelAssignment
 from ..analysis.map_quantities import MAP_QUANTITIES
 from ..skymap import SkyMap, Tract
-from ._configs import pixel_assignment_field
+from ._map_config import MapConfig
 
 _DEFAULTS = CellMapSettings()
 _TRACT_DIMENSIONS = ("tract", "band", "skymap")
@@ -76,21 +76,13 @@ class MapCellsConnections(
                 delattr(self, f"{quantity}_map")
 
 
-class MapCellsConfig(PipelineTaskConfig, pipelineConnections=MapCellsConnections):
+class MapCellsConfig(PipelineTaskConfig, MapConfig, pipelineConnections=MapCellsConnections):
     """Which maps are made, and how."""
 
     quantities = ListField[str](
         doc=f"What is mapped, out of {', '.join(MAP_QUANTITIES)}.",
         default=list(_DEFAULTS.quantities),
     )
-    nside_sparse = Field[int](
-        doc="HEALPix resolution of the maps, a power of two.", default=_DEFAULTS.nside_sparse
-    )
-    nside_coverage = Field[int](
-        doc="HEALPix resolution of the maps' indices, a power of two.",
-        default=_DEFAULTS.nside_coverage,
-    )
-    assignment = pixel_assignment_field(str(_DEFAULTS.assignment))
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""

@@ -7,7 +7,7 @@ __all__ = ["MapVisitsConfig", "MapVisitsConnections", "MapVisitsTask"]
 from collections.abc import Iterable
 
 from astropy.table import Table
-from lsst.pex.config import Field, ListField
+from lsst.pex.config import ListField
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -24,7 +24,7 @@ from ..analysis.cell_pixels import PixelAssignment
 from ..analysis.visit_maps import VisitMapSettings, map_visits
 from ..analysis.visit_properties import DEFAULT_VISIT_MAPS, VISIT_PROPERTIES
 from ..skymap import SkyMap, Tract
-from ._configs import pixel_assignment_field
+from ._map_config import MapConfig
 from ._visit_map_connections import add_visit_maps
 
 _DEFAULTS = VisitMapSettings()
@@ -54,7 +54,7 @@ class MapVisitsConnections(
         add_visit_maps(self, config.connections, config.properties)
 
 
-class MapVisitsConfig(PipelineTaskConfig, pipelineConnections=MapVisitsConnections):
+class MapVisitsConfig(PipelineTaskConfig, MapConfig, pipelineConnections=MapVisitsConnections):
     """Which maps are made, and how."""
 
     properties = ListField[str](
@@ -63,14 +63,6 @@ class MapVisitsConfig(PipelineTaskConfig, pipelineConnections=MapVisitsConnectio
         "the cell; there are sums, over the visits, of exposure_time and n_exposure.",
         default=list(DEFAULT_VISIT_MAPS),
     )
-    nside_sparse = Field[int](
-        doc="HEALPix resolution of the maps, a power of two.", default=_DEFAULTS.nside_sparse
-    )
-    nside_coverage = Field[int](
-        doc="HEALPix resolution of the maps' indices, a power of two.",
-        default=_DEFAULTS.nside_coverage,
-    )
-    assignment = pixel_assignment_field(str(_DEFAULTS.assignment))
 
     def validate(self) -> None:
         """Refuse bad values before any work begins."""

@@ -19,15 +19,10 @@ import dataclasses
 import math
 
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..kernels.kernel_names import DEFAULT_KERNEL, RECOMMENDED_KERNEL, WARPING_KERNELS
 from ..kernels.optimal import LARGEST_STAR_FWHM, LEAST_STAR_FWHM, STAR_FWHM
 from ..kernels.pixel_flags import MAX_BAD_PLANES
-from ..kernels.warping_kernel import (
-    DEFAULT_KERNEL,
-    RECOMMENDED_KERNEL,
-    WARPING_KERNELS,
-    WarpingKernel,
-    warping_kernel,
-)
+from ..kernels.warping_kernel import WarpingKernel, warping_kernel
 from ..masks.planes import standard_name
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lsst.images import YX, Box, Image
 from lsst.images.psfs import PointSpreadFunction
 
-from ..conventions import FWHM_PER_SIGMA
+from ..conventions import fwhm_of_moments
 from ..kernels.moments import adaptive_moments
 from ..kernels.optimal import LEAST_STAR_FWHM
 from ..kernels.resample import resample
@@ -100,7 +100,8 @@ def warp_psf(
             stamps[row] = np.nan
             continue
         errors[row] = phase_error(image.array.astype(np.float64), kernel)
-        sharpest = min(sharpest, _fwhm_of(image))
+        if kernel.is_for_stars:
+            sharpest = min(sharpest, _fwhm_of(image))
         padded = np.pad(image.array, padding).astype(np.float32)[np.newaxis]
         _resample_stamp(
             padded,
@@ -116,7 +117,7 @@ def warp_psf(
             "%s takes no part in %d of %d cells, where its PSF cannot be drawn; the first: %s",
             name, len(failures), len(centres), failures[0],
         )  # fmt: skip
-    if kernel.name.startswith("optimal") and sharpest < _SHARP * kernel.star_fwhm:
+    if sharpest < _SHARP * kernel.star_fwhm:
         _LOG.warning(
             "%s is sharper than its kernel is for: its stars have a FWHM of %.2f pixels, %s is "
             "made for %.2f and more. Their images change with their place between the pixels "
@@ -129,7 +130,7 @@ def warp_psf(
 def _fwhm_of(image: Image) -> float:
     """FWHM of a star in pixels of its image; infinite where it has no shape."""
     xx, yy, xy, converged = adaptive_moments(image.array)
-    return FWHM_PER_SIGMA * float((xx * yy - xy * xy) ** 0.25) if converged else math.inf
+    return fwhm_of_moments(xx, yy, xy) if converged else math.inf
 
 
 def _draw(psf: PointSpreadFunction, *, x: float, y: float) -> Image | str:

@@ -10,8 +10,8 @@ from typing import Any
 from lsst.images import Box, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ...kernels.kernel_names import DEFAULT_KERNEL
 from ...kernels.optimal import STAR_FWHM
-from ...kernels.warping_kernel import DEFAULT_KERNEL
 from ..identifiers import ObservationIdentifiers
 from ..observing_conditions import UNKNOWN_CONDITIONS, ObservingConditions
 

@@ -17,11 +17,11 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...errors import UnusableInputError
 from ...psfs.models import ImagePointSpreadFunction, PsfexPointSpreadFunction, psfex_term_count
+from ..checks import LARGEST_STAMP_PX
 from .archive import Archive, Rows, Stored
 
 type _Floats = npt.NDArray[np.float64]
 
-_LARGEST = 2001  # pixels a side
 _MOST_PARTS = 1000
 _DEEPEST = 4
 
@@ -119,7 +119,7 @@ def _parts(archive: Archive, rows: Rows, depth: int) -> list[_Floats]:
 
 def _size(rows: Rows) -> tuple[int, int]:
     width, height = (int(size) for size in rows.point("dimensions"))
-    if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
+    if not (0 < width <= LARGEST_STAMP_PX and 0 < height <= LARGEST_STAMP_PX):
         raise ValueError(f"a kernel of {width} x {height} pixels")
     return width, height
 

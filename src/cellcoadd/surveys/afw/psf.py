@@ -20,11 +20,11 @@ from ...psfs.models import (
     PsfexPointSpreadFunction,
     psfex_term_count,
 )
+from ..checks import LARGEST_STAMP_PX
 from .archive import Archive, Rows, Stored
 from .kernels import kernel_psf
 from .piff_psf import piff_psf
 
-_LARGEST = 2001  # pixels a side
 _HIGHEST = 20  # degree
 _REFUSED = {
     "CoaddPsf": "it is that of a coadd; give the images that the coadd was made of",
@@ -74,8 +74,8 @@ def _psfex(archive: Archive, stored: Stored, bounds: Box) -> PointSpreadFunction
     width, height, terms = (int(size) for size in body.array("_size"))
     if not (
         0 <= degree <= _HIGHEST
-        and 0 < width <= _LARGEST
-        and 0 < height <= _LARGEST
+        and 0 < width <= LARGEST_STAMP_PX
+        and 0 < height <= LARGEST_STAMP_PX
         and terms == psfex_term_count(degree)
     ):
         raise ValueError(f"{terms} images of {width} x {height} pixels, degree {degree}")
@@ -99,7 +99,7 @@ def _psfex(archive: Archive, stored: Stored, bounds: Box) -> PointSpreadFunction
 def _size(rows: Rows) -> tuple[int, int]:
     """Return odd numbers of rows and columns; a pixel more where they are even."""
     columns, lines = (int(size) for size in rows.point("dimensions"))
-    if not (0 < lines <= _LARGEST and 0 < columns <= _LARGEST):
+    if not (0 < lines <= LARGEST_STAMP_PX and 0 < columns <= LARGEST_STAMP_PX):
         raise ValueError(f"its images have {columns} x {lines} pixels")
     return lines | 1, columns | 1
 

@@ -6,25 +6,20 @@ did not measure is not there, and is not cut on; NaN beside other numbers is a f
 
 from __future__ import annotations
 
-__all__ = ["mean_variance", "quality_of_statistics", "read_statistics"]
+__all__ = ["mean_variance", "read_statistics"]
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import yaml
-from lsst.images import Box, SkyProjection
 
 from ...errors import UnusableInputError
-from ...products.calibrated_image import ImageQuality
-from .._base import pixel_scale_arcsec
-from ..rubin.quality import STAR_STATISTICS
+from ..rubin.quality import variance_that_agrees
 from .exposure_file import ExposureFile
 
 _MOST_CHARACTERS = 1_000_000
-_SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
 
 
 def read_statistics(exposure: ExposureFile) -> Mapping[str, float]:
@@ -61,54 +56,6 @@ def _loaded(text: bytes) -> dict[str, float]:
     }
 
 
-def quality_of_statistics(
-    statistics: Mapping[str, float],
-    projection: SkyProjection[Any],
-    bbox: Box,
-    *,
-    has_corrections: bool,
-) -> ImageQuality:
-    """Return what the selection cuts on.
-
-    Parameters
-    ----------
-    statistics
-        By the names of the Rubin pipelines.
-    projection, bbox
-        Where the pixel scale is measured if it is not stated.
-    has_corrections
-        Whether there are aperture corrections, whose statistic goes with them.
-    """
-    stars = statistics.get("nPsfStar")
-    measured = bool(stars) or any(
-        math.isfinite(statistics.get(name, math.nan)) for name in STAR_STATISTICS
-    )
-
-    def told(name: str, *, was_tried: bool = measured) -> float | None:
-        value = statistics.get(name)
-        if value is None:
-            return None
-        return value if math.isfinite(value) else math.nan if was_tried else None
-
-    e1, e2 = told("psfStarDeltaE1Median"), told("psfStarDeltaE2Median")
-    scale = statistics.get("pixelScale", math.nan)
-    return ImageQuality(
-        psf_sigma=told("psfSigma"),
-        psf_star_delta_e_median=None if e1 is None or e2 is None else math.hypot(e1, e2),
-        psf_star_scaled_delta_size_scatter=told("psfStarScaledDeltaSizeScatter"),
-        psf_trace_radius_delta=told("psfTraceRadiusDelta"),
-        psf_ap_flux_delta=told("psfApFluxDelta"),
-        psf_ap_corr_sigma_scaled_delta=told(
-            "psfApCorrSigmaScaledDelta", was_tried=measured and has_corrections
-        ),
-        n_psf_star=int(stars) if stars is not None and measured and math.isfinite(stars) else None,
-        star_e_median=told("starEMedian"),
-        pixel_scale_arcsec=(
-            scale if math.isfinite(scale) and scale > 0 else pixel_scale_arcsec(projection, bbox)
-        ),
-    )
-
-
 def mean_variance(
     stated: float | None, sample: npt.NDArray[Any], *, njy_per_count: float, is_flux: bool
 ) -> float | None:
@@ -133,10 +80,5 @@ def mean_variance(
     """
     if stated is None or not (math.isfinite(stated) and stated > 0):
         return None
-    sample = sample[np.isfinite(sample) & (sample > 0)]
-    if sample.size == 0:
-        return None
-    measured = float(np.median(sample))
     other = stated * njy_per_count**2 if is_flux else stated / njy_per_count**2
-    best = min((stated, other), key=lambda value: abs(math.log(value / measured)))
-    return best if 1.0 / _SAME_VARIANCE <= best / measured <= _SAME_VARIANCE else None
+    return variance_that_agrees((stated, other), sample)

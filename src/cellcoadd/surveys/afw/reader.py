@@ -23,14 +23,14 @@ from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.observation_details import ObservationDetails
 from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
-from ..rubin.quality import stated_sky
+from ..rubin.quality import quality_of_statistics, stated_sky
 from .bounded_fields import read_corrections
 from .details import Detector, detector_of, read_details
 from .exposure_file import ExposureFile, open_exposure, primary_cards
 from .photo_calib import read_calibration
 from .planes import read_planes
 from .psf import read_psf
-from .quality import mean_variance, quality_of_statistics, read_statistics
+from .quality import mean_variance, read_statistics
 from .sky_wcs import projection_of_header, projection_of_text
 from .visit_summary import find_visit_summary, open_visit_summary
 

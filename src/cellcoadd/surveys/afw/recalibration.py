@@ -22,10 +22,11 @@ from ...errors import UnusableInputError
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
 from ..checks import check_usable, middle_rows
+from ..rubin.quality import quality_of_statistics
 from .bounded_fields import read_corrections
 from .photo_calib import Calibration, calibration_of
 from .psf import read_psf
-from .quality import mean_variance, quality_of_statistics
+from .quality import mean_variance
 from .sky_wcs import projection_of_text
 from .visit_summary import VisitSummary
 

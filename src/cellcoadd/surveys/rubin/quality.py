@@ -1,4 +1,4 @@
-"""The summary statistics of a Rubin visit image, as the selection of inputs takes them.
+"""The summary statistics of the Rubin pipelines, as the selection of inputs takes them.
 
 `lsst.images` says NaN of a statistic that was not measured and of one whose measurement failed. The
 first comes out as None and is not cut on; the second as NaN, which passes no cut.
@@ -6,19 +6,28 @@ first comes out as None and is not cut on; the second as NaN, which passes no cu
 
 from __future__ import annotations
 
-__all__ = ["STAR_STATISTICS", "quality_of_visit_image", "stated_sky"]
+__all__ = [
+    "quality_of_statistics",
+    "quality_of_visit_image",
+    "stated_sky",
+    "variance_that_agrees",
+]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lsst.images import Box, ObservationSummaryStats, VisitImage
+import numpy as np
+import numpy.typing as npt
+from lsst.images import Box, SkyProjection, VisitImage
 
 from ...conventions import nanojansky_per_count
 from ...products.calibrated_image import ImageQuality
 from .._base import pixel_scale_arcsec
 
-STAR_STATISTICS = (
+_SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
+
+_STAR_STATISTICS = (
     "psfArea",
     "psfIxx",
     "psfStarDeltaE1Median",
@@ -40,36 +49,64 @@ def quality_of_visit_image(image: VisitImage, bbox: Box) -> ImageQuality:
         With its summary statistics.
     bbox
         All pixels of it, where the pixel scale is measured if it is not stated.
+    """
+    return quality_of_statistics(
+        vars(image.summary_stats),
+        image.sky_projection,
+        bbox,
+        has_corrections=len(image.aperture_corrections) > 0,
+    )
+
+
+def quality_of_statistics(
+    statistics: Mapping[str, Any],
+    projection: SkyProjection[Any],
+    bbox: Box,
+    *,
+    has_corrections: bool,
+) -> ImageQuality:
+    """Return what the selection cuts on.
+
+    Parameters
+    ----------
+    statistics
+        By the names of the Rubin pipelines; others are passed over.
+    projection, bbox
+        Where the pixel scale is measured if it is not stated.
+    has_corrections
+        Whether there are aperture corrections, whose statistic goes with them.
 
     Notes
     -----
     If any statistic of the PSF's stars is stated, the others were measured as well: what is NaN, or
-    0 stars, is a failure, which the Rubin pipelines refuse too. The aperture corrections' statistic
-    goes with the corrections themselves.
+    0 stars, is a failure, which the Rubin pipelines refuse too.
     """
-    stats, projection = image.summary_stats, image.sky_projection
-    measured = _was_measured(stats)
+    stars = statistics.get("nPsfStar")
+    measured = bool(stars) or any(
+        math.isfinite(statistics.get(name, math.nan)) for name in _STAR_STATISTICS
+    )
 
-    def told(value: float, *, was_tried: bool = measured) -> float | None:
-        return float(value) if math.isfinite(value) else math.nan if was_tried else None
+    def told(name: str, *, was_tried: bool = measured) -> float | None:
+        value = statistics.get(name)
+        if value is None:
+            return None
+        return value if math.isfinite(value) else math.nan if was_tried else None
 
-    scale: Any = stats.pixelScale
+    e1, e2 = told("psfStarDeltaE1Median"), told("psfStarDeltaE2Median")
+    scale = statistics.get("pixelScale", math.nan)
     return ImageQuality(
-        psf_sigma=told(stats.psfSigma),
-        psf_star_delta_e_median=told(
-            math.hypot(stats.psfStarDeltaE1Median, stats.psfStarDeltaE2Median)
-        ),
-        psf_star_scaled_delta_size_scatter=told(stats.psfStarScaledDeltaSizeScatter),
-        psf_trace_radius_delta=told(stats.psfTraceRadiusDelta),
-        psf_ap_flux_delta=told(stats.psfApFluxDelta),
+        psf_sigma=told("psfSigma"),
+        psf_star_delta_e_median=None if e1 is None or e2 is None else math.hypot(e1, e2),
+        psf_star_scaled_delta_size_scatter=told("psfStarScaledDeltaSizeScatter"),
+        psf_trace_radius_delta=told("psfTraceRadiusDelta"),
+        psf_ap_flux_delta=told("psfApFluxDelta"),
         psf_ap_corr_sigma_scaled_delta=told(
-            stats.psfApCorrSigmaScaledDelta,
-            was_tried=measured and len(image.aperture_corrections) > 0,
+            "psfApCorrSigmaScaledDelta", was_tried=measured and has_corrections
         ),
-        n_psf_star=stats.nPsfStar if measured else None,
-        star_e_median=told(stats.starEMedian),
+        n_psf_star=int(stars) if stars is not None and measured and math.isfinite(stars) else None,
+        star_e_median=told("starEMedian"),
         pixel_scale_arcsec=(
-            float(scale) if math.isfinite(scale) else pixel_scale_arcsec(projection, bbox)
+            scale if math.isfinite(scale) and scale > 0 else pixel_scale_arcsec(projection, bbox)
         ),
     )
 
@@ -91,7 +128,25 @@ def stated_sky(statistics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _was_measured(stats: ObservationSummaryStats) -> bool:
-    return stats.nPsfStar > 0 or any(
-        math.isfinite(getattr(stats, name)) for name in STAR_STATISTICS
-    )
+def variance_that_agrees(candidates: Sequence[float], sample: npt.NDArray[Any]) -> float | None:
+    """Return the mean variance, of those that one may be stated as, that is of some pixels.
+
+    Parameters
+    ----------
+    candidates
+        In this unit and that.
+    sample
+        Some pixels of the variance plane.
+
+    Returns
+    -------
+    variance
+        What agrees best with the median of the pixels, and within a factor of two; None if nothing
+        does, or no pixel has a variance.
+    """
+    sample = sample[np.isfinite(sample) & (sample > 0)]
+    if sample.size == 0:
+        return None
+    measured = float(np.median(sample))
+    best = min(candidates, key=lambda value: abs(math.log(value / measured)))
+    return best if 1.0 / _SAME_VARIANCE <= best / measured <= _SAME_VARIANCE else None

@@ -51,10 +51,9 @@ from ..fits_files import is_cut_off
 from .backgrounds import backgrounds_in_counts
 from .files import PixelsOfFile, open_visit_image
 from .pixels import masked_image_of
-from .quality import quality_of_visit_image, stated_sky
+from .quality import quality_of_visit_image, stated_sky, variance_that_agrees
 
 _NIGHT_OFFSET = TimeDelta(0.5, format="jd")  # Rubin's day changes at noon UTC
-_SAME_VARIANCE = 2.0  # ratio within which a stated mean variance is that of the pixels
 
 
 class RubinReader:
@@ -361,11 +360,6 @@ def _mean_variance(
     if not (math.isfinite(stated) and stated > 0):
         return None
     rows = middle_rows(Box.from_shape(variance.shape))
-    sample = variance[rows.y.start : rows.y.stop]
-    sample = sample[np.isfinite(sample) & (sample > 0)]
-    if sample.size == 0:
-        return None
-    measured = float(np.median(sample))
     candidates = [stated]
     scaling = visit_image.photometric_scaling
     if scaling is not None and scaling.unit is not None:
@@ -375,9 +369,7 @@ def _mean_variance(
         else:
             pixel_njy = visit_image.unit.to(u.nJy) if visit_image.unit.is_equivalent(u.nJy) else 1.0
             candidates.append(stated * (count_njy / pixel_njy) ** 2)
-    fits_best = min(candidates, key=lambda value: abs(math.log(value / measured)))
-    agrees = 1.0 / _SAME_VARIANCE <= fits_best / measured <= _SAME_VARIANCE
-    return fits_best if agrees else None
+    return variance_that_agrees(candidates, variance[rows.y.start : rows.y.stop])
 
 
 def _finite(value: float | None) -> float | None:

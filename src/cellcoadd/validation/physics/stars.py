@@ -7,13 +7,14 @@ __all__ = ["measure", "measure_kernels"]
 import dataclasses
 import logging
 import math
+from collections.abc import Iterable, Mapping
 from zlib import crc32
 
 import numpy as np
 
 from ...analysis.cell_measurements import CellMeasurements
 from ...analysis.psf_quality import fidelities
-from ...kernels.warping_kernel import RECOMMENDED_KERNEL
+from ...kernels.kernel_names import RECOMMENDED_KERNEL
 from ...recipes import coadd_images
 from ...warping.settings import PIPELINE_WARPING, ResamplingSettings
 from .check import Check
@@ -43,14 +44,7 @@ def measure(*, short: bool) -> list[Check]:
     short
         Only one field of some of the surveys.
     """
-    return [
-        check
-        for case in STAR_CASES
-        if case.in_short or not short
-        for check in _measure(
-            case, RECOMMENDED_KERNEL, limited=True, fields=1 if short else _FIELDS
-        )
-    ]
+    return _measure_all(STAR_CASES, {RECOMMENDED_KERNEL: True}, short=short)
 
 
 def measure_kernels(*, short: bool) -> list[Check]:
@@ -61,11 +55,19 @@ def measure_kernels(*, short: bool) -> list[Check]:
     short
         Only one field of some of the surveys.
     """
+    hard = [case for case in STAR_CASES if case.hard]
+    return _measure_all(hard, _KERNELS, short=short)
+
+
+def _measure_all(
+    cases: Iterable[StarCase], kernels: Mapping[str, bool], *, short: bool
+) -> list[Check]:
+    """Measure surveys with kernels, which must keep the limits or not."""
     return [
         check
-        for case in STAR_CASES
-        if case.hard and (case.in_short or not short)
-        for kernel, limited in _KERNELS.items()
+        for case in cases
+        if case.in_short or not short
+        for kernel, limited in kernels.items()
         for check in _measure(case, kernel, limited=limited, fields=1 if short else _FIELDS)
     ]
 
