@@ -220,18 +220,19 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, footp
 
 
 def run(command: Sequence[str]) -> Result:
-    """Run a command and return what it took."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    """Run a command and return what it took.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails.
+    """
+    program = [sys.executable, "-I", "-S", str(_HERE / "run_measured.py")]
+    done = subprocess.run([*program, *command], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed; its message is above.")
-    return {
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "wall_s": time.perf_counter() - start,
-        "peak_mb": used.ru_maxrss * 1.024e-3,  # of KiB
-    }
+    result: Result = json.loads(done.stdout)
+    return result
 
 
 def _files_folder(folder: Path, small: bool) -> Path:

@@ -259,12 +259,12 @@ class VisitWarper:
         """Return the warp; None if nothing landed on the patch."""
         for refusal in self._refused:
             _LOG.warning("Left out: %s", refusal)
-        if self._absent and self._last is not None:
+        if self._planes is None:
+            return None
+        if self._absent:
             _LOG.warning(
                 "No pixel is interpolated for %s: no image has such a plane.", sorted(self._absent)
             )
-        if self._planes is None:
-            return None
         self._planes.crop()
         assert self._unit is not None, "an image landed"
         return _warp_of(
