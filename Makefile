@@ -41,7 +41,7 @@ format: $(READY) ## put the code into its one format
 
 check: lint test ## lint, then test: what must pass before a change is handed in
 
-bench: $(READY) ## run the benchmarks (ten minutes, 6 GB in build/standard, kept for the next time)
+bench: $(READY) ## run the benchmarks (15 minutes, 6 GB in build/standard, kept for the next time)
 	for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit; done
 	$(BIN)/python benchmarks/standard.py build/standard --visits 4 8 --full
 

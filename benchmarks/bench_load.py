@@ -1,4 +1,4 @@
-"""Many visits on a patch, many patches in a tract, many tracts: ``python benchmarks/bench_load.py``.
+"""Visits on a patch, patches in a tract, tracts: ``python benchmarks/bench_load.py [FOLDER]``.
 
 Measures processor seconds and peak memory of each process, started as a user starts it:
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from load_patch import coadd_visits, finish_patch, put_short_visits, put_whole_visits, warp_visit
@@ -43,11 +43,14 @@ class Amounts:
     planned: Sequence[int] = (20, 40)
     sources: int = 2
     windows: tuple[int, int] = (2, 4)
+    distinct: int = 16
     camera: tuple[int, int] = (6, 5)
 
 
 FULL = Amounts(whole=(8, 40), short=(50, 200), planned=(50, 100))
-SMALL = Amounts(whole=(2,), short=(2,), planned=(2,), sources=1, windows=(1, 1), camera=(2, 1))
+SMALL = Amounts(
+    whole=(2,), short=(2,), planned=(2,), sources=1, windows=(1, 1), distinct=2, camera=(2, 1)
+)
 
 
 def main() -> None:
@@ -82,8 +85,8 @@ def measure_patch(folder: Path, amounts: Amounts, *, small: bool) -> dict[str, R
             results[f"coadd of {count} visits"] = coadd
         results["stitched, table of cells"] = finish_patch(repository, coadd)
         numbers, covered = put_short_visits(
-            repository, images, windows=amounts.windows, like=visits[0], number=amounts.short[-1],
-            run="short",
+            repository, images, windows=amounts.windows, distinct=amounts.distinct,
+            like=visits[0], number=amounts.short[-1], run="short",
         )  # fmt: skip
         for count in amounts.short:
             coadd = coadd_visits(repository, numbers[:count], run="short")
@@ -100,7 +103,7 @@ def measure_tract(folder: Path, amounts: Amounts) -> list[Result]:
         return [measure_plan(repository, count) for count in amounts.planned]
 
 
-def show(results: dict[str, Result], plans: Sequence[Result], console: Console) -> None:
+def show(results: Mapping[str, Result], plans: Sequence[Result], console: Console) -> None:
     """Print what each took."""
     patches = Table(title="A patch, each line a process of its own")
     for column in ("", "CPU s", "a visit", "start-up s", "peak MB", "stored MB"):
@@ -148,37 +151,47 @@ class Line:
         return self.fixed + self.each * number
 
 
-def show_survey(results: dict[str, Result], plans: Sequence[Result], console: Console) -> None:
-    """Print what follows for the whole sky."""
+def survey_rows(
+    results: Mapping[str, Result], plans: Sequence[Result], *, visits: Sequence[int]
+) -> dict[str, list[float]]:
+    """Return what follows for the whole sky, by name, for numbers of visits a patch."""
     warp, finish = results["warp of a visit"], results["stitched, table of cells"]
     coadds = [one for one in results.values() if one.get("output", "").startswith("coadds/whole")]
     coadd = Line.through(coadds, "visits", "cpu_s")
     planning = Line.through(plans, "warps", "cpu_s")
     graph = Line.through(plans, "warps", "graph_mb")
+    coadd_mb = coadds[-1]["stored_mb"] + finish["stored_mb"]
     patches = _TRACTS * _PATCHES
+
+    def of_patches(of_one: Callable[[int], float]) -> list[float]:
+        return [patches * of_one(number) for number in visits]
+
+    hours = {
+        "warps": of_patches(lambda number: number * warp["cpu_s"] / 3600),
+        "coadds": of_patches(lambda number: coadd.at(number) / 3600),
+        "stitched, tables": of_patches(lambda _: finish["cpu_s"] / 3600),
+        "start-up, a process a patch": of_patches(lambda _: warp["start_up_s"] / 3600),
+        "plans, one a tract": [_TRACTS * planning.at(_PATCHES * n) / 3600 for n in visits],
+    }
+    total = [sum(values) for values in zip(*hours.values(), strict=True)]
+    return {
+        "million warps": of_patches(lambda number: number / 1e6),
+        **{f"core hours: {name}": values for name, values in hours.items()},
+        "core hours: all": total,
+        f"days of a node of {_CORES} cores": [each / _CORES / 24 for each in total],
+        "TB of warps": of_patches(lambda number: number * warp["stored_mb"] / 1e6),
+        "TB of coadds, stitched, tables": of_patches(lambda _: coadd_mb / 1e6),
+        "TB of graphs": [_TRACTS * graph.at(_PATCHES * n) / 1e6 for n in visits],
+    }
+
+
+def show_survey(results: Mapping[str, Result], plans: Sequence[Result], console: Console) -> None:
+    """Print what follows for the whole sky."""
     table = Table(title=f"{_TRACTS:,} tracts of {_PATCHES} patches, in one band")
     table.add_column("visits a patch")
-    for visits in _VISITS_ON_PAPER:
-        table.add_column(f"{visits}", justify="right")
-    rows: dict[str, list[float]] = {
-        "warps (million)": [patches * n / 1e6 for n in _VISITS_ON_PAPER],
-        "core hours: warps": [patches * n * warp["cpu_s"] / 3600 for n in _VISITS_ON_PAPER],
-        "core hours: coadds": [patches * coadd.at(n) / 3600 for n in _VISITS_ON_PAPER],
-        "core hours: stitched, tables": [patches * finish["cpu_s"] / 3600] * len(_VISITS_ON_PAPER),
-        "core hours: start-up, a process a patch": [patches * warp["start_up_s"] / 3600]
-        * len(_VISITS_ON_PAPER),
-        "core hours: plans, one a tract": [
-            _TRACTS * planning.at(_PATCHES * n) / 3600 for n in _VISITS_ON_PAPER
-        ],
-    }
-    hours = [sum(values) for values in zip(*list(rows.values())[1:], strict=True)]
-    rows["core hours: all"] = hours
-    rows[f"days of a node of {_CORES} cores"] = [each / _CORES / 24 for each in hours]
-    rows["TB of warps"] = [patches * n * warp["stored_mb"] / 1e6 for n in _VISITS_ON_PAPER]
-    coadd_mb = coadds[-1]["stored_mb"] + finish["stored_mb"]
-    rows["TB of coadds, stitched, tables"] = [patches * coadd_mb / 1e6] * len(_VISITS_ON_PAPER)
-    rows["TB of graphs"] = [_TRACTS * graph.at(_PATCHES * n) / 1e6 for n in _VISITS_ON_PAPER]
-    for name, values in rows.items():
+    for number in _VISITS_ON_PAPER:
+        table.add_column(f"{number}", justify="right")
+    for name, values in survey_rows(results, plans, visits=_VISITS_ON_PAPER).items():
         table.add_row(name, *(f"{value:,.{0 if value >= 10 else 2}f}" for value in values))
     console.print(table)
 

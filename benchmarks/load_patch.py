@@ -38,7 +38,6 @@ _WHERE = f"instrument='HSC' AND skymap='{SKYMAP}' AND tract={TRACT} AND patch={P
 _WHERE += f" AND band='{BAND}'"
 _FIRST_WHOLE, _FIRST_SHORT = 10_001, 20_001  # numbers of visits
 _LEAST = 0.01  # of the patch, that a short visit covers
-_DISTINCT = 16  # short visits with pixels of their own
 
 
 def warp_visit(repository: Path, visit: int) -> Result:
@@ -114,6 +113,7 @@ def put_short_visits(
     images: Sequence[Path],
     *,
     windows: tuple[int, int],
+    distinct: int,
     like: int,
     number: int,
     run: str,
@@ -128,6 +128,8 @@ def put_short_visits(
         The detectors.
     windows
         Into how many each is parted, in x and in y.
+    distinct
+        How many short visits have pixels of their own.
     like
         That visit.
     number
@@ -141,15 +143,21 @@ def put_short_visits(
         Those of the visits.
     fraction
         What a short visit covers of the patch, in the mean.
+
+    Raises
+    ------
+    ValueError
+        If fewer land on the patch.
     """
     covered = []
-    distinct = min(_DISTINCT, number)
     with Butler.from_config(str(repository), writeable=True) as butler:
         numbers = _register(butler, like=like, first=_FIRST_SHORT, number=number, run=run)
         warps = itertools.islice(_warps_of_windows(images, windows), distinct)
         for place, warp in enumerate(warps):
             covered.append(_covered(warp))
             _put_copies(butler, warp, numbers[place::distinct], run)
+    if len(covered) < distinct:
+        raise ValueError(f"Only {len(covered)} windows land on the patch, {distinct} are needed.")
     return numbers, sum(covered) / len(covered)
 
 

@@ -294,12 +294,13 @@ def test_interpolated_positions_are_good_enough_and_exact_ones_can_be_had() -> N
     np.testing.assert_allclose(coarse, exact, atol=2e-6)
 
 
-def test_nothing_lands_nothing_is_made() -> None:
-    """Beside the patch; on its surroundings only; no image at all."""
+def test_nothing_lands_nothing_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    """Beside the patch; on its surroundings only; no image at all: nor is a plane missed."""
     far = make_detector(PATCH, x=9000)
     beside = make_detector(PATCH, x=PATCH.outer_bbox.x.stop + 90)
     for images in ([far], [beside], []):
-        assert make_direct_warp(images, PATCH, settings=WarpSettings()) is None
+        assert make_direct_warp(images, PATCH, settings=INTERPOLATING) is None
+    assert not caplog.records
     antipode = make_detector(PATCH)
     sky = antipode.sky_projection.as_fits_wcs(antipode.bbox)
     assert sky is not None
