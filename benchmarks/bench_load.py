@@ -62,10 +62,11 @@ def main() -> None:
     amounts = SMALL if arguments.small else FULL if arguments.full else Amounts()
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    results = measure_patch(folder, amounts, small=arguments.small)
-    plans = measure_tract(folder, amounts)
     console = Console()
-    show(results, plans, console)
+    results = measure_patch(folder, amounts, small=arguments.small)
+    show_patch(results, console)
+    plans = measure_tract(folder, amounts)
+    show_plans(plans, console)
     show_survey(results, plans, console)
 
 
@@ -103,8 +104,8 @@ def measure_tract(folder: Path, amounts: Amounts) -> list[Result]:
         return [measure_plan(repository, count) for count in amounts.planned]
 
 
-def show(results: Mapping[str, Result], plans: Sequence[Result], console: Console) -> None:
-    """Print what each took."""
+def show_patch(results: Mapping[str, Result], console: Console) -> None:
+    """Print what each process took."""
     patches = Table(title="A patch, each line a process of its own")
     for column in ("", "CPU s", "a visit", "start-up s", "peak MB", "stored MB"):
         patches.add_column(column, justify="left" if column == "" else "right")
@@ -119,6 +120,10 @@ def show(results: Mapping[str, Result], plans: Sequence[Result], console: Consol
             f"{result['stored_mb']:.0f}",
         )
     console.print(patches)
+
+
+def show_plans(plans: Sequence[Result], console: Console) -> None:
+    """Print what each plan took."""
     table = Table(title=f"A plan of a tract of {plans[-1]['patches']} patches")
     for column in ("visits", "warps", "quanta", "CPU s", "peak MB", "graph MB"):
         table.add_column(column, justify="right")
