@@ -5,7 +5,7 @@ Measures processor seconds and peak memory of each process, started as a user st
 * one visit of the standard work (`standard_survey`: six detectors around patch 61) warped;
 * coadds of a growing number of such visits, of which pixels repeat (`load_patch`), one of them
   stitched, with a table of its cells;
-* coadds of a growing number of short visits that cover a tenth of the patch each;
+* coadds of a growing number of short visits that cover a twelfth of the patch each;
 * the plan of the whole pipeline for a tract of 121 patches, under visits of 30 detectors without
   files (`load_tract`);
 
