@@ -21,7 +21,6 @@ from .surveys import (
     PlainFitsReader,
     Reader,
     SurveyHeader,
-    images_in,
     is_companion,
     reader_for,
 )
@@ -125,7 +124,7 @@ def read_headers(
         except UnusableInputError as error:
             refused.append(error)
         else:
-            for address in images_in(reader, path):
+            for address in reader.images_in(path):
                 try:
                     images.append(_read_header(address, reader, known))
                 except UnusableInputError as error:

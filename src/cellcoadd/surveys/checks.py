@@ -22,6 +22,7 @@ from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ._base import pixel_scale_arcsec
 from .plausibility import NoiseRatio, block_factor, noise_ratio
+from .plausible_values import check_flux_of_count, checked_size
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 17  # positions a side at which the WCS is tried: what folds does so near a corner
@@ -53,11 +54,13 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     Raises
     ------
     UnusableInputError
-        If no unmasked pixel has a finite value and a finite positive variance; if the stated mean
-        variance is not positive; if the WCS gives no positions or does not find its
+        If a number is out of its range (`plausible_values`); if no unmasked pixel has a finite
+        value and a finite positive variance; if the stated mean variance is not positive; if the WCS gives no positions or does not find its
         way back; if the point-spread function cannot be drawn in the middle of the image, or has
         its own middle more than a pixel off.
     """
+    checked_size(image.bbox.shape, source)
+    check_flux_of_count(image.nanojansky_per_count, source)
     _check_pixels(image, source)
     if image.mean_variance is not None and not (
         math.isfinite(image.mean_variance) and image.mean_variance > 0

@@ -11,6 +11,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from lsst.daf.butler import DeferredDatasetHandle
 
 from ..errors import UnusableInputError
+from ..files.guard import file_guard, refusal_of
 from ..products.calibrated_image import CalibratedImage
 from ..surveys.checks import check_plausible, check_usable
 from ..surveys.fits_files import is_cut_off
@@ -49,8 +50,9 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
         if explained is error:
             raise  # with the cause that it has
         raise explained from error
-    check_usable(image, source)
-    check_plausible(image, source)
+    with file_guard(source):
+        check_usable(image, source)
+        check_plausible(image, source)
     loaded: CalibratedImage = image
     return loaded
 
@@ -70,12 +72,11 @@ def _explain(error: Exception, source: str) -> Exception:
             return error
     if is_cut_off(causes[-1]):
         return UnusableInputError(source, "its file is cut off or damaged.")
-    reason = str(causes[-1]) or type(causes[-1]).__name__
-    return UnusableInputError(source, f"its file cannot be read ({reason}).")
+    return refusal_of(causes[-1], source, "its file cannot be read")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> Iterator[Exception]:
     """Yield an error, what caused it, what caused that."""
-    while error is not None:
+    while isinstance(error, Exception):
         yield error
         error = error.__cause__

@@ -39,6 +39,7 @@ from lsst.images.serialization import ArchiveReadError, Reader
 
 from ...errors import UnusableInputError
 from ...files.computer_errors import raise_if_of_the_computer
+from ...files.guard import file_guard
 from ...files.unpacking import UnpackedFile
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
@@ -221,17 +222,13 @@ def _open(path: Path, unpacked: UnpackedFile | None = None) -> Iterator[Reader[V
 
 @contextlib.contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnusableInputError:
-        raise
-    except Exception as error:  # a broken file raises whatever its first broken part leads to
-        raise_if_of_the_computer(error, path)
-        if is_cut_off(error):
-            raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
-        raise UnusableInputError(
-            str(path), f"it cannot be read as a VisitImage of lsst.images ({error})."
-        ) from error
+    with file_guard(path, "it cannot be read as a VisitImage of lsst.images"):
+        try:
+            yield
+        except Exception as error:
+            if is_cut_off(error):
+                raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
+            raise
 
 
 def _read_header(reader: Reader[VisitImage], path: Path) -> SurveyHeader:

@@ -32,6 +32,7 @@ from ...products.identifiers import ObservationIdentifiers
 from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits, read_pixels
+from ..plausible_values import checked_exposure_time
 from .files import FrameName, SdssFiles, looks_like_sdss
 from .masks import read_sdss_mask
 from .tables import FrameCalibration, check_keywords, read_calibration, same_reduction
@@ -161,6 +162,7 @@ def _describe(path: Path) -> _Described:
     box = Box.factory[0 : shape[0], 0 : shape[1]]
     calibration = read_calibration(files, header, bounds=box)
     exposure_time = _positive(header, "EXPTIME", _EXPOSURE_TIME_S, path)
+    checked_exposure_time(exposure_time, str(path))
     details = _details(header, calibration, exposure_time, files, rows=shape[0])
     frame = DetectorFrame(
         instrument=details.identifiers.instrument,
