@@ -55,8 +55,8 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     ------
     UnusableInputError
         If a number is out of its range (`plausible_values`); if no unmasked pixel has a finite
-        value and a finite positive variance; if the stated mean variance is not positive; if the WCS gives no positions or does not find its
-        way back; if the point-spread function cannot be drawn in the middle of the image, or has
+        value and a finite positive variance; if the stated mean variance is not positive; if the
+        WCS gives no positions or does not find its way back; if the point-spread function cannot be drawn in the middle of the image, or has
         its own middle more than a pixel off.
     """
     checked_size(image.bbox.shape, source)

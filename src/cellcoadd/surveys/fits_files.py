@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["is_cut_off", "open_fits", "read_pixels"]
+__all__ = ["is_cut_off", "open_fits", "primary_header", "read_pixels"]
 
 import contextlib
+import gzip
 import io
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,10 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
+from ..files.fits_units import check_counts
 from ..files.guard import file_guard
+from ..files.tile_bounds import check_tiles
+from ..files.unpacking import unpack
 from .mosaic_files import part_of_file, split_address
 from .plausible_values import checked_size
 
@@ -33,6 +38,8 @@ _CUT_OFF = (
 
 
 _UNREADABLE = "it cannot be read as FITS or lacks what is needed"
+_GZIP, _FITS = b"\x1f\x8b", b"SIMPLE  ="
+_IN_MEMORY = 256 << 20  # bytes that a file may have unpacked without a file on a disk
 _LARGEST_TABLE = 16 << 30  # bytes: as much as a file may have when it is unpacked
 
 
@@ -81,6 +88,7 @@ def open_fits(
         # Opened here, since astropy leaves the file open when the end of it is missing.
         with (
             _opened(file, extension) if content is None else io.BytesIO(content) as stream,
+            _checked(stream),
             fits.open(
                 stream,
                 memmap=False,
@@ -92,8 +100,48 @@ def open_fits(
             yield hdus
 
 
+def primary_header(path: Path) -> fits.Header:
+    """Return the first header of a file, which may be compressed by gzip.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read; zlib has an error of its own.
+    """
+    with path.open("rb") as stream:
+        packed = stream.read(len(_GZIP)) == _GZIP
+        stream.seek(0)
+        with gzip.GzipFile(fileobj=stream) if packed else stream as plain:
+            if plain.read(len(_FITS)) != _FITS:
+                raise OSError("it does not begin as a FITS file does")
+            plain.seek(0)
+            return fits.Header.fromfile(plain)
+
+
 def _opened(file: Path, extension: str | None) -> IO[bytes]:
-    return file.open("rb") if extension is None else part_of_file(file, extension)
+    """Open a file or a part of one; what is compressed as a whole is unpacked, once."""
+    if extension is not None:
+        return part_of_file(file, extension)
+    with file.open("rb") as stream:
+        packed = stream.read(len(_GZIP)) == _GZIP
+    if not packed:
+        return file.open("rb")
+    unpacked = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller closes it)
+    try:
+        unpack(file, unpacked)
+        unpacked.seek(0)
+    except BaseException:
+        unpacked.close()
+        raise
+    return unpacked
+
+
+@contextlib.contextmanager
+def _checked(stream: IO[bytes]) -> Iterator[None]:
+    """Look at what astropy would count to, or unpack, without an end."""
+    check_counts(stream)
+    check_tiles(stream)
+    yield
 
 
 def _check_sizes(hdus: fits.HDUList, path: Path) -> None:

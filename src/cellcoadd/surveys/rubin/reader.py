@@ -25,7 +25,6 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astro_metadata_translator import ObservationInfo
-from astropy.io import fits
 from astropy.time import TimeDelta
 from lsst.images import (
     Box,
@@ -48,7 +47,7 @@ from ...products.identifiers import ObservationIdentifiers
 from ...products.observing_conditions import ObservingConditions
 from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
-from ..fits_files import is_cut_off
+from ..fits_files import is_cut_off, primary_header
 from .backgrounds import backgrounds_in_counts
 from .files import PixelsOfFile, open_visit_image
 from .pixels import masked_image_of
@@ -65,7 +64,7 @@ class RubinReader:
     def recognizes(self, path: Path) -> bool:
         """Return whether the primary header says that the file holds a visit image."""
         try:
-            return "/visit_image-" in str(fits.getheader(path, 0).get("DATAMODL", ""))
+            return "/visit_image-" in str(primary_header(path).get("DATAMODL", ""))
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise_if_of_the_computer(error, path)
             return False
