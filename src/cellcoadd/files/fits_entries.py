@@ -30,6 +30,7 @@ from .rice_tiles import RICE_SETTINGS, decode_rice
 _KIND = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _COLUMNS = {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "ZSCALE", "ZZERO"}
 _FORMS = {"P": "(2,)>i4", "Q": "(2,)>i8", "D": ">f8"}
+_MOST_PIXELS = 1 << 31
 _PIECE = 1 << 18  # bytes: what a core keeps at hand
 _SCALINGS = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO")
 
@@ -117,7 +118,7 @@ class FitsEntries:
             if stack is None or stack.per_tile > 1:
                 continue
             _check_rows(name, rows, stack.entries)
-            result[name] = np.empty((len(rows), *stack.shape), stack.kind.newbyteorder("="))
+            result[name] = _room((len(rows), *stack.shape), stack)
             for out, row in zip(result[name], rows, strict=True):
                 if not stack.algorithm:
                     out[...] = self._read_plain(stack, row, row + 1)[0]
@@ -153,7 +154,7 @@ class FitsEntries:
             _check_rows(name, (first, stop - 1), stack.entries)
         if not stack.algorithm:
             return self._read_plain(stack, first, stop)
-        result: _Array = np.empty((stop - first, *stack.shape), stack.kind.newbyteorder("="))
+        result = _room((stop - first, *stack.shape), stack)
         rice: dict[tuple[int, ...], list[_RiceTile]] = defaultdict(list)
         parts: list[tuple[_Array, _Array]] = []
         for number in range(first // stack.per_tile, -(-stop // stack.per_tile)):
@@ -205,7 +206,7 @@ class FitsEntries:
 
     def _read_plain(self, stack: _Stack, first: int, stop: int) -> _Array:
         """Read entries into memory of their own, and put its bytes into order piece by piece."""
-        result: _Array = np.empty((stop - first, *stack.shape), stack.kind.newbyteorder("="))
+        result = _room((stop - first, *stack.shape), stack)
         start = stack.address + first * math.prod(stack.shape) * stack.kind.itemsize
         flat = result.reshape(-1)
         step = _PIECE // stack.kind.itemsize
@@ -265,6 +266,16 @@ class FitsEntries:
             raise BrokenFitsError(
                 f"The FITS file has no HDU {name[0]}, version {name[1]}; it is broken."
             ) from error
+
+
+def _room(shape: tuple[int, ...], stack: _Stack) -> _Array:
+    """Return memory for some pixels, if there can be so many."""
+    if math.prod(shape) > _MOST_PIXELS:
+        raise BrokenFitsError(
+            f"An image of {' x '.join(map(str, shape))} pixels is asked for, {_MOST_PIXELS} are "
+            "allowed; the file is broken."
+        )
+    return np.empty(shape, stack.kind.newbyteorder("="))
 
 
 def _ends_before(address: int) -> BrokenFitsError:

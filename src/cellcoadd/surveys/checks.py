@@ -21,7 +21,7 @@ from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ._base import pixel_scale_arcsec
-from .plausibility import NoiseRatio, block_factor, noise_ratio
+from .plausibility import NoiseRatio, block_factor, noise_ratio, typical_variance
 from .plausible_values import check_flux_of_count, checked_size
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
@@ -31,6 +31,7 @@ _WITHOUT_VALUE = ("BAD", "NO_DATA")
 _ROWS = 16
 _UNUSUAL_RATIOS = 0.5, 2.0  # of measured to stated variance
 _REFUSED_RATIOS = 0.1, 10.0
+_MEAN_VARIANCES = 0.01, 100.0  # of stated ones to the median; a bright nebula has more than its sky
 _LARGEST_BLOCK_FACTOR = 1.5
 """Of white noise it is 1 within a fifth; faint sources gave up to 1.15 in real images."""
 _CENTRED_PX = 1.0
@@ -56,7 +57,8 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     UnusableInputError
         If a number is out of its range (`plausible_values`); if no unmasked pixel has a finite
         value and a finite positive variance; if the stated mean variance is not positive; if the
-        WCS gives no positions or does not find its way back; if the point-spread function cannot be drawn in the middle of the image, or has
+        WCS gives no positions or does not find its way back; if the point-spread function cannot be
+        drawn in the middle of the image, or has
         its own middle more than a pixel off.
     """
     checked_size(image.bbox.shape, source)
@@ -89,7 +91,8 @@ def check_plausible(
     Raises
     ------
     UnusableInputError
-        If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same.
+        If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same; if the
+        mean variance that is stated, of which the weight is made, is more than a factor of 100 from the variances.
 
     Notes
     -----
@@ -101,11 +104,30 @@ def check_plausible(
         ratio = noise_ratio(image.masked_image[...])
         if ratio is not None and _is_odd(ratio):
             raise UnusableInputError(source, _oddity(ratio))
+    _check_mean_variance(image, source, sample)
     _check_correlation(image, source, sample)
     if ratio is not None and not (
         ratio.most >= _UNUSUAL_RATIOS[0] and ratio.least <= _UNUSUAL_RATIOS[1]
     ):
         _log.warning("%s: %s", source, _oddity(ratio))
+
+
+def _check_mean_variance(image: CalibratedImage, source: str, sample: MaskedImage | None) -> None:
+    """Refuse an image whose weight would be another one than its pixels have."""
+    stated, (least, most) = image.mean_variance, _MEAN_VARIANCES
+    if stated is None:
+        return
+    few = image.masked_image[middle_rows(image.bbox)] if sample is None else sample
+    ratio = stated / typical_variance(few.variance.array)
+    if not least <= ratio <= most:
+        ratio = stated / typical_variance(image.masked_image[...].variance.array)
+    if not least <= ratio <= most:
+        raise UnusableInputError(
+            source,
+            f"its stated mean variance is {stated:.3g}, {ratio:.3g} times the median of its "
+            f"variance plane; it must be {least} to {most} times that, since it is its weight: "
+            "are both in one unit?",
+        )
 
 
 def _check_correlation(image: CalibratedImage, source: str, sample: MaskedImage | None) -> None:

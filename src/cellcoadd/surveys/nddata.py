@@ -24,6 +24,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ..errors import UnusableInputError
 from ..files.fits_wcs import icrs_wcs, projection_of_wcs
+from ..masks.impossible import impossible_pixels
 from ..masks.planes import STANDARD_PLANES, bits_of, mask_schema, standard_name
 from ..products.calibrated_image import CalibratedImage, ImageQuality
 from ..products.identifiers import ObservationIdentifiers
@@ -31,6 +32,7 @@ from ._base import pixel_scale_arcsec
 from .checks import check_projection, check_usable
 from .measured_psf import measure_psf
 from .plain.psf import centred_image, profile_image
+from .plausibility import typical_variance
 from .plausible_values import checked_magnitude
 
 _SCHEMA = mask_schema()
@@ -108,6 +110,10 @@ def calibrated_image_from_nddata(
     bits = _mask_bits(data, mask_planes, pixels.shape, source)
     missing = ~(np.isfinite(pixels) & np.isfinite(variance) & (variance > 0))
     bits[missing] |= int(bits_of(_SCHEMA, ["NO_DATA"]))
+    if (
+        beyond := impossible_pixels(pixels, variance, typical=typical_variance(variance))
+    ) is not None:
+        bits[beyond] |= int(bits_of(_SCHEMA, ["BAD"]))
     variance[missing] = np.inf
     planes = MaskedImage(
         Image(pixels.astype(np.float32), bbox=box),

@@ -25,6 +25,7 @@ from lsst.images import Box, DetectorFrame, Image, MaskedImage
 from ...conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ...errors import UnusableInputError
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
+from ...masks.impossible import flag_impossible
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
@@ -33,7 +34,6 @@ from ..bands import band_of_filter
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits
 from ..mosaic_files import image_addresses
-from ..plausibility import flag_impossible
 from ..plausible_values import checked_exposure_time, utc_time
 from ..processing import Processing
 from .calibration import evaluate_sky, number, read_psf, zero_point

@@ -24,6 +24,7 @@ from ...conventions import nanojansky_per_count
 from ...errors import UnusableInputError
 from ...files.computer_errors import raise_if_of_the_computer
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
+from ...masks.impossible import impossible_pixels
 from ...masks.planes import bits_of, mask_schema
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
@@ -103,7 +104,7 @@ def read_sdss_image(path: Path) -> SurveyImage:
     flux = nanojansky_per_count(
         calibration.counts_per_second_zero_point + 2.5 * math.log10(found.exposure_time_s)
     )
-    sky_variance = calibration.sky / calibration.gain + calibration.dark_variance
+    sky_variance = _sky_variance(calibration)
     calibrated = CalibratedImage(
         observation=found.header.observation,
         masked_image=DeferredPixels(
@@ -265,6 +266,10 @@ def _decode(
     return _Decoded(dn=dn, bits=bits)
 
 
+def _sky_variance(calibration: FrameCalibration) -> float:
+    return calibration.sky / calibration.gain + calibration.dark_variance
+
+
 def _window(found: _Described, bbox: Box) -> MaskedImage:
     """Make the planes of a part of a frame, in arrays of their own."""
     try:
@@ -278,6 +283,9 @@ def _window(found: _Described, bbox: Box) -> MaskedImage:
     bits = whole.bits[y, x].copy()
     variance = np.maximum(light, 0) / np.float32(calibration.gain)
     variance += np.float32(calibration.dark_variance)
+    beyond = impossible_pixels(light, variance, typical=_sky_variance(calibration))
+    if beyond is not None:
+        bits[beyond] |= bits_of(mask_schema(), ["BAD"])
     missing = ((bits & bits_of(mask_schema(), ["NO_DATA"])) != 0) | ~(variance > 0)
     variance[missing] = np.inf
     return MaskedImage(
