@@ -92,7 +92,8 @@ def check_plausible(
     ------
     UnusableInputError
         If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same; if the
-        mean variance that is stated, of which the weight is made, is more than a factor of 100 from the variances.
+        mean variance that is stated, of which the weight is made, is more than a factor of 100
+        from the variances.
 
     Notes
     -----
