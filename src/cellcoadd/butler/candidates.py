@@ -167,7 +167,8 @@ def examine(
         try:
             candidate = _candidate(checker, path, reader, registered)
             instrument, visit, _ = candidate.key
-            if (twin := candidates.get(candidate.key)) is not None:
+            twin = candidates.get(candidate.key)
+            if twin is not None and (trusted is not None or not _is_broken(twin, refused)):
                 raise UnusableInputError(
                     str(path), f"{twin.source} holds the same visit and detector."
                 )
@@ -193,6 +194,16 @@ def examine(
         for address in chosen.images_in(path):
             look_at(address, chosen)
     return [candidates[key] for key in sorted(candidates)], refused
+
+
+def _is_broken(candidate: Candidate, refused: list[Refusal]) -> bool:
+    """Read the pixels of a file whose place another file could take, and refuse it if it cannot."""
+    try:
+        candidate.reader.read(candidate.source).calibrated_image.masked_image[...]
+    except UnusableInputError as error:
+        refused.append(Refusal.of(candidate.source, error))
+        return True
+    return False
 
 
 def _candidate(
