@@ -17,6 +17,7 @@ import numpy as np
 from lsst.images import Box, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
+from ..masks.impossible import FULL_WELL_SIGMAS, impossible_pixels
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
@@ -238,6 +239,12 @@ def _reason_against(planes: MaskedImage) -> str | None:
     bits = plane_array(planes.mask)
     usable &= (bits & bits_of(planes.mask.schema, _WITHOUT_VALUE)) == 0
     if not usable.any():
+        beyond = impossible_pixels(planes.image.array, variance)
+        if beyond is not None and beyond.mean() > 0.5:
+            return (
+                f"its pixels are more than {FULL_WELL_SIGMAS:g} times the standard deviation that "
+                "their variance says: it is none of them."
+            )
         return f"every pixel is flagged {' or '.join(_WITHOUT_VALUE)} or has no variance."
     return None
 
