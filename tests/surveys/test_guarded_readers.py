@@ -98,7 +98,7 @@ def test_errors_of_the_computer_stay_errors(error: BaseException, tmp_path: Path
 
 def test_pixels_that_are_read_later_are_guarded_too() -> None:
     """Nobody who warps them needs to know of files."""
-    whole = make_detector(small_patch()).masked_image
+    whole = make_detector(small_patch())
 
     def read(bbox: Any) -> Any:
         raise struct.error("unpack requires 4 bytes")
@@ -259,15 +259,15 @@ def test_damaged_files_are_read_or_refused(
         victim = copy / rng.choice(files).relative_to(good)
         done, content = damaged(victim.read_bytes(), rng)
         victim.write_bytes(content)
-        (found, errors) = read_headers([copy / image.relative_to(good)], camera=camera)
+        found, errors = read_headers([copy / image.relative_to(good)], camera=camera)
         try:
             for one in found:
                 one.reader.read(one.path).calibrated_image.masked_image[...]
         except UnusableInputError as error:
             errors.append(error)
         refused += len(errors)
-        for error in errors:
-            assert len(error.reason) > 20, done
-            assert str(copy) in str(error), done
+        for refusal in errors:
+            assert len(refusal.reason) > 20, done
+            assert str(copy) in str(refusal), done
     assert refused
     mistakes.clear()

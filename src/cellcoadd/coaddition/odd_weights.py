@@ -68,10 +68,12 @@ def find_odd_weights(
     taken = contributions[contributions["reason"] == RefusalReason.ACCEPTED]
     weights = np.zeros(len(inputs))
     np.maximum.at(weights, taken["input"], taken["weight"])
-    numbers = np.flatnonzero(weights > 0)
+    used = weights > 0
     found = []
-    for number in numbers if len(numbers) > 1 else ():
-        median = float(np.median(weights[numbers[numbers != number]]))
+    for number in np.flatnonzero(used).tolist() if np.count_nonzero(used) > 1 else ():
+        others = used.copy()
+        others[number] = False
+        median = float(np.median(weights[others]))
         if weights[number] > MOST_TIMES * median:
             found.append(
                 OddWeight(

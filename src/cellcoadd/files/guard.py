@@ -49,7 +49,7 @@ def file_guard(path: str | os.PathLike[str], trouble: str = _DAMAGED) -> Iterato
     What nobody foresaw may be a mistake of ours as well as one of the file. It is told with its
     kind, and with all of its traceback in the log of this module, at the level DEBUG; the tests
     fail if something comes there that they do not ask for.
-    """
+    """  # noqa: DOC501  (what `refusal_of` returns is listed)
     try:
         yield
     except UnusableInputError:

@@ -61,8 +61,8 @@ def _check_unit(stream: IO[bytes], number: int, unit: FitsUnit) -> None:
         rows = header["NAXIS2"]
         heap = unit.address + header.get("THEAP", header["NAXIS1"] * rows)
         stream.seek(unit.address)
-        table = np.frombuffer(stream.read(header["NAXIS1"] * rows), np.uint8)
-        table = table.reshape(rows, header["NAXIS1"])
+        data = stream.read(header["NAXIS1"] * rows)
+        table = np.frombuffer(data, np.uint8).reshape(rows, header["NAXIS1"])
     except (KeyError, TypeError, ValueError):
         return
     if pixels > _LARGEST:

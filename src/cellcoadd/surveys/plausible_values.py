@@ -23,7 +23,6 @@ import warnings
 from collections.abc import Sequence
 
 from astropy.time import Time
-from erfa import ErfaWarning
 
 from ..conventions import AB_ZERO_POINT_NJY
 from ..errors import UnusableInputError
@@ -149,7 +148,7 @@ def utc_time(value: str | float, source: str, where: str, *, is_mjd: bool = Fals
     try:
         with warnings.catch_warnings():
             # Before 1960 there was no UTC, and leap seconds to come are not known.
-            warnings.simplefilter("ignore", ErfaWarning)
+            warnings.filterwarnings("ignore", message=".*dubious year")
             if is_mjd:
                 time = Time(float(value), format="mjd", scale="utc").tai
             else:
