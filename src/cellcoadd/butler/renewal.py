@@ -8,12 +8,13 @@ whole tract, that may have been made of it. The products stay where they are unt
 
 from __future__ import annotations
 
-__all__ = ["forget_success", "records_to_forget"]
+__all__ = ["datasets_without_files", "forget", "records_to_forget"]
 
 from collections.abc import Iterable
 
 from lsst.daf.butler import Butler, DatasetRef
 
+from .damaged_files import types_of_patches
 from .run_contents import Place, VisitPlace
 from .run_status import Finding
 
@@ -56,7 +57,31 @@ def records_to_forget(butler: Butler, stale: Iterable[Finding]) -> list[DatasetR
     return sorted(found, key=lambda ref: (ref.run, ref.datasetType.name, str(ref.dataId)))
 
 
-def forget_success(butler: Butler, records: Iterable[DatasetRef]) -> None:
+def datasets_without_files(butler: Butler, unreadable: Iterable[Finding]) -> list[DatasetRef]:
+    """Return the datasets of which nothing is left but what the registry knows of them.
+
+    A run does not replace them: it finds no file to remove, and may not write one under the same
+    identifier.
+
+    Parameters
+    ----------
+    butler
+        With the collections of the run.
+    unreadable
+        Where to look.
+    """
+    places = {finding.place for finding in unreadable}
+    refs = [
+        ref
+        for name in types_of_patches(butler)
+        for place in places
+        if ("visit" in butler.get_dataset_type(name).dimensions) == isinstance(place, VisitPlace)
+        for ref in butler.query_datasets(name, data_id=place.data_id, limit=None, explain=False)
+    ]
+    return [ref for ref, is_stored in butler.stored_many(refs).items() if not is_stored]
+
+
+def forget(butler: Butler, records: Iterable[DatasetRef]) -> None:
     """Remove records of success, so that ``pipetask run --skip-existing`` works again on these.
 
     Parameters
@@ -64,6 +89,6 @@ def forget_success(butler: Butler, records: Iterable[DatasetRef]) -> None:
     butler
         Writeable.
     records
-        What `records_to_forget` has found.
+        What `records_to_forget` and `datasets_without_files` have found.
     """
     butler.pruneDatasets(records, disassociate=True, unstore=True, purge=True)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["COADD", "WARP", "Place", "RunContents", "VisitPlace", "read_contents"]
+__all__ = [
+    "COADD",
+    "WARP",
+    "Place",
+    "RunContents",
+    "VisitPlace",
+    "place_of",
+    "read_contents",
+    "visit_of",
+]
 
 import dataclasses
 import functools
@@ -116,15 +125,15 @@ def read_contents(butler: Butler, *, where: str = "", image_type: str = "calexp"
     image_type
         What calibrated images are called.
     """
-    warps = {_visit_of(ref.dataId.mapping): ref for ref in _find(butler, WARP, where)}
-    coadds = {_place_of(ref.dataId.mapping): ref for ref in _find(butler, COADD, where)}
-    assemblies = {_place_of(ref.dataId.mapping): ref for ref in _find(butler, _ASSEMBLY, where)}
+    warps = {visit_of(ref.dataId.mapping): ref for ref in _find(butler, WARP, where)}
+    coadds = {place_of(ref.dataId.mapping): ref for ref in _find(butler, COADD, where)}
+    assemblies = {place_of(ref.dataId.mapping): ref for ref in _find(butler, _ASSEMBLY, where)}
     places = set(coadds) | set(assemblies) | {visit.place for visit in warps}
     return RunContents(
         coadds=coadds,
         assemblies=assemblies,
         warps=warps,
-        warpings={_visit_of(ref.dataId.mapping): ref for ref in _find(butler, _WARPING, where)},
+        warpings={visit_of(ref.dataId.mapping): ref for ref in _find(butler, _WARPING, where)},
         images=_read_images(butler, places, image_type, where),
         image_type=image_type,
         registered={
@@ -175,14 +184,15 @@ def _read_images(
         both = f"({where}) AND {there}" if where else there
         try:
             for row in _rows(butler, image_type, ("visit", "detector", "patch"), both):
-                images = found.setdefault(_visit_of(row), {})
+                images = found.setdefault(visit_of(row), {})
                 images[int(row["detector"])] = row[f"{image_type}.dataset_id"]
         except MissingDatasetTypeError:
             break
     return found
 
 
-def _place_of(data_id: Mapping[str, Any]) -> Place:
+def place_of(data_id: Mapping[str, Any]) -> Place:
+    """Return the patch and band of a data ID that has the implied values too."""
     return Place(
         skymap=str(data_id["skymap"]),
         tract=int(data_id["tract"]),
@@ -191,9 +201,10 @@ def _place_of(data_id: Mapping[str, Any]) -> Place:
     )
 
 
-def _visit_of(data_id: Mapping[str, Any]) -> VisitPlace:
+def visit_of(data_id: Mapping[str, Any]) -> VisitPlace:
+    """Return the visit on a patch of a data ID that has the implied values too."""
     return VisitPlace(
-        place=_place_of(data_id),
+        place=place_of(data_id),
         instrument=str(data_id["instrument"]),
         visit=int(data_id["visit"]),
     )

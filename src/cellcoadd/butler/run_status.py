@@ -19,6 +19,7 @@ from lsst.daf.butler import Butler, DatasetRef
 from lsst.daf.butler.progress import Progress
 
 from ..errors import UnusableInputError
+from .damaged_files import damaged_files
 from .recorded_inputs import newer_than, read_inputs, work_times
 from .run_contents import WARP, Place, RunContents, VisitPlace, read_contents
 
@@ -81,12 +82,19 @@ class RunStatus:
 
     @property
     def stale(self) -> list[Finding]:
-        """What ``pipetask --skip-existing`` would leave as it is."""
-        kinds = (Trouble.STALE_COADD, Trouble.STALE_WARP)
+        """What ``pipetask --skip-existing`` would leave as it is, though it is of no use."""
+        kinds = (Trouble.STALE_COADD, Trouble.STALE_WARP, Trouble.UNREADABLE)
         return [finding for finding in self.findings if finding.trouble in kinds]
 
+    @property
+    def unreadable(self) -> list[Finding]:
+        """Of these what is gone or damaged."""
+        return [finding for finding in self.findings if finding.trouble is Trouble.UNREADABLE]
 
-def examine_run(butler: Butler, *, where: str = "", image_type: str = "calexp") -> RunStatus:
+
+def examine_run(
+    butler: Butler, *, where: str = "", image_type: str = "calexp", verify: bool = False
+) -> RunStatus:
     """Compare coadds with the warps that there are, and these with the images.
 
     Parameters
@@ -98,20 +106,28 @@ def examine_run(butler: Butler, *, where: str = "", image_type: str = "calexp") 
         Only what this data query selects, as ``pipetask -d`` takes it.
     image_type
         What calibrated images are called.
+    verify
+        Whether the files are read, to find those that are gone or damaged.
     """
     contents = read_contents(butler, where=where, image_type=image_type)
     empty: list[Place] = []
-    findings: list[Finding] = []
+    damaged = damaged_files(butler, where=where) if verify else {}
+    findings = [
+        Finding(trouble=Trouble.UNREADABLE, place=place, reason=reason)
+        for place, reason in damaged.items()
+    ]
     due: dict[Place, list[VisitPlace]] = {}
     visits = sorted(set(contents.warps) | set(contents.images))
     for visit in _progress.wrap(visits, desc="Comparing warps", total=len(visits)):
-        finding = _examine_warp(butler, contents, visit)
+        finding = None if visit in damaged else _examine_warp(butler, contents, visit)
         if finding is not None:
             findings.append(finding)
             if finding.trouble is not Trouble.UNREADABLE:
                 due.setdefault(visit.place, []).append(visit)
     places = contents.places
     for place in _progress.wrap(places, desc="Comparing coadds", total=len(places)):
+        if place in damaged:
+            continue
         if (finding := _examine_coadd(butler, contents, place)) is not None:
             findings.append(finding)
         elif place in due:

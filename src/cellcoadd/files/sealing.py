@@ -14,11 +14,13 @@ from astropy.io import fits
 from .checksums import encode_sum, folded, sum_of
 from .file_bytes import FileBytes
 from .fits_units import BLOCK, CARD, FitsUnit, units_of
+from .gzip_tiles import times_in
 
 _END = b"END".ljust(CARD)
 _KEYWORDS = (b"CHECKSUM", b"DATASUM ")
 _MEANING = {"CHECKSUM": "all of this HDU adds up to -0 with it", "DATASUM": "sum of the data"}
 _NO_SUM = "0" * 16
+_NO_TIME = bytes(4)
 _CHUNK = 1 << 24  # bytes
 
 
@@ -35,7 +37,8 @@ def reserve_sums(header: fits.Header) -> None:
 def seal_file(path: Path | str) -> None:
     """Give all HDUs of a FITS file their ``DATASUM`` and ``CHECKSUM``, new or anew.
 
-    The bytes of the data stay as they are. Where a header has no room for the two cards, what
+    The data stay as they are, but for the times at which gzip tiles were compressed: these become
+    0, so that the same data are the same bytes. Where a header has no room for the two cards, what
     follows is moved by a block, and the addresses that `lsst.images` keeps follow.
 
     Parameters
@@ -56,6 +59,10 @@ def seal_file(path: Path | str) -> None:
         units = list(units_of(stream))
         if not units or units[-1].end > len(content):
             raise OSError(f"{path}: what is cut off cannot be sealed.")
+        for address in [each for unit in units for each in times_in(content, unit)]:
+            stream.seek(address)
+            stream.write(_NO_TIME)
+        stream.flush()  # and is in what is read by place
         headers = [_header_with_sums(content[unit.start : unit.address]) for unit in units]
         fits_in = all(
             len(header) == unit.address - unit.start

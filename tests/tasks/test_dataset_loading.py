@@ -10,7 +10,7 @@ import pytest
 from lsst.daf.butler import DeferredDatasetHandle
 
 from cellcoadd.errors import UnusableInputError
-from cellcoadd.tasks._image_loading import load_image
+from cellcoadd.tasks._dataset_loading import load_image
 
 
 def failing_handle(cause: Exception) -> DeferredDatasetHandle:
@@ -21,8 +21,10 @@ def failing_handle(cause: Exception) -> DeferredDatasetHandle:
 
     handle = SimpleNamespace(
         get=get,
-        dataId={"instrument": "HSC", "visit": 1228, "detector": 4},
-        ref=SimpleNamespace(datasetType=SimpleNamespace(name="calexp")),
+        ref=SimpleNamespace(
+            datasetType=SimpleNamespace(name="calexp"),
+            dataId={"instrument": "HSC", "visit": 1228, "detector": 4},
+        ),
     )
     return cast("DeferredDatasetHandle", handle)
 
