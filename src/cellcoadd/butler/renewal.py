@@ -37,7 +37,9 @@ def records_to_forget(butler: Butler, stale: Iterable[Finding]) -> list[DatasetR
     for finding in stale:
         if isinstance(finding.place, VisitPlace):
             visits.add(finding.place)
-        places.add(finding.place if isinstance(finding.place, Place) else finding.place.place)
+            places.add(finding.place.place)
+        elif isinstance(finding.place, Place):
+            places.add(finding.place)
     found: set[DatasetRef] = set()
     for kind in butler.registry.queryDatasetTypes("*_metadata"):
         needed = set(kind.dimensions.required)
@@ -70,7 +72,7 @@ def datasets_without_files(butler: Butler, unreadable: Iterable[Finding]) -> lis
     unreadable
         Where to look.
     """
-    places = {finding.place for finding in unreadable}
+    places = {each.place for each in unreadable if isinstance(each.place, Place | VisitPlace)}
     refs = [
         ref
         for name in types_of_patches(butler)

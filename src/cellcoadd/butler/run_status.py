@@ -21,7 +21,7 @@ from lsst.daf.butler.progress import Progress
 from ..errors import UnusableInputError
 from .damaged_files import damaged_files
 from .recorded_inputs import newer_than, read_inputs, work_times
-from .run_contents import WARP, Place, RunContents, VisitPlace, read_contents
+from .run_contents import WARP, Place, RunContents, TractPlace, VisitPlace, read_contents
 
 _progress = Progress("cellcoadd.butler.run_status", level=logging.WARNING)
 
@@ -33,6 +33,7 @@ class Trouble(enum.StrEnum):
     STALE_WARP = "stale warp"
     MISSING_COADD = "missing coadd"
     MISSING_WARP = "missing warp"
+    MISSING_PRODUCT = "missing product"
     UNREADABLE = "unreadable"
 
 
@@ -45,13 +46,13 @@ class Finding:
     trouble
         Of which kind.
     place
-        The patch and band, or the visit on them, that it is about.
+        The patch and band, the visit on them or the tract that it is about.
     reason
         What was found, as a sentence.
     """
 
     trouble: Trouble
-    place: Place | VisitPlace
+    place: Place | VisitPlace | TractPlace
     reason: str
 
     def __str__(self) -> str:
@@ -135,10 +136,19 @@ def examine_run(
             findings.append(Finding(trouble=Trouble.STALE_COADD, place=place, reason=reason))
         elif place not in contents.coadds:
             empty.append(place)
+    for label, lacking in contents.lacking.items():
+        reason = f"there is a coadd, and no record that {label} has ended well."
+        findings += [
+            Finding(trouble=Trouble.MISSING_PRODUCT, place=place, reason=reason)
+            for place in lacking
+        ]
     return RunStatus(
         coadds=len(contents.coadds),
         warps=len(contents.warps),
-        sound=len({*contents.coadds, *contents.warps} - {finding.place for finding in findings}),
+        sound=len(
+            {*contents.coadds, *contents.warps}
+            - {each.place for each in findings if each.trouble is not Trouble.MISSING_PRODUCT}
+        ),
         empty=tuple(empty),
         findings=tuple(findings),
     )

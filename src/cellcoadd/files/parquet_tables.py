@@ -57,11 +57,13 @@ def read_parquet_table(
     with _errors_named(source):
         stored = pyarrow.parquet.read_table(source, columns=names, page_checksum_verification=True)
     table = Table({name: _values(stored[name], name, source) for name in names})
-    about, table.meta = _described(schema)
-    for name in names:
-        for attribute in ("unit", "description", "format", "meta"):
-            if attribute in about[name]:
-                setattr(table[name], attribute, about[name][attribute])
+    try:
+        _describe(table, schema)
+    except Exception as error:  # a broken text raises whatever its first broken part leads to
+        raise UnusableInputError(
+            source,
+            f"what it says of its columns is damaged ({type(error).__name__}: {error}).",
+        ) from error
     return table
 
 
@@ -142,6 +144,15 @@ def _values(column: pa.ChunkedArray, name: str, source: str) -> npt.NDArray[Any]
         column = column.fill_null("" if is_text else kind.to_pandas_dtype()(0).item())
     values = column.to_numpy().astype(np.str_) if is_text else column.to_numpy()
     return MaskedColumn(values, mask=absent) if absent.any() else values
+
+
+def _describe(table: Table, schema: pa.Schema) -> None:
+    """Give a table and its columns what a file says of them."""
+    about, table.meta = _described(schema)
+    for name in table.colnames:
+        for attribute in ("unit", "description", "format", "meta"):
+            if attribute in about[name]:
+                setattr(table[name], attribute, about[name][attribute])
 
 
 def _described(schema: pa.Schema) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
