@@ -72,12 +72,7 @@ def open_repository(repo: str, *, writeable: bool = True) -> Butler:
         If there is one that the user may not read.
     """
     try:
-        try:
-            return Butler.from_config(repo, writeable=writeable)
-        except OperationalError as error:
-            if "readonly" not in str(error.orig) or not _finish_changes(repo):
-                raise
-            return Butler.from_config(repo, writeable=writeable)
+        return _opened(repo, writeable=writeable)
     except PermissionError:
         raise
     except OperationalError as error:
@@ -87,6 +82,15 @@ def open_repository(repo: str, *, writeable: bool = True) -> Butler:
         raise RepositoryError(
             f"{repo} is not a Butler repository ({reason}); 'butler make-cell-repo' makes one."
         ) from error
+
+
+def _opened(repo: str, *, writeable: bool) -> Butler:
+    try:
+        return Butler.from_config(repo, writeable=writeable)
+    except OperationalError as error:
+        if "readonly" not in str(error.orig) or not _finish_changes(repo):
+            raise
+        return Butler.from_config(repo, writeable=writeable)
 
 
 def _finish_changes(repo: str) -> bool:
