@@ -25,12 +25,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_damaged_files_are_refused_by_name_or_read_as_before(
     good: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Twice each kind of damage to each kind of file; with checksums there is no other product."""
+    """Each kind of damage to each kind of file; with checksums there is no other product."""
     names, pairs = [], []
     for kind, sound in good.items():
-        for seed in range(2 * len(HARMS)):
+        for seed in range(3 * len(HARMS)):
             harm = list(HARMS)[seed % len(HARMS)]
-            path = tmp_path / f"{kind.replace(' ', '_')}{seed}{sound.suffix}"
+            path = tmp_path / f"{kind} {seed}" / sound.name
+            path.parent.mkdir()
             path.write_bytes(harmed(sound.read_bytes(), harm, seed))
             names.append(f"{kind}, {harm}, seed {seed}")
             pairs.append((path, sound))
@@ -52,7 +53,7 @@ def test_a_reader_that_ends_is_noticed_and_the_others_go_on(
     program = (
         "import sys, json, os\n"
         "for damaged, sound in json.load(open(sys.argv[1])):\n"
-        "    if damaged.endswith('warp.fits'): os.abort()\n"
+        "    if 'warp' in damaged: os.abort()\n"
         "    print('read\\t', flush=True)\n"
     )
     original: Any = subprocess.run
