@@ -105,7 +105,7 @@ def units_of(stream: IO[bytes], *, text_only: bool = True) -> Iterator[FitsUnit]
             raise AbsurdCountError(
                 "The FITS file has a header whose sizes are no numbers; it is broken."
             ) from error
-        if address < unit.address:
+        if unit.size < 0:
             raise AbsurdCountError("The FITS file has an HDU of negative size; it is broken.")
         yield unit
 
