@@ -1,16 +1,25 @@
-"""Engines and stores of a team: Parsl on a cluster gives the bits of ``pipetask run``."""
+"""Engines and stores of a team: Parsl, PostgreSQL and S3 give the bits of one process and files."""
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sysconfig
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
+from lsst.daf.butler import Butler
 
-from cellcoadd.testing.commands import run_command, run_program
+from cellcoadd.butler.ingest import ingest_images
+from cellcoadd.butler.registry_errors import explain_registry_error
+from cellcoadd.testing.commands import Outcome, run_command, run_program
+from cellcoadd.testing.postgres_server import PostgresServer, missing_server, postgres_server
 from cellcoadd.testing.run_products import Arrays, arrays_in, assert_same_bits
 
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
@@ -63,3 +72,143 @@ def test_parsl_makes_the_same_bits(
     assert_same_bits(expected, arrays_in(single, "u/parsl"))
     status = run_command("cellcoadd", "status", single, "u/parsl", "-d", where)
     assert status.exit_code == 0, status.output
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that asks for a password, which it gets."""
+    if (reason := missing_server()) is not None:
+        pytest.skip(reason)
+    with postgres_server() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSFILE", str(running.password_file))
+        yield running
+
+
+@pytest.fixture
+def open_connections() -> Iterator[None]:
+    """Collect the connections that a Butler leaves open when it cannot be made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
+def seed(folder: Path, **config: Mapping[str, str]) -> Path:
+    """Write what ``make-cell-repo`` is to make otherwise."""
+    path = folder / "seed.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def images_of(repository: Path) -> list[Path]:
+    return sorted((repository / INPUT / "images").rglob("*.fits"))
+
+
+def test_several_processes_on_postgresql_make_the_same_bits(
+    expected: Mapping[str, Arrays],
+    server: PostgresServer,
+    single_repository: Path,
+    where: str,
+    tmp_path: Path,
+) -> None:
+    """Two people ingest one folder at the same moment; two processes warp, a visit each.
+
+    The one who is second is told so, and that nothing is lost.
+    """
+    root, images = tmp_path / "team", images_of(single_repository)
+    config = seed(tmp_path, registry={"db": server.make_database("team")})
+    for arguments in (
+        ("make-cell-repo", root, "--seed-config", config),
+        ("register-skymap", root, "hsc_rings_cells_v1", "--tracts", "9813"),
+    ):
+        done = run_command("butler", *arguments)
+        assert done.exit_code == 0, done.output
+    assert not list(root.rglob("*.sqlite3"))
+    together = threading.Barrier(2)
+
+    def ingest() -> str | None:
+        with Butler.from_config(root, writeable=True) as butler:
+            together.wait(60)
+            try:
+                ingest_images(butler, images, run=f"{INPUT}/images", transfer="copy", check=False)
+            except Exception as error:
+                return explain_registry_error(error)
+            return "done"
+
+    with ThreadPoolExecutor(2) as people:
+        for outcome in [future.result() for future in [people.submit(ingest) for _ in range(2)]]:
+            assert outcome is not None
+            assert outcome == "done" or "nothing is lost: run the command again" in outcome
+    again = run_command("butler", "ingest-calibrated", root, *images, "-o", INPUT, "--no-check")
+    assert again.exit_code == 0, again.output
+    with Butler.from_config(root) as butler:
+        assert len(butler.query_datasets("calexp", f"{INPUT}/images")) == len(images) == 2
+
+    def warp(visit: int) -> None:
+        outcome = run_program(
+            "pipetask", "run", "--register-dataset-types", "-b", root, "-i", INPUT,
+            "-o", f"u/{visit}", "-p", f"{PIPELINE.partition('#')[0]}#makeDirectWarp",
+            "-d", f"{where} AND visit={visit}",
+        )  # fmt: skip
+        assert outcome.exit_code == 0, outcome.output
+
+    with ThreadPoolExecutor(2) as machines:
+        list(machines.map(warp, (1228, 1230)))
+    done = run_command(
+        "pipetask", "run", "--register-dataset-types", "-b", root, "-i", "u/1228,u/1230",
+        "-o", "u/team", "-p", PIPELINE.replace("#makeDirectWarp,", "#"), "-d", where,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert_same_bits(expected, arrays_in(root, "u/team"))
+
+
+@pytest.mark.usefixtures("open_connections")
+def test_a_database_that_cannot_be_used_is_explained(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong, what to do, and nothing left behind that the next attempt stumbles over."""
+    url = server.make_database("other")
+    server.execute("CREATE DATABASE bare TEMPLATE template0")
+
+    def make(place: Path, registry: Mapping[str, str]) -> Outcome:
+        config = seed(tmp_path, registry=registry)
+        return run_command("butler", "make-cell-repo", place, "--seed-config", config)
+
+    def attempt(registry: Mapping[str, str]) -> str:
+        done = make(tmp_path / "failed", registry)
+        assert done.exit_code == 1, done.output
+        assert not done.has_traceback
+        assert not (tmp_path / "failed" / "butler.yaml").exists()
+        return done.output
+
+    assert "cannot be reached" in attempt({"db": url.replace(str(server.port), "1")})
+    assert "lacks what the configuration names" in attempt({"db": server.url_of("nowhere")})
+    assert "CREATE EXTENSION btree_gist" in attempt({"db": server.url_of("bare")})
+    assert "It belongs into ~/.lsst/db-auth.yaml" in attempt({"db": url.replace("@", ":x@")})
+    assert "is not installed" in attempt({"db": url.replace("psycopg", "nonsense")})
+    with monkeypatch.context() as patch:
+        patch.delenv("PGPASSFILE")
+        assert "does not let you in" in attempt({"db": url})
+    assert "does not let you in" in attempt({"db": server.url_of("other", user="stranger")})
+
+    assert make(tmp_path / "first", {"db": url}).exit_code == 0
+    assert "another registry.namespace in this one" in attempt({"db": url})
+    assert make(tmp_path / "second", {"db": url, "namespace": "second"}).exit_code == 0
+
+
+@pytest.mark.usefixtures("open_connections")
+def test_who_may_only_read_a_database_is_told_so(server: PostgresServer, tmp_path: Path) -> None:
+    """Looking into the repository works, changing it does not."""
+    url = server.make_database("shared")
+    root = tmp_path / "repo"
+    config = seed(tmp_path, registry={"db": url})
+    assert run_command("butler", "make-cell-repo", root, "--seed-config", config).exit_code == 0
+    server.make_reader("reader", database="shared")
+    file = root / "butler.yaml"
+    file.write_text(file.read_text().replace(url, server.url_of("shared", user="reader")))
+    refused = run_command("butler", "register-skymap", root, "lsst_cells_v1", "--tracts", "1")
+    assert refused.exit_code == 1
+    assert "The repository cannot be changed by you (permission denied" in refused.output
+    assert not refused.has_traceback
+    listed = run_command("butler", "query-collections", root)
+    assert listed.exit_code == 0, listed.output
