@@ -11,16 +11,18 @@ import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from lsst.daf.butler import Butler
+from lsst.daf.butler import Butler, DatasetRef
 
 from cellcoadd.butler.ingest import ingest_images
 from cellcoadd.butler.registry_errors import explain_registry_error
 from cellcoadd.testing.commands import Outcome, run_command, run_program
 from cellcoadd.testing.postgres_server import PostgresServer, missing_server, postgres_server
 from cellcoadd.testing.run_products import Arrays, arrays_in, assert_same_bits
+from cellcoadd.testing.s3_server import s3_bucket
 
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
 PIPELINE = (
@@ -212,3 +214,58 @@ def test_who_may_only_read_a_database_is_told_so(server: PostgresServer, tmp_pat
     assert not refused.has_traceback
     listed = run_command("butler", "query-collections", root)
     assert listed.exit_code == 0, listed.output
+
+
+def test_a_bucket_holds_the_same_bits_and_gives_them_in_parts(
+    expected: Mapping[str, Arrays],
+    single_repository: Path,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who wants one cell, or what has no pixels, does not fetch the whole file.
+
+    Files of real coadds are a thousand pages long, these but two; so pages are smaller here.
+    """
+    monkeypatch.setattr("cellcoadd.files.remote_parts._PAGE_BYTES", 2880)
+    monkeypatch.setenv("DAF_BUTLER_CACHE_EXPIRATION_MODE", "disabled")  # whole files would stay
+    root = tmp_path / "repo"
+    with s3_bucket() as bucket:
+        config = seed(tmp_path, datastore={"root": bucket.uri})
+        for arguments in (
+            ("butler", "make-cell-repo", root, "--seed-config", config),
+            ("butler", "register-skymap", root, "hsc_rings_cells_v1", "--tracts", "9813"),
+            ("butler", "ingest-calibrated", root, *images_of(single_repository), "-o", INPUT,
+             "--no-check", "-t", "copy"),
+            ("pipetask", "run", "--register-dataset-types", "-b", root, "-i", INPUT, "-o", "u/s3",
+             "-p", PIPELINE.removesuffix(",mapCells,mapVisits"), "-d", where),
+            ("cellcoadd", "status", root, "u/s3", "-d", where),
+        ):  # fmt: skip
+            done = run_command(*arguments)
+            assert done.exit_code == 0, done.output
+        assert not list(root.rglob("*.fits"))
+        without_maps = {name: arrays for name, arrays in expected.items() if "_map" not in name}
+        assert_same_bits(without_maps, arrays_in(root, "u/s3"))
+
+        with Butler.from_config(root, collections="u/s3") as butler:
+            (coadd,) = butler.query_datasets("deepCoaddCell")
+            warp = butler.query_datasets("deepCoadd_directWarp")[0]
+
+            def fetched(ref: DatasetRef, **parameters: object) -> tuple[Any, int]:
+                bucket.fetched_bytes = 0
+                part = butler.get(ref, parameters=parameters or None)
+                return part, bucket.fetched_bytes
+
+            whole, size = fetched(coadd)
+            assert size == butler.getURI(coadd).size()
+            grid, small = fetched(coadd.makeComponentRef("grid"))
+            assert grid == whole.grid
+            assert small < 0.5 * size
+            (index,) = whole.cells
+            cells, _ = fetched(coadd, cells=[index])
+            assert cells == whole
+            _, size = fetched(warp)
+            box = grid.inner_bbox_of(index)
+            image, small = fetched(warp.makeComponentRef("image"), bbox=box)
+            assert image.bbox == box
+            assert small < 0.3 * size
