@@ -56,11 +56,13 @@ def test_a_node_has_as_many_jobs_as_fit_into_its_memory(tmp_path: Path) -> None:
         tmp_path,
         "slurm",
         nodes=1, cores_per_node=32, mem_per_node=60, account="mine", max_blocks=5,
+        address="login7",
         scheduler_options="#SBATCH --partition=normal",
     )  # fmt: skip
     executor = executor_of(config)
     assert isinstance(SiteConfig.from_config(config), SlurmCluster)
     assert executor.workers_per_node == 20
+    assert executor.all_addresses == {"login7"}
     provider = executor.provider
     assert isinstance(provider, SlurmProvider)
     assert provider.max_blocks == 5

@@ -232,7 +232,7 @@ def test_a_bucket_holds_the_same_bits_and_gives_them_in_parts(
     root = tmp_path / "repo"
     with s3_bucket() as bucket:
         config = seed(tmp_path, datastore={"root": bucket.uri})
-        for arguments in (
+        commands: tuple[tuple[str | Path, ...], ...] = (
             ("butler", "make-cell-repo", root, "--seed-config", config),
             ("butler", "register-skymap", root, "hsc_rings_cells_v1", "--tracts", "9813"),
             ("butler", "ingest-calibrated", root, *images_of(single_repository), "-o", INPUT,
@@ -240,8 +240,9 @@ def test_a_bucket_holds_the_same_bits_and_gives_them_in_parts(
             ("pipetask", "run", "--register-dataset-types", "-b", root, "-i", INPUT, "-o", "u/s3",
              "-p", PIPELINE.removesuffix(",mapCells,mapVisits"), "-d", where),
             ("cellcoadd", "status", root, "u/s3", "-d", where),
-        ):  # fmt: skip
-            done = run_command(*arguments)
+        )  # fmt: skip
+        for program, *arguments in commands:
+            done = run_command(str(program), *arguments)
             assert done.exit_code == 0, done.output
         assert not list(root.rglob("*.fits"))
         without_maps = {name: arrays for name, arrays in expected.items() if "_map" not in name}

@@ -24,15 +24,10 @@ _HERE = "127.0.0.1"
 class Workstation(SiteConfig):
     """The computer itself, with as many jobs at a time as its cores and its free memory allow.
 
-    Parameters
-    ----------
-    config
-        Of the submission. Keys of the site: ``cores``, at most so many jobs (default: all cores);
-        ``mem_per_worker``, GB that a job may take.
-
     Notes
     -----
-    Nothing listens to, or speaks with, another computer.
+    Keys of the site: ``cores``, at most so many jobs (default: all cores); ``mem_per_worker``, GB
+    that a job may take. Nothing listens to, or speaks with, another computer.
     """
 
     def get_executors(self) -> list[ParslExecutor]:
@@ -61,13 +56,16 @@ class Workstation(SiteConfig):
 class SlurmCluster(Slurm):
     """Nodes of a Slurm cluster, each with as many jobs at a time as its memory allows.
 
-    Parameters
-    ----------
-    config
-        Of the submission. Keys of the site: those of `lsst.ctrl.bps.parsl.sites.Slurm`;
-        ``mem_per_worker``, GB that a job may take; ``max_blocks``, at most so many Slurm jobs at a
-        time, each of ``nodes`` nodes (default: 1).
+    Notes
+    -----
+    Keys of the site: those of `lsst.ctrl.bps.parsl.sites.Slurm`; ``mem_per_worker``, GB that a job
+    may take; ``max_blocks``, at most so many Slurm jobs at a time, each of ``nodes`` nodes
+    (default: 1); ``address``, by which nodes find this computer (default: its host name).
     """
+
+    def get_address(self) -> str:
+        """Return where this process is found from the nodes."""
+        return get_bps_config_value(self.site, "address", str) or str(super().get_address())
 
     def get_executors(self) -> list[ParslExecutor]:
         """Return the one executor."""

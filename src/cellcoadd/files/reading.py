@@ -151,9 +151,9 @@ def check_tree_of(path: ResourcePathExpression | IO[bytes]) -> None:
         If they do not agree.
     """
     if hasattr(path, "seek"):
-        stream = cast("IO[bytes]", path)
-        check_archive(stream)
-        stream.seek(0)
+        opened = cast("IO[bytes]", path)
+        check_archive(opened)
+        opened.seek(0)
         return
     place = ResourcePath(path)
     if place.isLocal and place.ospath in (_SOUND.get() or ()):

@@ -51,4 +51,4 @@ class _Pages(AbstractBufferedFile):
     def _fetch_range(self, start: int, end: int) -> bytes:
         with self.place.open("rb") as stream:
             stream.seek(start)
-            return stream.read(end - start)
+            return bytes(stream.read(end - start))
