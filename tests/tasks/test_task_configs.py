@@ -81,6 +81,7 @@ COADD_DEFAULTS = {
     "psf_dimensions": 35,
     "do_coadd_inverse_aperture_corrections": False,
     "matched_psf_fwhm": None,
+    "do_leave_out_damaged_warps": False,
     "cells": [],
     "do_input_map": False,
     "input_mapper.nside": 32768,
