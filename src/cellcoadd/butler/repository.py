@@ -52,6 +52,8 @@ def make_repository(
     RepositoryError
         If there is a repository already, which is left as it is; or the configuration cannot be
         read, holds a password, or names a database that cannot be used.
+    FileExistsError
+        If somebody else is making one there at the same moment.
     """
     place = ResourcePath(root, forceDirectory=True)
     config_file = place.join("butler.yaml")
