@@ -123,3 +123,16 @@ def test_projections_that_find_no_way_back_are_not_written() -> None:
     check_round_trip(small_patch().sky_projection, box)
     with pytest.raises(BrokenFitsError, match=r"misses by 1 pixels, 0\.01 are allowed"):
         check_round_trip(cast("Any", FoldedProjection()), box)
+
+
+@pytest.mark.parametrize("size", ["-40", "-40.0", "1E30"])
+def test_hdus_that_end_before_they_begin_are_refused(tmp_path: Path, size: str) -> None:
+    """Who goes on behind one reads the same HDU for ever."""
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(np.zeros((3, 4))).writeto(path)
+    content = path.read_bytes()
+    place = content.index(b"NAXIS2  =")
+    card = f"NAXIS2  = {size:>20}".ljust(80).encode()
+    path.write_bytes(content[:place] + card + content[place + 80 :])
+    with pytest.raises(UnusableInputError, match=r"negative size|no numbers"), open_fits(path):
+        pass

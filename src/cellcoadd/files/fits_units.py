@@ -39,7 +39,7 @@ class BrokenFitsError(OSError):
 
 
 class AbsurdCountError(BrokenFitsError):
-    """A header says that an HDU has more axes or columns than keywords can name."""
+    """A header says that an HDU has more axes or columns than keywords can name, or no size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,25 +97,29 @@ def units_of(stream: IO[bytes], *, text_only: bool = True) -> Iterator[FitsUnit]
         unit = FitsUnit(header, address, stream.tell())
         try:
             address = unit.end
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
             raise BrokenFitsError(
                 "The FITS file has a header without sizes; it is broken."
             ) from error
-        if address < unit.address:
-            raise BrokenFitsError("The FITS file has an HDU of negative size; it is broken.")
+        except (TypeError, ValueError) as error:
+            raise AbsurdCountError(
+                "The FITS file has a header whose sizes are no numbers; it is broken."
+            ) from error
+        if unit.size < 0:
+            raise AbsurdCountError("The FITS file has an HDU of negative size; it is broken.")
         yield unit
 
 
 def check_counts(stream: IO[bytes]) -> None:
-    """Refuse a file in which an HDU has more axes or columns than there can be.
+    """Refuse a file in which an HDU has more axes or columns than there can be, or no size.
 
-    Who counts up to what ``NAXIS`` says may count for hours. Files that are broken in any other way
-    pass.
+    Who counts up to what ``NAXIS`` says may count for hours, and who goes back by a negative size
+    reads the same HDU for ever. Files that are broken in any other way pass.
 
     Raises
     ------
     AbsurdCountError
-        If there are more than 999.
+        If there are more than 999, or a size is negative or no number.
     """
     try:
         for unit in units_of(stream, text_only=False):

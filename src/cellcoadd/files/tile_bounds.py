@@ -56,7 +56,7 @@ def _check_unit(stream: IO[bytes], number: int, unit: FitsUnit) -> None:
     try:
         axes = axes_of(header, "ZNAXIS")
         sides = [header.get(f"ZTILE{n}", axes[0] if n == 1 else 1) for n in range(1, len(axes) + 1)]
-        pixels = math.prod(sides)
+        pixels = math.prod(map(int, sides))
         columns = _columns(unit)
         rows = header["NAXIS2"]
         heap = unit.address + header.get("THEAP", header["NAXIS1"] * rows)

@@ -11,6 +11,7 @@ __all__ = ["OTHER", "REFUSED", "SAME", "read_all"]
 import json
 import logging
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ OTHER = "read, another product"
 _UNNAMED = "an error without the file's name"
 _ENDED = "the process ended"
 _LATE = "no answer"
-_PATIENCE = 60.0  # seconds a file
+_PATIENCE = 60  # seconds a file
 _MEMORY = 8 << 30  # bytes of address space, of which the libraries take two
 
 
@@ -60,21 +61,14 @@ def _read_some(pairs: Sequence[tuple[Path, Path]]) -> list[tuple[str, str]]:
         json.dump([[str(path) for path in pair] for pair in pairs], listed)
         listed.flush()
         words = [sys.executable, "-m", __name__, listed.name]
-        late = False
-        try:
-            done = subprocess.run(
-                words, capture_output=True, text=True, check=False,
-                timeout=_PATIENCE + 5.0 * len(pairs),
-            )  # fmt: skip
-            output, errors, status = done.stdout, done.stderr, done.returncode
-        except subprocess.TimeoutExpired as error:
-            late, status, errors = True, 0, ""
-            output = error.stdout.decode() if isinstance(error.stdout, bytes) else ""
-    for line in output.splitlines():
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
         end, _, said = line.partition("\t")
         found.append((end, said))
     if len(found) < len(pairs):
-        found.append((_LATE, "") if late else (_ENDED, f"status {status}: {errors[-300:]}"))
+        late = done.returncode == -signal.SIGALRM
+        said = f"status {done.returncode}: {done.stderr[-300:]}"
+        found.append((_LATE if late else _ENDED, said))
     return found
 
 
@@ -84,8 +78,8 @@ def _outcome(path: Path, sound: Path) -> tuple[str, str]:
         if isinstance(product, CalibratedImage):
             product = product.window(product.bbox)  # its pixels are read when needed
     except (CellCoaddError, OSError) as error:
-        named = str(path) in str(error) or path.name in str(error)
-        has_reason = len(str(error).replace(str(path), "").strip(": .")) > 8
+        named = str(path.parent) in str(error)  # the file, or one that goes with it
+        has_reason = len(str(error).replace(str(path.parent), "")) > 20
         return (REFUSED if named and has_reason else _UNNAMED), str(error)
     except Exception as error:  # whatever it is, it is not what a person can use
         return _UNNAMED, f"{type(error).__name__}: {error}"
@@ -99,6 +93,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     for damaged, sound in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
+        signal.alarm(_PATIENCE)  # which ends the process
         end, said = _outcome(Path(damaged), Path(sound))
         print(f"{end}\t{' '.join(said.split())}", flush=True)
 
