@@ -81,7 +81,7 @@ def test_a_class_is_found_by_its_old_name(unimported: None) -> None:
     assert found is ImagePointSpreadFunction
 
 
-@pytest.mark.parametrize("name", ["agreement", "faults", "physics"])
+@pytest.mark.parametrize("name", ["agreement", "physics"])
 def test_a_command_is_found_by_its_old_name(name: str) -> None:
     """`python -m` finds and executes modules in a way of its own."""
     done = run_python("-m", f"cellcoadd.testing.{name}", "--help")
