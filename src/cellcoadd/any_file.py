@@ -15,6 +15,7 @@ import functools
 import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -149,7 +150,7 @@ def _kind_of(path: Path) -> _Kind:
     found = "it is none of the kinds of file that are known"
     if start.startswith(_GZIP):
         found = "it is compressed by gzip and not a FITS file, or it is damaged"
-        with contextlib.suppress(OSError, EOFError), gzip.open(path) as unpacked:
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as unpacked:
             if unpacked.read(_LONGEST_MARK).startswith(_FITS):
                 kind, found = _kind_of_fits(path)
     elif start.startswith(_FITS):

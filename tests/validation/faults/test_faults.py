@@ -12,7 +12,7 @@ from cellcoadd.testing.pages import read_tables, split_sections
 from cellcoadd.validation.faults import damage
 from cellcoadd.validation.faults.command import KINDS, to_markdown
 from cellcoadd.validation.faults.harms import HARMS, harmed
-from cellcoadd.validation.faults.reading import OTHER, REFUSED, SAME, read_all
+from cellcoadd.validation.faults.reading import OTHER, REFUSED, SAME, DamagedFile, read_all
 from cellcoadd.validation.faults.trial import Tally
 
 
@@ -34,12 +34,12 @@ def test_damaged_files_are_refused_by_name_or_read_as_before(
             path.parent.mkdir()
             path.write_bytes(harmed(sound.read_bytes(), harm, seed))
             names.append(f"{kind}, {harm}, seed {seed}")
-            pairs.append((path, sound))
+            pairs.append(DamagedFile(path, sound, path.parent))
     found = read_all(pairs)
     may_be = {REFUSED, SAME}
     bad = [
         (name, *end)
-        for name, (path, _), end in zip(names, pairs, found, strict=True)
+        for name, (path, *_), end in zip(names, pairs, found, strict=True)
         if end[0] not in (may_be | {OTHER} if path.suffix == ".yaml" else may_be)
     ]
     assert bad == []
@@ -52,7 +52,7 @@ def test_a_reader_that_ends_is_noticed_and_the_others_go_on(
     """An interpreter that crashes says nothing: what it was reading is the one after the last."""
     program = (
         "import sys, json, os\n"
-        "for damaged, sound in json.load(open(sys.argv[1])):\n"
+        "for damaged, *_ in json.load(open(sys.argv[1])):\n"
         "    if 'warp' in damaged: os.abort()\n"
         "    print('read\\t', flush=True)\n"
     )
@@ -62,7 +62,7 @@ def test_a_reader_that_ends_is_noticed_and_the_others_go_on(
         return original([words[0], "-c", program, words[-1]], **options)
 
     monkeypatch.setattr(subprocess, "run", run)
-    pairs = [(path, path) for path in good.values()]
+    pairs = [DamagedFile(path, path, path.parent) for path in good.values()]
     ends = [end for end, _ in read_all(pairs)]
     assert ends[1] == "the process ended"
     assert ends.count("read") == len(pairs) - 1

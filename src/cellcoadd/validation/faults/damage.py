@@ -25,7 +25,7 @@ from ...testing.example_products import example_coadd, example_warps
 from ...testing.images import make_detector, small_patch
 from ...testing.sdss_frames import MadeFrame, write_sdss_frame
 from .harms import HARMS, harmed
-from .reading import OTHER, REFUSED, SAME, read_all
+from .reading import OTHER, REFUSED, SAME, DamagedFile, read_all
 from .small_survey import SmallSurvey
 from .trial import Tally, Trials
 
@@ -48,14 +48,15 @@ def measure(survey: SmallSurvey, *, seed: int, count: int) -> list[Trials]:
     folder = survey.folder / "damaged"
     seeds = range(seed, seed + count)
     rows = []
-    for kind, sound in good_files(folder / "sound").items():
+    products, exposures = folder / "products", folder / "exposures"
+    for kind, sound in good_files(products).items():
         guarded = sound.suffix in (".fits", ".hsp", ".parq")
-        rows.append(_tried(kind, sound, folder, seeds, guarded=guarded))
+        rows.append(_tried(kind, sound, products, seeds, guarded=guarded))
         if sound.suffix in (".fits", ".hsp"):
-            rows.append(_tried(f"{kind}, sealed anew", sound, folder, seeds, sealed=True))
+            rows.append(_tried(f"{kind}, sealed anew", sound, products, seeds, sealed=True))
     image = min(survey.images.glob("*.fits"))
-    for kind, sound in good_exposures(folder / "exposures", image).items():
-        rows.append(_tried(kind, sound, folder, seeds))
+    for kind, sound in good_exposures(exposures, image).items():
+        rows.append(_tried(kind, sound, exposures, seeds))
     return rows
 
 
@@ -130,9 +131,9 @@ def _tried(
     kind
         What it is.
     sound
-        The file that is read; one of those in its folder is damaged.
+        The file that is read; one of those that belong to it is damaged.
     folder
-        Where damaged ones are put.
+        Where it and those are, in a folder of their own, and where damaged ones are put.
     seeds
         One a damaged file.
     guarded
@@ -141,20 +142,21 @@ def _tried(
         Whether the damaged ones get checksums.
     """
     tally = Tally(f"damage: {kind}")
-    files = sorted(path for path in sound.parent.rglob("*") if path.is_file())
-    names, pairs = [], []
+    whole = folder / sound.relative_to(folder).parts[0]
+    files = sorted(path for path in whole.rglob("*") if path.is_file())
+    names, damaged = [], []
     for seed in seeds:
         harm = list(HARMS)[seed % len(HARMS)]
         copy = folder / f"copy{seed}"
-        shutil.copytree(sound.parent, copy)
-        victim = copy / random.Random(seed).choice(files).relative_to(sound.parent)
+        shutil.copytree(whole, copy)
+        victim = copy / random.Random(seed).choice(files).relative_to(whole)
         victim.write_bytes(harmed(victim.read_bytes(), harm, seed))
         if sealed:
             with contextlib.suppress(Exception):  # what has no HDUs any more cannot be sealed
                 seal_file(victim)
         names.append(f"{harm}, {victim.name}, seed {seed}")
-        pairs.append((copy / sound.relative_to(sound.parent), sound))
-    for name, (end, said) in zip(names, read_all(pairs), strict=True):
+        damaged.append(DamagedFile(copy / sound.relative_to(whole), sound, copy))
+    for name, (end, said) in zip(names, read_all(damaged), strict=True):
         if end in (REFUSED, SAME) or (end == OTHER and not guarded):
             tally.good(end)
         else:
