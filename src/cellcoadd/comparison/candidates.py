@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["Candidates", "noise_factor"]
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class Candidates:
     @property
     def floor(self) -> float:
         """Differences over the stated noise that are less are not kept."""
-        return self.threshold * _LEAST_FACTOR**0.5
+        return self.threshold * math.sqrt(_LEAST_FACTOR)
 
     def keep(self, pixels: npt.NDArray[np.int64], ratios: npt.NDArray[np.float32]) -> None:
         """Remember pixels, by their flat indices, with their differences over the stated noise."""
@@ -74,7 +75,8 @@ class Candidates:
         if not self._pixels:
             return np.empty(0, np.int64)
         pixels, ratios = np.concatenate(self._pixels), np.concatenate(self._ratios)
-        return np.sort(pixels[np.abs(ratios) > self.threshold * noise_factor(self.histogram) ** 0.5])
+        least = self.threshold * math.sqrt(noise_factor(self.histogram))
+        return np.sort(pixels[np.abs(ratios) > least])
 
 
 def noise_factor(histogram: npt.NDArray[np.int64]) -> float:

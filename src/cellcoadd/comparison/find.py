@@ -6,7 +6,7 @@ seen. Coaddition takes these as masks.
 
 from __future__ import annotations
 
-__all__ = ["find_artifacts"]
+__all__ = ["find_artifacts", "number_of_strips"]
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lsst.images import Box
+from scipy import ndimage
 
 from ..cell_grid import shared_box
 from ..conventions import FWHM_PER_SIGMA
@@ -25,7 +26,7 @@ from ..skymap import Patch
 from .artifacts import Artifacts
 from .candidates import Candidates
 from .epochs import are_artifacts
-from .footprints import Footprints, find_footprints, grown
+from .footprints import Footprints, find_footprints
 from .gradient import outliers_of_gradient, steepest_step
 from .settings import ArtifactSettings
 from .tiles import Strip, TileGrid, strips_of
@@ -77,6 +78,12 @@ def find_artifacts(
     return search.decide()
 
 
+def number_of_strips(patch: Patch, *, n_visits: int, settings: ArtifactSettings) -> int:
+    """Return how often `find_artifacts` asks for the warps of a patch."""
+    few = n_visits < settings.least_visits
+    return 0 if few else len(strips_of(TileGrid(grid=patch.grid), n_visits=n_visits))
+
+
 class _Search:
     """What is known of a patch while its strips are compared."""
 
@@ -100,11 +107,10 @@ class _Search:
         matched = settings.method == "compare"
         sigma = settings.model_psf_fwhm / FWHM_PER_SIGMA
         shape = (self._shape[0], self._shape[1])
-        bright = np.concatenate([*self._bright, np.empty(0, np.int64)])
-        protected = np.zeros(self._counts.size, np.bool_)
-        protected[
-            grown(bright, shape=shape, by=int(settings.source_grow_sigma * sigma + 0.5))
-        ] = True
+        protected = np.zeros(shape, np.bool_)
+        protected.ravel()[np.concatenate([*self._bright, np.empty(0, np.int64)])] = True
+        by = int(settings.source_grow_sigma * sigma + 0.5)
+        protected = ndimage.maximum_filter(protected, 2 * by + 1)
         epochs = np.zeros(self._counts.size, np.uint16)
         footprints: dict[_Visit, Footprints] = {}
         for visit, candidates in self._visits.items():
@@ -124,7 +130,7 @@ class _Search:
                     found,
                     epochs=epochs,
                     visits=self._counts.ravel(),
-                    protected=protected,
+                    protected=protected.ravel(),
                     settings=settings,
                 )
             )
@@ -153,7 +159,8 @@ class _Search:
                 continue
             shape = (place.y.stop - place.y.start, place.x.stop - place.x.start)
             sky, sky_variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
-            counts, ratio = np.empty(shape, np.uint16), np.empty(shape, np.float32)
+            counts = np.empty(shape, np.uint16)
+            high = np.empty(counts.size, np.int64), np.empty(counts.size, np.float32)
             images = np.stack([one.image[place.y, place.x] for one in here.values()])
             variances = np.stack([one.variance[place.y, place.x] for one in here.values()])
             weights = np.array([one.weights[index] for one in here.values()])
@@ -162,16 +169,16 @@ class _Search:
                 sky, sky_variance, counts,
             )  # fmt: skip
             bright = sky > settings.source_threshold * np.sqrt(sky_variance)
-            self._bright.append(self._flat(strip, place, bright))
+            self._bright.append(self._flat(strip, place, *np.nonzero(bright)))
             self._count(strip, place, counts)
             for number, visit in enumerate(here):
                 candidates = self._visits[visit]
-                measure_differences(
-                    images[number], variances[number], sky, sky_variance, _EMPTY_BELOW, ratio,
-                    candidates.histogram,
+                found = measure_differences(
+                    images[number], variances[number], sky, sky_variance, _EMPTY_BELOW,
+                    candidates.floor, candidates.histogram, *high,
                 )  # fmt: skip
-                high = np.abs(ratio) > candidates.floor
-                candidates.keep(self._flat(strip, place, high), ratio[high])
+                y, x = np.divmod(high[0][:found], shape[1])
+                candidates.keep(self._flat(strip, place, y, x), high[1][:found].copy())
 
     def _compare_plain(self, strip: Strip, warps: Iterable[Warp]) -> None:
         settings = self._settings
@@ -185,9 +192,7 @@ class _Search:
         }
         place = strip.bbox.slice_within(around)
         inside = (place.y, place.x)
-        self._remember(
-            strip, {visit: one.part(place.y, place.x) for visit, one in planes.items()}
-        )
+        self._remember(strip, {visit: one.part(place.y, place.x) for visit, one in planes.items()})
         if not planes:
             return
         shape = tuple(around.shape)
@@ -201,14 +206,14 @@ class _Search:
         noise = np.sqrt(_MEDIAN_VARIANCE * total) / np.maximum(counts, 1)
         whole = strip.bbox.slice_within(strip.bbox)
         bright = median > settings.source_threshold * noise
-        self._bright.append(self._flat(strip, whole, bright[inside]))
+        self._bright.append(self._flat(strip, whole, *np.nonzero(bright[inside])))
         self._count(strip, whole, counts[inside])
         for visit, one in planes.items():
             found = outliers_of_gradient(
                 one.image, one.variance, median, step, snr=settings.gradient_snr,
                 scale=settings.gradient_scale,
             )[inside]  # fmt: skip
-            pixels = self._flat(strip, whole, found)
+            pixels = self._flat(strip, whole, *np.nonzero(found))
             self._visits[visit].keep(pixels, np.full(pixels.size, np.inf, np.float32))
 
     def _remember(self, strip: Strip, planes: Mapping[_Visit, VisitPlanes]) -> None:
@@ -221,9 +226,10 @@ class _Search:
             candidates.keep_evidence(start, one.evidence)
             candidates.too_wide += one.too_wide
 
-    def _flat(self, strip: Strip, place: Any, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    def _flat(
+        self, strip: Strip, place: Any, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
         """Return flat indices in the patch of pixels in a part of a strip."""
-        y, x = np.nonzero(flags)
         first = strip.bbox.y.start - self._tiles.bbox.y.start
         flat: npt.NDArray[np.int64] = (y + (place.y.start + first)) * self._shape[1] + (
             x + place.x.start
@@ -250,4 +256,3 @@ class _Search:
 
 def _name_of(warp: Warp) -> _Visit:
     return warp.instrument, warp.visit
-

@@ -25,7 +25,7 @@ _KAPPA = 1e-6
 """Of the power of a PSF at frequency 0: where a PSF has less, the filter gives up."""
 
 _LOST = 1e-5
-"""Of the wanted PSF's transform: waves of which less is left are left out, which halves the work."""
+"""Of the wanted PSF's transform: waves of which less is left are left out, half of the work."""
 
 _REACHED = 0.01
 """Of the wanted PSF's peak: how far the PSF may be off. Beyond, a star of 750 sigma is found."""
@@ -67,20 +67,23 @@ def match_tile(
     """
     height, width = block.shape[0] - 2 * REACH, block.shape[1] - 2 * REACH
     plan = _plan_of(block.shape, fwhm)
-    found = _centred_transform(psf, plan)
-    power = np.abs(found) ** 2
-    filter_ = found.conj() * plan.target / (power + np.float32(_KAPPA) * power[0, 0])
-    off = np.abs(found * filter_ - plan.target)
-    if float((plan.counts * off).sum()) > _REACHED * plan.peak:
+    psf, noise_covariance = _cropped(psf), _cropped(noise_covariance)
+    found = _transform(psf, plan)
+    power = found.real**2 + found.imag**2
+    kappa = np.float32(_KAPPA) * power[0, 0]
+    # The filter is the conjugate of the PSF's transform times this.
+    factor = plan.target / (power + kappa)
+    if float((factor * plan.counts).sum(dtype=np.float64) * kappa) > _REACHED * plan.peak:
         return None
-    spectrum = fft.fft(fft.rfft(block, n=plan.width, axis=1)[:, : plan.kept], n=plan.height, axis=0)
-    spectrum *= filter_
-    columns = fft.ifft(spectrum, axis=0)[REACH : REACH + height]
-    image = fft.irfft(columns, n=plan.width, axis=1)[:, REACH : REACH + width]
-    noise = _centred_transform(_unit_covariance(noise_covariance), plan).real
-    passed = plan.counts * np.abs(filter_) ** 2 * noise
-    gain = float(passed.sum(dtype=np.float64)) / (plan.height * plan.width)
-    return MatchedTile(image, gain)
+    spectrum = _transform(block, plan)
+    spectrum *= found.conj() * factor
+    # The PSF's transform has its origin in the corner: so far is the result shifted.
+    first = REACH - psf.shape[0] // 2
+    rows = fft.ifft(spectrum, axis=0, overwrite_x=True)[first : first + height]
+    image = fft.irfft(rows, n=plan.width, axis=1)[:, first : first + width]
+    noise = _power_of_noise(noise_covariance, plan)
+    passed = float((power * factor**2 * noise * plan.counts).sum(dtype=np.float64))
+    return MatchedTile(image, passed / (plan.height * plan.width))
 
 
 class _Plan(NamedTuple):
@@ -119,27 +122,31 @@ def _plan_of(shape: tuple[int, int], fwhm: float) -> _Plan:
     )  # fmt: skip
 
 
-def _centred_transform(stamp: npt.NDArray[np.float32], plan: _Plan) -> npt.NDArray[np.complex64]:
-    """The transform of an odd square whose middle is the origin."""
-    middle = stamp.shape[0] // 2
-    rows = fft.rfft(stamp, n=plan.width, axis=1)[:, : plan.kept]
-    transform = fft.fft(rows, n=plan.height, axis=0)
-    shift_y, shift_x = _shifts(plan, middle)
-    result: npt.NDArray[np.complex64] = transform * shift_y[:, np.newaxis] * shift_x
-    return result
+def _cropped(stamp: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The middle of an odd square, as far as the filter may reach."""
+    beyond = max(stamp.shape[0] // 2 - REACH, 0)
+    return stamp[beyond : stamp.shape[0] - beyond, beyond : stamp.shape[1] - beyond]
 
 
-def _shifts(
-    plan: _Plan, middle: int
-) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
-    y, x = (np.exp(1j * middle * wave).astype(np.complex64) for wave in plan.waves)
-    return y, x
+def _transform(plane: npt.NDArray[np.float32], plan: _Plan) -> npt.NDArray[np.complex64]:
+    """The waves of a plane that are kept."""
+    rows = fft.rfft(plane, n=plan.width, axis=1)[:, : plan.kept]
+    transform: npt.NDArray[np.complex64] = fft.fft(rows, n=plan.height, axis=0)
+    return transform
 
 
-def _unit_covariance(covariance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The covariance over the variance; that of white noise where it is not known."""
+def _power_of_noise(
+    covariance: npt.NDArray[np.float32], plan: _Plan
+) -> npt.NDArray[np.float32] | np.float32:
+    """The power of noise at each wave over that of white noise of the same variance.
+
+    It is taken as white where its covariance is not known.
+    """
     middle = covariance.shape[0] // 2
     own = covariance[middle, middle]
-    if not (np.isfinite(covariance).all() and own > 0.0):
-        return np.ones((1, 1), np.float32)
-    return covariance / own
+    if covariance.size == 1 or not (np.isfinite(covariance).all() and own > 0.0):
+        return np.float32(1.0)
+    y, x = (np.exp(1j * middle * wave).astype(np.complex64) for wave in plan.waves)
+    power = (_transform(covariance / own, plan) * y[:, np.newaxis] * x).real
+    result: npt.NDArray[np.float32] = np.maximum(power, np.float32(0.0))
+    return result

@@ -25,10 +25,12 @@ def measure_differences(
     sky: npt.NDArray[np.float32],
     sky_variance: npt.NDArray[np.float32],
     empty_below: float,
-    ratio: npt.NDArray[np.float32],
+    floor: float,
     histogram: npt.NDArray[np.int64],
-) -> None:
-    """Write the differences over their noise; count those of pixels without a source.
+    pixels: npt.NDArray[np.int64],
+    ratios: npt.NDArray[np.float32],
+) -> int:
+    """Collect large differences, count those of pixels without a source.
 
     Parameters
     ----------
@@ -38,22 +40,35 @@ def measure_differences(
         The static sky.
     empty_below
         Pixels where the sky is below so many standard deviations of the visit are empty.
-    ratio : float32 (rows, columns)
-        Written; 0 where nothing can be compared.
+    floor
+        Least difference over its noise, of either sign, that is collected.
     histogram : int64 (`HISTOGRAM_BINS`,)
-        The empty pixels are added; outermost bins hold all beyond.
+        The differences of empty pixels over their noise are added; outermost bins hold all beyond.
+    pixels : int64 (rows * columns,)
+        Written: flat indices of pixels with large differences, in order.
+    ratios : float32 (rows * columns,)
+        Written: their differences over the noise.
+
+    Returns
+    -------
+    count
+        How many there are.
     """
     rows, columns = image.shape
+    count = 0
     middle, last = HISTOGRAM_BINS // 2, HISTOGRAM_BINS - 1
     for row in range(rows):
         for column in range(columns):
             noise = np.float64(variance[row, column]) + np.float64(sky_variance[row, column])
             difference = np.float64(image[row, column]) - np.float64(sky[row, column])
             if not (np.isfinite(difference) and np.isfinite(noise) and noise > 0.0):
-                ratio[row, column] = 0.0
                 continue
             value = difference / math.sqrt(noise)
-            ratio[row, column] = value
+            if abs(value) > floor:
+                pixels[count] = row * columns + column
+                ratios[count] = value
+                count += 1
             if sky[row, column] < empty_below * math.sqrt(variance[row, column]):
-                place = middle + int(math.floor(value / HISTOGRAM_WIDTH))
-                histogram[min(max(place, 0), last)] += 1
+                place = min(max(value / HISTOGRAM_WIDTH + middle, 0.0), np.float64(last))
+                histogram[int(place)] += 1
+    return count

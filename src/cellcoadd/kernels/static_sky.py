@@ -139,6 +139,6 @@ def _quantile(ordered: npt.NDArray[np.float64], count: int, part: float) -> floa
     """Return a quantile of the first values, linear between them."""
     place = part * (count - 1)
     low = int(place)
-    if low + 1 >= count:
-        return ordered[count - 1]
-    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+    high = min(low + 1, count - 1)
+    value: float = ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    return value
