@@ -412,7 +412,12 @@ def _artifacts(context: QuantumContext, visit: _StoredVisit, bbox: Box | None) -
     if visit.rubin_artifact_mask is not None and bbox is not None:
         mask: Mask = context.get(visit.rubin_artifact_mask).get(parameters={"bbox": bbox})
         return mask
-    return None if visit.artifact_mask is None else context.get(visit.artifact_mask).get()
+    if visit.artifact_mask is None:
+        return None
+    handle = context.get(visit.artifact_mask)
+    shared = None if bbox is None else shared_box(handle.get(component="bbox"), bbox)
+    ours: Mask = handle.get(parameters=shared and {"bbox": shared})
+    return ours
 
 
 def _index_of(patch: Patch, number: int) -> Index2D:

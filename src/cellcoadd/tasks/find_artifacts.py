@@ -205,8 +205,11 @@ class FindArtifactsTask(PipelineTask):
             artifacts = self.run(
                 warps_in=functools.partial(_parts, handles), patch=patch, n_visits=len(handles)
             ).artifacts
+        boxes = {_visit_of(handle): handle.get(component="bbox") for handle in handles}
         for ref in outputRefs.artifact_masks:
-            butlerQC.put(artifacts.mask_of(*_visit_of(ref)), ref)
+            visit = _visit_of(ref)
+            reached = shared_box(boxes[visit], patch.outer_bbox)
+            butlerQC.put(artifacts.mask_of(*visit, reached), ref)
 
     def run(
         self, *, warps_in: Callable[[Box], Iterable[Warp]], patch: Patch, n_visits: int
@@ -246,7 +249,7 @@ def _parts(handles: Sequence[Any], bbox: Box) -> Iterator[Warp]:
 
 
 def _visit_of(ref: Any) -> tuple[str, int]:
-    data_id = getattr(ref, "datasetRef", ref).dataId
+    data_id = getattr(ref, "datasetRef", getattr(ref, "ref", ref)).dataId
     return str(data_id["instrument"]), int(data_id["visit"])
 
 
