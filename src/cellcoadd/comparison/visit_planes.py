@@ -20,6 +20,8 @@ from .psf_matching import REACH, match_tile
 from .tiles import TileGrid
 
 _UNKNOWN = ("BAD", "SAT", "CR")  # planes that leave no value, unless it was interpolated
+_AROUND = 4  # pixels to all sides in which interpolated ones are counted ...
+_FEW = 12  # ... and how many of these 81 leave a pixel its own: a column of one, a hit
 _EDGE = 2.4  # standard deviations of the common PSF: nearer to missing pixels nothing is compared
 
 
@@ -32,7 +34,8 @@ class VisitPlanes:
     image, variance : float32 (rows, columns)
         NaN where it cannot be compared.
     evidence : bool (rows, columns)
-        Whether none of the planes that make a pixel doubtful is set.
+        Whether none of the planes that make a pixel doubtful is set, and it is not made of
+        interpolated ones.
     weights
         The weight of the visit in each tile that it has a part of.
     too_wide
@@ -82,9 +85,10 @@ def matched_planes(
     result = VisitPlanes(
         image=np.full(tuple(bbox.shape), np.nan, np.float32),
         variance=np.full(tuple(bbox.shape), np.nan, np.float32),
-        evidence=_evidence(warp, bbox, doubtful),
+        evidence=_without(warp, bbox, doubtful),
         weights={},
     )
+    interpolated = ~_without(warp, around, ["INTRP"], outside=True)
     rows, too_wide = _central_rows(warp), 0
     for index in wanted:
         row = _row_near(rows, index)
@@ -110,6 +114,9 @@ def matched_planes(
         if lost.any():
             grown = ndimage.maximum_filter(lost, size=2 * margin + 1)[REACH:-REACH, REACH:-REACH]
             result.image[place.y, place.x][grown] = np.nan
+        made_up = interpolated[block.y, block.x]
+        if made_up.any():
+            result.evidence[place.y, place.x] &= ~_many_around(made_up)[REACH:-REACH, REACH:-REACH]
         result.weights[index] = warp.inputs[int(row["input"])].weight
     return dataclasses.replace(result, too_wide=too_wide)
 
@@ -131,7 +138,10 @@ def plain_planes(warp: Warp, *, bbox: Box, within: Box, doubtful: Iterable[str])
     image, variance, missing = _pixels(warp, bbox, within=within)
     image[missing] = np.nan
     return VisitPlanes(
-        image=image, variance=variance, evidence=_evidence(warp, bbox, doubtful), weights={}
+        image=image,
+        variance=variance,
+        evidence=_without(warp, bbox, (*doubtful, "INTRP")),
+        weights={},
     )
 
 
@@ -158,14 +168,34 @@ def _pixels(
     return image, variance, missing
 
 
-def _evidence(warp: Warp, bbox: Box, doubtful: Iterable[str]) -> npt.NDArray[np.bool_]:
-    result = np.zeros(tuple(bbox.shape), np.bool_)
+def _without(
+    warp: Warp, bbox: Box, planes: Iterable[str], *, outside: bool = False
+) -> npt.NDArray[np.bool_]:
+    """Where in a box none of some planes is set; what counts beyond the warp is said."""
+    result = np.full(tuple(bbox.shape), outside)
     shared = shared_box(bbox, warp.bbox)
     if shared is not None:
         here, there = shared.slice_within(bbox), shared.slice_within(warp.bbox)
-        bits = bits_of(warp.mask.schema, doubtful)
+        bits = bits_of(warp.mask.schema, planes)
         result[here.y, here.x] = (plane_array(warp.mask)[there.y, there.x] & bits) == 0
     return result
+
+
+def _many_around(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where so many pixels around are flagged that they are what a pixel is after a convolution.
+
+    Where pixels were interpolated over more than one column, their noise is that of the few pixels
+    beside them, and no longer averages out.
+    """
+    counts = flags.astype(np.uint8)
+    for axis in (0, 1):
+        padded = np.pad(counts, [(_AROUND, _AROUND) if axis == n else (0, 0) for n in (0, 1)])
+        length = counts.shape[axis]
+        counts = np.zeros_like(counts)
+        for step in range(2 * _AROUND + 1):
+            window = slice(step, step + length)
+            counts += padded[window] if axis == 0 else padded[:, window]
+    return counts > _FEW
 
 
 def _central_rows(warp: Warp) -> dict[Index2D, npt.NDArray[np.void]]:
