@@ -10,6 +10,7 @@ import pytest
 from lsst.daf.butler import Butler
 from lsst.images import Mask
 
+from cellcoadd.any_file import read
 from cellcoadd.cell_grid import shared_box
 from cellcoadd.comparison import tiles
 from cellcoadd.comparison.settings import ArtifactSettings
@@ -142,6 +143,19 @@ def test_a_recipe_gives_the_bits_of_the_pipeline(
     assert set(written.cells) == set(coadd.cells)
     for index in coadd.cells:
         assert_same_cell(coadd, index, written, index)
+
+
+def test_the_command_is_the_recipe(
+    images: Path, of_files: MultipleCellCoadd, sky_map: Path, tmp_path: Path
+) -> None:
+    """On the same sky map."""
+    done = run_command(
+        "cellcoadd", "coadd", images, "-o", tmp_path / "coadd.fits", "--skymap", sky_map,
+        "--artifacts", "compare",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    of_files.write(tmp_path / "expected.fits")
+    assert read(tmp_path / "coadd.fits") == read(tmp_path / "expected.fits")
 
 
 def test_strips_make_no_difference(
