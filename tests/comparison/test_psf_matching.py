@@ -69,6 +69,22 @@ def test_a_psf_that_is_too_wide_is_refused() -> None:
     assert match_tile(block, psf(12.0), WHITE, fwhm=12.0) is not None
 
 
+def test_zeros_around_stamps_change_no_bit() -> None:
+    """Warps that are made in parts have stamps of other sizes."""
+    rng = np.random.default_rng(5)
+    block = rng.normal(size=(20 + 2 * REACH, 20 + 2 * REACH)).astype(np.float32)
+    covariance = np.array([[0.0, 0.2, 0.0], [0.2, 1.0, 0.2], [0.0, 0.2, 0.0]], np.float32)
+    made = [
+        match_tile(block, np.pad(psf(4.0), by), np.pad(covariance, by), fwhm=7.7)
+        for by in (0, 3, 40)
+    ]
+    assert made[0] is not None
+    for other in made[1:]:
+        assert other is not None
+        assert other.gain == made[0].gain
+        assert other.image.tobytes() == made[0].image.tobytes()
+
+
 def test_large_stamps_are_cut_to_the_reach() -> None:
     """A stamp of 101 pixels is as good as one of 51."""
     offset = np.arange(101) - 50

@@ -67,8 +67,7 @@ def match_tile(
     """
     height, width = block.shape[0] - 2 * REACH, block.shape[1] - 2 * REACH
     plan = _plan_of(block.shape, fwhm)
-    psf, noise_covariance = _cropped(psf), _cropped(noise_covariance)
-    found = _transform(psf, plan)
+    found = _transform(_framed(psf), plan)
     power = found.real**2 + found.imag**2
     kappa = np.float32(_KAPPA) * power[0, 0]
     # The filter is the conjugate of the PSF's transform times this.
@@ -77,10 +76,10 @@ def match_tile(
         return None
     spectrum = _transform(block, plan)
     spectrum *= found.conj() * factor
-    # The PSF's transform has its origin in the corner: so far is the result shifted.
-    first = REACH - psf.shape[0] // 2
-    rows = fft.ifft(spectrum, axis=0, overwrite_x=True)[first : first + height]
-    image = fft.irfft(rows, n=plan.width, axis=1)[:, first : first + width]
+    # The PSF's transform has its origin in the corner of a frame that reaches as far as the margin:
+    # the result is shifted by that.
+    rows = fft.ifft(spectrum, axis=0, overwrite_x=True)[:height]
+    image = fft.irfft(rows, n=plan.width, axis=1)[:, :width]
     noise = _power_of_noise(noise_covariance, plan)
     passed = float((power * factor**2 * noise * plan.counts).sum(dtype=np.float64))
     return MatchedTile(image, passed / (plan.height * plan.width))
@@ -100,8 +99,8 @@ class _Plan(NamedTuple):
     """How many waves each column of the transform stands for."""
     peak: float
     """Of the Gaussian, as a sum over its waves."""
-    waves: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-    """Frequencies in y and x, in radians a pixel."""
+    shifts: tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]
+    """Factors of the waves in y and x that bring the middle of a frame to the origin."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -116,16 +115,22 @@ def _plan_of(shape: tuple[int, int], fwhm: float) -> _Plan:
     counts[0] = 1.0
     if width % 2 == 0 and kept == line_x.size:
         counts[-1] = 1.0
+    shift_y, shift_x = (np.exp(1j * REACH * wave).astype(np.complex64) for wave in (y, x[:kept]))
     return _Plan(
         height, width, kept, target.astype(np.float32), counts.astype(np.float32),
-        float((counts * target).sum()), (y, x[:kept]),
+        float((counts * target).sum()), (shift_y, shift_x),
     )  # fmt: skip
 
 
-def _cropped(stamp: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The middle of an odd square, as far as the filter may reach."""
-    beyond = max(stamp.shape[0] // 2 - REACH, 0)
-    return stamp[beyond : stamp.shape[0] - beyond, beyond : stamp.shape[1] - beyond]
+def _framed(stamp: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """An odd square in the middle of one that reaches as far as the filter.
+
+    Zeros around a stamp, of which a warp that is made in parts may have fewer, change no bit.
+    """
+    beyond = stamp.shape[0] // 2 - REACH
+    if beyond >= 0:
+        return stamp[beyond : stamp.shape[0] - beyond, beyond : stamp.shape[1] - beyond]
+    return np.pad(stamp, -beyond)
 
 
 def _transform(plane: npt.NDArray[np.float32], plan: _Plan) -> npt.NDArray[np.complex64]:
@@ -146,7 +151,7 @@ def _power_of_noise(
     own = covariance[middle, middle]
     if covariance.size == 1 or not (np.isfinite(covariance).all() and own > 0.0):
         return np.float32(1.0)
-    y, x = (np.exp(1j * middle * wave).astype(np.complex64) for wave in plan.waves)
-    power = (_transform(covariance / own, plan) * y[:, np.newaxis] * x).real
+    y, x = plan.shifts
+    power = (_transform(_framed(covariance / own), plan) * y[:, np.newaxis] * x).real
     result: npt.NDArray[np.float32] = np.maximum(power, np.float32(0.0))
     return result
