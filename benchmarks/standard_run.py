@@ -27,7 +27,7 @@ from cellcoadd import recipes
 from cellcoadd.coaddition import assemble, stack
 from cellcoadd.coaddition.settings import CoaddSettings
 from cellcoadd.comparison import find
-from cellcoadd.comparison.settings import ArtifactSettings
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.calibrated_image.deferred_pixels import DeferredPixels
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
@@ -141,7 +141,7 @@ def run(
             # In another order: what a hit reaches stays in, as in the tasks.
             bad_mask_planes=CoaddSettings().bad_mask_planes[::-1],
         ),
-        artifacts=None if method is None else ArtifactSettings(method=method),
+        artifacts=None if method is None else ComparisonSettings(method=method),
     )
     assert result.coadd is not None, "the images cover cells"
     assert not result.refused, "they are good"

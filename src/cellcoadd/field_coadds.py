@@ -17,7 +17,7 @@ from typing import Any
 from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
 from .coaddition.settings import CoaddSettings
-from .comparison.settings import ArtifactSettings
+from .comparison.settings import ComparisonSettings
 from .errors import UnusableInputError
 from .exchange.lsst_cell_coadds.writing import check_lsst_cell_coadds_unit
 from .exchange.plain_fits import plain_fits_paths, write_plain_fits
@@ -82,7 +82,7 @@ class Job:
     tables: bool = False
     warp_settings: WarpSettings | None = None
     coadd_settings: CoaddSettings | None = None
-    artifacts: ArtifactSettings | None = None
+    artifacts: ComparisonSettings | None = None
     camera: Reader | None = None
 
     @property

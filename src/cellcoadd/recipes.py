@@ -18,7 +18,7 @@ from .coaddition.settings import CoaddSettings
 from .coaddition.strips import assemble_in_strips, strips_of
 from .comparison.artifacts import Artifacts
 from .comparison.find import find_artifacts, number_of_strips
-from .comparison.settings import ArtifactSettings
+from .comparison.settings import ComparisonSettings
 from .errors import UnusableInputError
 from .image_files import ImageFile, read_headers
 from .products.calibrated_image import CalibratedImage
@@ -43,7 +43,7 @@ def coadd_images(
     *,
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
-    artifacts: ArtifactSettings | None = None,
+    artifacts: ComparisonSettings | None = None,
     cells: Collection[Index2D] | None = None,
 ) -> MultipleCellCoadd | None:
     """Make the cell-based coadd of a patch from calibrated images of one band.
@@ -144,7 +144,7 @@ def coadd_files(
     *,
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
-    artifacts: ArtifactSettings | None = None,
+    artifacts: ComparisonSettings | None = None,
     cells: Collection[Index2D] | None = None,
     camera: Reader | Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,

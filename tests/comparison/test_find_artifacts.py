@@ -14,7 +14,7 @@ from lsst.images import Box
 from cellcoadd.comparison import tiles
 from cellcoadd.comparison.artifacts import Artifacts
 from cellcoadd.comparison.find import find_artifacts
-from cellcoadd.comparison.settings import ArtifactSettings
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.products.warp import NO_OWNER, Warp
 from cellcoadd.testing.static_fields import StaticField
 
@@ -29,7 +29,7 @@ type _Plane = npt.NDArray[np.float64]
 
 def search(warps: list[Warp], **settings: Any) -> Artifacts:
     return find_artifacts(
-        lambda _: warps, FIELD.patch, n_visits=len(warps), settings=ArtifactSettings(**settings)
+        lambda _: warps, FIELD.patch, n_visits=len(warps), settings=ComparisonSettings(**settings)
     )
 
 
@@ -124,7 +124,7 @@ def test_too_few_visits_are_not_read() -> None:
     def warps_in(bbox: Box) -> list[Warp]:
         raise AssertionError(bbox)
 
-    artifacts = find_artifacts(warps_in, FIELD.patch, n_visits=2, settings=ArtifactSettings())
+    artifacts = find_artifacts(warps_in, FIELD.patch, n_visits=2, settings=ComparisonSettings())
     assert artifacts.mask_of("Cam", 1).bbox == FIELD.patch.outer_bbox
     assert not found(artifacts, 1).any()
 
@@ -193,7 +193,7 @@ def test_neither_strips_nor_what_lies_beyond_the_patch_change_a_bit(
         return warps
 
     parts = find_artifacts(
-        warps_in, FIELD.patch, n_visits=10, settings=ArtifactSettings(method=method)
+        warps_in, FIELD.patch, n_visits=10, settings=ComparisonSettings(method=method)
     )
     assert len(asked) == 3
     assert set(n_found(whole)) >= {4, 5}

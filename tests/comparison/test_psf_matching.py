@@ -40,14 +40,15 @@ def test_the_variance_of_a_pixel_is_what_its_covariance_leaves() -> None:
     kernel = np.array([[0.1, 0.2, 0.1], [0.2, 0.8, 0.2], [0.1, 0.2, 0.1]])
     covariance = signal.convolve2d(kernel, kernel[::-1, ::-1])
     for smooth, known in ((np.ones((1, 1)), WHITE), (kernel, covariance.astype(np.float32))):
-        values = []
+        values, gain = [], np.nan
         for _ in range(30):
             noise = rng.normal(size=(100 + 2 * REACH, 100 + 2 * REACH))
             noise = signal.convolve2d(noise, smooth, mode="same")
             matched = match_tile(noise.astype(np.float32), psf(4.0), known, fwhm=7.7)
             assert matched is not None
+            gain = matched.gain
             values.append(np.mean(matched.image.astype(np.float64) ** 2))
-        stated = matched.gain * float((smooth**2).sum())
+        stated = gain * float((smooth**2).sum())
         # Some 150 independent patches of noise in each of 30 images.
         assert np.mean(values) == pytest.approx(stated, rel=0.06)
 

@@ -11,7 +11,7 @@ from cellcoadd.comparison.candidates import Candidates, noise_factor
 from cellcoadd.comparison.epochs import are_artifacts
 from cellcoadd.comparison.footprints import Footprints
 from cellcoadd.comparison.gradient import outliers_of_gradient, steepest_step
-from cellcoadd.comparison.settings import ArtifactSettings
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.kernels.differences import HISTOGRAM_BINS, HISTOGRAM_WIDTH
 
 
@@ -20,15 +20,15 @@ from cellcoadd.kernels.differences import HISTOGRAM_BINS, HISTOGRAM_WIDTH
 )
 def test_in_how_many_visits_an_artifact_may_be(n_visits: int, allowed: int) -> None:
     """The rule of the Rubin pipelines."""
-    assert int(ArtifactSettings().max_epochs(n_visits)) == allowed
+    assert int(ComparisonSettings().max_epochs(n_visits)) == allowed
 
 
 def test_fewer_than_three_visits_have_no_artifacts() -> None:
     """More if the settings allow less, and an error if they allow nothing."""
-    assert ArtifactSettings().least_visits == 3
-    assert ArtifactSettings(max_fraction_epochs_low=0.1).least_visits == 10
+    assert ComparisonSettings().least_visits == 3
+    assert ComparisonSettings(max_fraction_epochs_low=0.1).least_visits == 10
     with pytest.raises(ValueError, match="max_num_epochs"):
-        _ = ArtifactSettings(max_num_epochs=0.0, max_fraction_epochs_high=0.0).least_visits
+        _ = ComparisonSettings(max_num_epochs=0.0, max_fraction_epochs_high=0.0).least_visits
 
 
 def test_more_than_half_of_a_footprint_must_be_rare() -> None:
@@ -40,7 +40,7 @@ def test_more_than_half_of_a_footprint_must_be_rare() -> None:
     epochs[three.pixels] = [3, 3, 1, 1, 1, 1]
     protected = np.zeros(30, np.bool_)
     protected[[11, 20]] = True
-    settings = ArtifactSettings()
+    settings = ComparisonSettings()
     common: dict[str, Any] = {"epochs": epochs, "protected": protected, "settings": settings}
     found = are_artifacts(three, visits=np.full(30, 10, np.uint16), **common)
     assert found.tolist() == [False, True, False]
@@ -54,7 +54,8 @@ def test_noise_is_measured_by_quartiles() -> None:
 
     def histogram(values: np.ndarray) -> np.ndarray:
         bins = HISTOGRAM_WIDTH * (np.arange(HISTOGRAM_BINS + 1) - HISTOGRAM_BINS // 2)
-        return np.histogram(np.clip(values, bins[0], bins[-1]), bins)[0]
+        counts: np.ndarray = np.histogram(np.clip(values, bins[0], bins[-1]), bins)[0]
+        return counts
 
     values = rng.normal(scale=1.5, size=100_000)
     assert noise_factor(histogram(values)) == pytest.approx(2.25, rel=0.02)
@@ -116,4 +117,4 @@ def test_a_pixel_without_data_is_no_outlier() -> None:
 def test_settings_check_themselves(wrong: dict[str, Any], message: str) -> None:
     """Before any work begins."""
     with pytest.raises(ValueError, match=message):
-        ArtifactSettings(**wrong)
+        ComparisonSettings(**wrong)

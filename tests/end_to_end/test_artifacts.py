@@ -13,7 +13,7 @@ from lsst.images import Mask
 from cellcoadd.any_file import read
 from cellcoadd.cell_grid import shared_box
 from cellcoadd.comparison import tiles
-from cellcoadd.comparison.settings import ArtifactSettings
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
 from cellcoadd.products.warp import Warp
 from cellcoadd.recipes import coadd_files, coadd_images
@@ -79,7 +79,7 @@ def patch(sky_map: Path) -> Patch:
 def repository(images: Path, sky_map: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The images, their warps, masks and coadd in a repository. Do not change it."""
     root = tmp_path_factory.mktemp("clipped") / "repo"
-    for program, *arguments in (
+    commands: tuple[tuple[str | Path, ...], ...] = (
         ("butler", "make-cell-repo", root),
         ("butler", "register-skymap", root, "field", "--definition", sky_map),
         ("butler", "ingest-calibrated", root, images, "-o", INPUT, "--no-check"),
@@ -88,7 +88,8 @@ def repository(images: Path, sky_map: Path, tmp_path_factory: pytest.TempPathFac
             "-o", OUTPUT, "-p", f"{PIPELINE}assembleCellCoadd", "-d",
             "instrument='HSC' AND skymap='field'",
         ),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for program, *arguments in commands:
         done = run_command(str(program), *arguments)
         assert done.exit_code == 0, done.output
     return root
@@ -129,7 +130,7 @@ def test_the_pipeline_masks_the_trail_and_leaves_it_out(
 def of_files(images: Path, patch: Patch) -> MultipleCellCoadd:
     """What the recipe makes of files in no order."""
     paths = sorted(images.iterdir(), reverse=True)
-    found = coadd_files(paths, patch, artifacts=ArtifactSettings()).coadd
+    found = coadd_files(paths, patch, artifacts=ComparisonSettings()).coadd
     assert found is not None
     return found
 
@@ -164,7 +165,7 @@ def test_strips_make_no_difference(
     """Images in memory, a row of cells at a time; the trail crosses the strips."""
     monkeypatch.setattr(tiles, "_MEMORY", 1)
     calibrated = [reader_for(path).read(path).calibrated_image for path in images.iterdir()]
-    of_images = coadd_images(calibrated, patch, artifacts=ArtifactSettings())
+    of_images = coadd_images(calibrated, patch, artifacts=ComparisonSettings())
     assert of_images is not None
     for index in of_files.cells:
         assert_same_cell(of_files, index, of_images, index)

@@ -15,7 +15,7 @@ from cellcoadd.analysis.cell_maps import CellMapSettings
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
 from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.comparison.settings import ArtifactSettings
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.tasks import (
     AssembleCellCoaddConfig,
     AssembleCellCoaddTask,
@@ -379,7 +379,7 @@ def test_defaults_are_stated_once() -> None:
     settings = make(MakeDirectWarpConfig).to_settings()
     assert settings == WarpSettings()
     assert make(AssembleCellCoaddConfig).to_settings() == CoaddSettings()
-    assert make(FindArtifactsConfig).to_settings() == ArtifactSettings()
+    assert make(FindArtifactsConfig).to_settings() == ComparisonSettings()
     assert make(MapCellsConfig).to_settings() == CellMapSettings()
 
 

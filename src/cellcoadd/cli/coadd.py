@@ -18,7 +18,7 @@ import click
 from ..kernels.kernel_names import RECOMMENDED_KERNEL, WARPING_KERNELS
 
 if TYPE_CHECKING:
-    from ..comparison.settings import ArtifactSettings
+    from ..comparison.settings import ComparisonSettings
     from ..errors import UnusableInputError
     from ..field_coadds import FieldCoadd, Job
     from ..image_files import ImageFile
@@ -255,12 +255,10 @@ def _settings(
     }
 
 
-def _artifacts(method: str | None) -> ArtifactSettings | None:
-    from ..comparison.settings import ArtifactSettings
+def _artifacts(method: str | None) -> ComparisonSettings | None:
+    from ..comparison.settings import ComparisonSettings
 
-    if method is None:
-        return None
-    return ArtifactSettings(method="gradient" if method == "gradient" else "compare")
+    return None if method is None else ComparisonSettings(method=method)
 
 
 def _tell_plan(found: Sequence[ImageFile], jobs: Sequence[Job], target: SkyMap) -> None:

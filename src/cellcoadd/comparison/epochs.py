@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .footprints import Footprints
-from .settings import ArtifactSettings
+from .settings import ComparisonSettings
 
 
 def are_artifacts(
@@ -17,7 +17,7 @@ def are_artifacts(
     epochs: npt.NDArray[np.integer],
     visits: npt.NDArray[np.integer],
     protected: npt.NDArray[np.bool_],
-    settings: ArtifactSettings,
+    settings: ComparisonSettings,
 ) -> npt.NDArray[np.bool_]:
     """Return which footprints of a visit are artifacts.
 

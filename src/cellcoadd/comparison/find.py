@@ -28,7 +28,7 @@ from .candidates import Candidates
 from .epochs import are_artifacts
 from .footprints import Footprints, find_footprints
 from .gradient import outliers_of_gradient, steepest_step
-from .settings import ArtifactSettings
+from .settings import ComparisonSettings
 from .tiles import Strip, TileGrid, strips_of
 from .visit_planes import VisitPlanes, matched_planes, plain_planes
 
@@ -45,7 +45,7 @@ def find_artifacts(
     patch: Patch,
     *,
     n_visits: int,
-    settings: ArtifactSettings,
+    settings: ComparisonSettings,
 ) -> Artifacts:
     """Compare the warps of a patch.
 
@@ -78,7 +78,7 @@ def find_artifacts(
     return search.decide()
 
 
-def number_of_strips(patch: Patch, *, n_visits: int, settings: ArtifactSettings) -> int:
+def number_of_strips(patch: Patch, *, n_visits: int, settings: ComparisonSettings) -> int:
     """Return how often `find_artifacts` asks for the warps of a patch."""
     few = n_visits < settings.least_visits
     return 0 if few else len(strips_of(TileGrid(grid=patch.grid), n_visits=n_visits))
@@ -87,7 +87,7 @@ def number_of_strips(patch: Patch, *, n_visits: int, settings: ArtifactSettings)
 class _Search:
     """What is known of a patch while its strips are compared."""
 
-    def __init__(self, tiles: TileGrid, settings: ArtifactSettings) -> None:
+    def __init__(self, tiles: TileGrid, settings: ComparisonSettings) -> None:
         self._tiles, self._settings = tiles, settings
         self._shape = tuple(tiles.bbox.shape)
         self._visits: dict[_Visit, Candidates] = {}

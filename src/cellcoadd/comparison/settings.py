@@ -5,13 +5,12 @@ Defaults are those of the Rubin pipelines' task wherever the step is the same.
 
 from __future__ import annotations
 
-__all__ = ["METHODS", "ArtifactSettings"]
+__all__ = ["METHODS", "ComparisonSettings"]
 
 import dataclasses
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
 
 from ..masks.planes import STANDARD_PLANES, standard_name
 
@@ -26,10 +25,10 @@ METHODS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ArtifactSettings:
+class ComparisonSettings:
     """Everything about the search for artifacts."""
 
-    method: Literal["compare", "gradient"] = "compare"
+    method: str = "compare"
     """How visits are compared; see `METHODS`."""
     model_psf_fwhm: float = 7.7
     """Full width at half maximum, in pixels of the patch, of the PSF that visits are convolved to.

@@ -23,12 +23,12 @@ from lsst.pipe.base import (
 
 from ..cell_grid import shared_box
 from ..comparison.find import find_artifacts
-from ..comparison.settings import METHODS, ArtifactSettings
+from ..comparison.settings import METHODS, ComparisonSettings
 from ..files.reading import parts_of_sound_files
 from ..products.warp import Warp
 from ..skymap import Patch, SkyMap
 
-_DEFAULTS = ArtifactSettings()
+_DEFAULTS = ComparisonSettings()
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
 
 
@@ -157,10 +157,10 @@ class FindArtifactsConfig(PipelineTaskConfig, pipelineConnections=FindArtifactsC
         super().validate()
         self.to_settings()
 
-    def to_settings(self) -> ArtifactSettings:
+    def to_settings(self) -> ComparisonSettings:
         """Return the settings of the stage."""
-        return ArtifactSettings(
-            method="gradient" if self.method == "gradient" else "compare",
+        return ComparisonSettings(
+            method=self.method,
             model_psf_fwhm=self.modelPsfFwhm,
             sky_clip=self.sigmaClip,
             sky_clip_iterations=self.clipIter,

@@ -55,7 +55,7 @@ class StaticField:
             patch_border_cells=1,
         )
         circle = Circle(ra=150.0, dec=2.0, radius=0.05)
-        return DiscreteSkyMap(name="static", tracts=[circle], settings=settings)[0].patch(4)
+        return DiscreteSkyMap(name="static", tracts=[circle], settings=settings)[0].patch(0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,7 +108,7 @@ class StaticField:
             As for `images.make_warp`.
         """
         rng = np.random.default_rng([self.seed, number])
-        clean = self.draw(self.stars, fwhm) + more
+        clean = self.draw(self.stars, fwhm) + np.asarray(more, np.float64)
         variance = 1.0 + np.maximum(clean, 0.0) / _GAIN
         noisy = clean + rng.normal(size=self.shape) * np.sqrt(variance)
         warp = make_warp(
