@@ -15,12 +15,9 @@ from cellcoadd.analysis.cell_maps import CellMapSettings
 from cellcoadd.analysis.map_quantities import MAP_QUANTITIES
 from cellcoadd.analysis.visit_properties import DEFAULT_VISIT_MAPS
 from cellcoadd.coaddition.settings import CoaddSettings
-from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.tasks import (
     AssembleCellCoaddConfig,
     AssembleCellCoaddTask,
-    FindArtifactsConfig,
-    FindArtifactsTask,
     MakeDirectWarpConfig,
     MakeDirectWarpTask,
     MapCellsConfig,
@@ -84,6 +81,7 @@ COADD_DEFAULTS = {
     "psf_dimensions": 35,
     "do_coadd_inverse_aperture_corrections": False,
     "matched_psf_fwhm": None,
+    "do_leave_out_damaged_warps": False,
     "cells": [],
     "do_input_map": False,
     "input_mapper.nside": 32768,
@@ -93,28 +91,6 @@ COADD_DEFAULTS = {
     "connections.outputCoaddSuffix": "Cell",
 }
 """Names and defaults of the Rubin pipelines, by which their users know them."""
-
-ARTIFACT_DEFAULTS = {
-    "method": "compare",
-    "modelPsfFwhm": 7.7,
-    "sigmaClip": 2.5,
-    "clipIter": 3,
-    "detect.thresholdValue": 7.5,
-    "detect.minPixels": 4,
-    "detect.nSigmaToGrow": 0.4,
-    "detectTemplate.thresholdValue": 300.0,
-    "detectTemplate.nSigmaToGrow": 2.4,
-    "maxNumEpochs": 2.0,
-    "maxFractionEpochsHigh": 0.03,
-    "maxFractionEpochsLow": 0.4,
-    "spatialThreshold": 0.5,
-    "prefilterArtifactsMaskPlanes": ["NO_DATA", "BAD", "SUSPECT"],
-    "prefilterArtifactsRatio": 0.05,
-    "doPreserveContainedBySource": True,
-    "gradientSnr": [5.0, 4.0],
-    "gradientScale": [1.2, 0.7],
-    "connections.inputWarpName": "deep",
-}
 
 MAP_DEFAULTS = {
     "quantities": [*MAP_QUANTITIES],
@@ -128,7 +104,6 @@ MAP_DEFAULTS = {
 CONFIGS: dict[type[PipelineTaskConfig], dict[str, Any]] = {
     MakeDirectWarpConfig: WARP_DEFAULTS,
     AssembleCellCoaddConfig: COADD_DEFAULTS,
-    FindArtifactsConfig: ARTIFACT_DEFAULTS,
     StitchCellCoaddConfig: {"connections.outputCoaddSuffix": "Cell"},
     TabulateCellsConfig: {"connections.outputCoaddSuffix": "Cell"},
     MapCellsConfig: MAP_DEFAULTS,
@@ -161,26 +136,6 @@ WARP_CHANGES = {
     "doWarpMaskedFraction": False,
     "select.maxPsfFwhm": None,
     "select.minNPsfStar": 10,
-}
-ARTIFACT_CHANGES = {
-    "method": "gradient",
-    "modelPsfFwhm": 6.0,
-    "sigmaClip": 3.0,
-    "clipIter": 2,
-    "detect.thresholdValue": 5.0,
-    "detect.minPixels": 1,
-    "detect.nSigmaToGrow": 1.0,
-    "detectTemplate.thresholdValue": 100.0,
-    "detectTemplate.nSigmaToGrow": 2.0,
-    "maxNumEpochs": 3.0,
-    "maxFractionEpochsHigh": 0.1,
-    "maxFractionEpochsLow": 0.5,
-    "spatialThreshold": 0.4,
-    "prefilterArtifactsMaskPlanes": ["NO_DATA"],
-    "prefilterArtifactsRatio": 0.1,
-    "doPreserveContainedBySource": False,
-    "gradientSnr": [6.0, 4.0],
-    "gradientScale": [1.0, 0.7],
 }
 COADD_CHANGES = {
     "do_interpolate_coadd": False,
@@ -262,7 +217,6 @@ def test_there_is_no_other_name() -> None:
     [
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
-        (FindArtifactsConfig, ARTIFACT_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
         (MapVisitsConfig, VISIT_CHANGES),
     ],
@@ -292,7 +246,6 @@ def test_every_choice_reaches_the_settings_of_the_stage(
     [
         (MakeDirectWarpConfig, WARP_CHANGES),
         (AssembleCellCoaddConfig, COADD_CHANGES),
-        (FindArtifactsConfig, ARTIFACT_CHANGES),
         (MapCellsConfig, MAP_CHANGES),
         (MapVisitsConfig, VISIT_CHANGES),
     ],
@@ -379,7 +332,6 @@ def test_defaults_are_stated_once() -> None:
     settings = make(MakeDirectWarpConfig).to_settings()
     assert settings == WarpSettings()
     assert make(AssembleCellCoaddConfig).to_settings() == CoaddSettings()
-    assert make(FindArtifactsConfig).to_settings() == ComparisonSettings()
     assert make(MapCellsConfig).to_settings() == CellMapSettings()
 
 
@@ -408,8 +360,6 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     coadd.do_use_artifact_mask = True
     coadd.connections.inputWarpName = "other"
     coadd.connections.outputCoaddSuffix = "Cells"
-    artifacts = make(FindArtifactsConfig)
-    artifacts.connections.inputWarpName = "other"
     stitch = make(StitchCellCoaddConfig)
     stitch.connections.outputCoaddSuffix = "Cells"
     table = make(TabulateCellsConfig)
@@ -421,7 +371,6 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
     page.connections.outputCoaddSuffix = "Cells"
     graph = PipelineGraph()
     graph.add_task("makeDirectWarp", MakeDirectWarpTask, warp)
-    graph.add_task("findArtifacts", FindArtifactsTask, artifacts)
     graph.add_task("assembleCellCoadd", AssembleCellCoaddTask, coadd)
     graph.add_task("stitchCellCoadd", StitchCellCoaddTask, stitch)
     graph.add_task("tabulateCells", TabulateCellsTask, table)
@@ -442,8 +391,6 @@ def test_datasets_follow_the_names_that_are_configured() -> None:
         "otherCoadd_directWarp_noise1",
         "otherCoadd_directWarp_maskedFraction",
     }
-    assert inputs["findArtifacts"] == {"otherCoadd_directWarp", "skyMap"}
-    assert outputs["findArtifacts"] == {"otherCoadd_directWarp_artifactMask"}
     assert inputs["assembleCellCoadd"] == {
         "otherCoadd_directWarp",
         "otherCoadd_directWarp_noise0",
