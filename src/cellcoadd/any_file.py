@@ -31,7 +31,9 @@ from .errors import MissingCellError, SkyMapError, UnusableInputError
 from .exchange.dp2_cells import read_inner_cells
 from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
 from .files.checksums import check_file
+from .files.computer_errors import raise_if_of_the_computer
 from .files.entry_archive import read_product
+from .files.fits_units import check_counts
 from .files.parquet_tables import read_parquet_table
 from .files.plain_names import plain_name
 from .files.reading import errors_named
@@ -175,11 +177,16 @@ def _kind_of_fits(path: Path) -> tuple[_Kind | None, str]:
         # That it is cut off is said by the reader of its kind.
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
-            with path.open("rb") as stream, fits.open(stream) as hdus:
-                first, second = hdus[0].header, {}
-                with contextlib.suppress(IndexError):  # its length would need all headers
-                    second = hdus[1].header
+            with path.open("rb") as stream:
+                if stream.read(len(_GZIP)) != _GZIP:
+                    check_counts(stream)
+                stream.seek(0)
+                with fits.open(stream) as hdus:
+                    first, second = hdus[0].header, {}
+                    with contextlib.suppress(IndexError):  # its length would need all headers
+                        second = hdus[1].header
         except Exception as error:  # astropy raises whatever a broken header leads to
+            raise_if_of_the_computer(error, path)
             return None, f"it is a FITS file whose headers are broken ({_one_line(error)})"
         if model := str(first.get("DATAMODL", "")):
             return _kind_of_schema(model.rsplit("/", 1)[-1])
@@ -229,6 +236,7 @@ def _errors_named(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        raise_if_of_the_computer(error, path)
         raise UnusableInputError(
             str(path), f"it cannot be read as {name} ({type(error).__name__}: {error})."
         ) from error

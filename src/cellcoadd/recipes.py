@@ -6,7 +6,7 @@ __all__ = ["FilesCoadd", "coadd_files", "coadd_images"]
 
 import dataclasses
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -167,14 +167,15 @@ def coadd_files(
     Raises
     ------
     ValueError
-        For the reasons of `coadd_images`.
+        If no band has more files than the others, or for the other reasons of `coadd_images`.
     UnusableInputError
         If the definition of the camera is wrong.
 
     Notes
     -----
     One detector is in memory at a time, and pixels are read only of those that land on the patch. A
-    file that cannot be used is left out with its reason. The result is the same, bit for bit, as
+    file that cannot be used is left out with its reason, and so is one of another band than most
+    of them. The result is the same, bit for bit, as
     that of `coadd_images` and of the pipeline tasks; but these list inputs that only reach the
     border of the settings, which is not made here.
     """
@@ -183,7 +184,6 @@ def coadd_files(
     if isinstance(camera, str | Path):
         camera = named_reader(camera)
     files = _by_visit(paths, camera, refused)
-    _check_bands(file.header.observation for group in files.values() for file in group)
     common_flux_unit((str(f.path), f.header.flux_unit) for group in files.values() for f in group)
     strips = strips_of(
         patch,
@@ -307,6 +307,8 @@ def _by_visit(
 ) -> dict[tuple[str, int], list[ImageFile]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""
     images, useless = read_headers(sorted(map(Path, paths)), camera=camera)
+    images, of_others = _of_one_band(images)
+    useless += of_others
     for error in useless:
         _LOG.warning("Left out: %s", error)
     refused += useless
@@ -373,7 +375,32 @@ def _without_hits(
     )
 
 
+def _of_one_band(
+    images: Sequence[ImageFile],
+) -> tuple[list[ImageFile], list[UnusableInputError]]:
+    """Return the images of the band that most are of, and refusals of the others."""
+    counts = Counter(image.header.observation.band for image in images)
+    if len(counts) < 2:
+        return list(images), []
+    (band, most), (_, next_most) = counts.most_common(2)
+    if most == next_most:
+        first = {image.header.observation.band: image.path for image in reversed(images)}
+        examples = ", ".join(f"{path} of {name}" for name, path in sorted(first.items()))
+        raise ValueError(f"One coadd is of one band, the files are of several: {examples}.")
+    refused = [
+        UnusableInputError(
+            str(image.path),
+            f"it is of the band {image.header.observation.band}, most files are of {band}: make a "
+            "coadd of each.",
+        )
+        for image in images
+        if image.header.observation.band != band
+    ]
+    return [image for image in images if image.header.observation.band == band], refused
+
+
 def _check_bands(observations: Iterable[ObservationIdentifiers]) -> None:
-    bands = sorted({observation.band for observation in observations})
-    if len(bands) > 1:
-        raise ValueError(f"One coadd is of one band, the images are of {bands}.")
+    first = {observation.band: observation for observation in observations}
+    if len(first) > 1:
+        examples = ", ".join(f"{first[band]} of {band}" for band in sorted(first))
+        raise ValueError(f"One coadd is of one band, the images are of several: {examples}.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickletools
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +15,9 @@ import healsparse
 import numpy as np
 import pytest
 from lsst.daf.butler import Butler, Config, DatasetType
+from sqlalchemy.exc import OperationalError
 
-from cellcoadd.butler.repository import REPOSITORY_CONFIG, make_repository
+from cellcoadd.butler.repository import REPOSITORY_CONFIG, make_repository, open_repository
 from cellcoadd.errors import RepositoryError
 from cellcoadd.skymap import named_sky_map
 from cellcoadd.surveys import reader_for
@@ -159,3 +163,26 @@ def test_a_write_that_fails_leaves_no_file(
     with pytest.raises(RuntimeError, match="Failed to serialize"):
         put_map(butler)
     assert files_of(root) == before
+
+
+def test_a_change_that_was_killed_is_undone_when_somebody_looks(
+    template: Path, tmp_path: Path
+) -> None:
+    """Its journal makes the database "readonly" for readers, and ``pipetask`` reads first."""
+    root = tmp_path / "killed"
+    copy_repository(template, tmp_path / "changing").close()
+    database = tmp_path / "changing" / "gen3.sqlite3"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as changing:
+        changing.execute("PRAGMA cache_size = 1")
+        changing.execute("BEGIN IMMEDIATE")
+        changing.execute("CREATE TABLE halfway (text)")
+        changing.executemany("INSERT INTO halfway VALUES (?)", [("x" * 900,)] * 200)
+        shutil.copytree(tmp_path / "changing", root)
+        changing.execute("ROLLBACK")
+    assert (root / "gen3.sqlite3-journal").exists()
+    with pytest.raises(OperationalError, match="readonly"):
+        Butler.from_config(root)
+    with open_repository(str(root), writeable=False) as butler:
+        assert [*butler.collections.query("skymaps")] == ["skymaps"]
+    assert not (root / "gen3.sqlite3-journal").exists()
+    Butler.from_config(root).close()

@@ -25,6 +25,7 @@ from cellcoadd.butler.renewal import records_to_forget
 from cellcoadd.butler.run_contents import Place, VisitPlace
 from cellcoadd.butler.run_status import RunStatus, Trouble, examine_run
 from cellcoadd.butler.unfinished_files import AT_REST_SECONDS, find_unfinished
+from cellcoadd.tasks import MapCellsConfig, TabulateCellsConfig
 from cellcoadd.testing.commands import Outcome, run_command
 from cellcoadd.testing.repositories import copy_repository, files_of, records_of
 
@@ -190,6 +191,29 @@ def test_a_coadd_of_fewer_warps_than_there_are_is_stale_until_it_is_made_anew(ru
     run.remove("deepCoaddCell")
     run.make_coadd()
     assert command(run, CHAIN).exit_code == 0
+
+
+def test_what_was_not_made_of_a_coadd_is_missing(run: Run) -> None:
+    """Of the tasks whose configurations the run keeps; a tract has a line of its own."""
+    for label, config in (("tabulateCells", TabulateCellsConfig), ("mapCells", MapCellsConfig)):
+        kind = DatasetType(f"{label}_config", (), "Config", universe=run.butler.dimensions)
+        run.butler.registry.registerDatasetType(kind)
+        make: Any = config
+        run.butler.put(make(), kind, run=RUN)
+    for visit in VISITS:
+        run.make_warp(visit)
+    run.make_coadd()
+    assert examine_run(run.butler).findings == ()
+    run.remove("tabulateCells_metadata")
+    run.remove("mapCells_metadata")
+    outcome = command(run, CHAIN)
+    assert outcome.exit_code == 1
+    place = "missing product: hsc_rings_cells_v1 tract 9813"
+    assert (
+        f"{place} patch 61 i: there is a coadd, and no record that tabulateCells" in outcome.output
+    )
+    assert f"{place} i: there is a coadd, and no record that mapCells has ended" in outcome.output
+    assert "--renew" not in outcome.output
 
 
 def test_a_warp_that_was_made_again_makes_its_coadd_stale(run: Run) -> None:

@@ -11,7 +11,7 @@ from lsst.images import MaskedImage
 from lsst.images.serialization import read_archive, write_archive
 
 from cellcoadd.files.checksums import verify_file
-from cellcoadd.files.fits_units import BLOCK, CARD
+from cellcoadd.files.fits_units import BLOCK, CARD, units_of
 from cellcoadd.files.sealing import reserve_sums, seal_file
 from cellcoadd.testing.damaged_files import astropy_accepts
 from cellcoadd.warping.direct import DirectWarp
@@ -110,3 +110,26 @@ def any_header_was_full(path: Path, before: int) -> bool:
     grown = sum(-(-n // per_block) - -(-(n - 2) // per_block) for n in lengths)
     assert path.stat().st_size - before == grown * BLOCK
     return grown > 0
+
+
+@pytest.mark.parametrize("algorithm", ["GZIP_1", "GZIP_2", "RICE_1"])
+def test_the_same_data_are_the_same_bytes_whenever_they_are_written(
+    tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gzip format has a place for the time of day, which says nothing about the sky."""
+    # Pixels that Rice cannot round are kept as gzip tiles.
+    pixels = np.random.default_rng(5).normal(size=(40, 30)).astype(np.float32)
+    pixels[:20] = 1.5
+    data = []
+    for number, seconds in enumerate((1.2e9, 1.7e9)):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: seconds)
+        path = tmp_path / f"{number}.fits"
+        image = fits.CompImageHDU(pixels, compression_type=algorithm, tile_shape=(10, 30))
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+        seal_file(path)
+        assert verify_file(path).damage == ()
+        assert astropy_accepts(path)
+        np.testing.assert_allclose(fits.getdata(path), pixels, atol=0.1)
+        with open(path, "rb") as stream:
+            data.append([path.read_bytes()[unit.address : unit.end] for unit in units_of(stream)])
+    assert data[0] == data[1]

@@ -8,12 +8,13 @@ whole tract, that may have been made of it. The products stay where they are unt
 
 from __future__ import annotations
 
-__all__ = ["forget_success", "records_to_forget"]
+__all__ = ["datasets_without_files", "forget", "records_to_forget"]
 
 from collections.abc import Iterable
 
 from lsst.daf.butler import Butler, DatasetRef
 
+from .damaged_files import types_of_patches
 from .run_contents import Place, VisitPlace
 from .run_status import Finding
 
@@ -36,7 +37,9 @@ def records_to_forget(butler: Butler, stale: Iterable[Finding]) -> list[DatasetR
     for finding in stale:
         if isinstance(finding.place, VisitPlace):
             visits.add(finding.place)
-        places.add(finding.place if isinstance(finding.place, Place) else finding.place.place)
+            places.add(finding.place.place)
+        elif isinstance(finding.place, Place):
+            places.add(finding.place)
     found: set[DatasetRef] = set()
     for kind in butler.registry.queryDatasetTypes("*_metadata"):
         needed = set(kind.dimensions.required)
@@ -56,7 +59,31 @@ def records_to_forget(butler: Butler, stale: Iterable[Finding]) -> list[DatasetR
     return sorted(found, key=lambda ref: (ref.run, ref.datasetType.name, str(ref.dataId)))
 
 
-def forget_success(butler: Butler, records: Iterable[DatasetRef]) -> None:
+def datasets_without_files(butler: Butler, unreadable: Iterable[Finding]) -> list[DatasetRef]:
+    """Return the datasets of which nothing is left but what the registry knows of them.
+
+    A run does not replace them: it finds no file to remove, and may not write one under the same
+    identifier.
+
+    Parameters
+    ----------
+    butler
+        With the collections of the run.
+    unreadable
+        Where to look.
+    """
+    places = {each.place for each in unreadable if isinstance(each.place, Place | VisitPlace)}
+    refs = [
+        ref
+        for name in types_of_patches(butler)
+        for place in places
+        if ("visit" in butler.get_dataset_type(name).dimensions) == isinstance(place, VisitPlace)
+        for ref in butler.query_datasets(name, data_id=place.data_id, limit=None, explain=False)
+    ]
+    return [ref for ref, is_stored in butler.stored_many(refs).items() if not is_stored]
+
+
+def forget(butler: Butler, records: Iterable[DatasetRef]) -> None:
     """Remove records of success, so that ``pipetask run --skip-existing`` works again on these.
 
     Parameters
@@ -64,6 +91,6 @@ def forget_success(butler: Butler, records: Iterable[DatasetRef]) -> None:
     butler
         Writeable.
     records
-        What `records_to_forget` has found.
+        What `records_to_forget` and `datasets_without_files` have found.
     """
     butler.pruneDatasets(records, disassociate=True, unstore=True, purge=True)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["COADD", "WARP", "Place", "RunContents", "VisitPlace", "read_contents"]
+__all__ = [
+    "COADD",
+    "WARP",
+    "Place",
+    "RunContents",
+    "TractPlace",
+    "VisitPlace",
+    "place_of",
+    "read_contents",
+    "visit_of",
+]
 
 import dataclasses
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from lsst.daf.butler import Butler, DatasetRef, MissingDatasetTypeError
@@ -18,6 +28,8 @@ COADD = "deepCoaddCell"
 WARP = "deepCoadd_directWarp"
 """Dataset type of warps."""
 
+_OF_PATCHES = {"skymap", "tract", "patch", "band"}
+_OF_TRACTS = {"skymap", "tract", "band"}
 _WARPING = "makeDirectWarp_metadata"
 _ASSEMBLY = "assembleCellCoadd_metadata"
 
@@ -59,6 +71,18 @@ class VisitPlace:
         return f"{self.place}, {self.instrument} visit {self.visit}"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, order=True)
+class TractPlace:
+    """A tract in a band."""
+
+    skymap: str
+    tract: int
+    band: str
+
+    def __str__(self) -> str:
+        return f"{self.skymap} tract {self.tract} {self.band}"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunContents:
     """The datasets of a run by what they are of.
@@ -76,6 +100,9 @@ class RunContents:
         What they are called.
     registered
         When warps and coadds were registered, by identifier: days.
+    lacking
+        Tasks of the pipeline that make something of coadds, and the patches and tracts with a coadd
+        on which they have not ended well.
     """
 
     coadds: Mapping[Place, DatasetRef]
@@ -85,6 +112,7 @@ class RunContents:
     images: Mapping[VisitPlace, Mapping[int, uuid.UUID]]
     image_type: str
     registered: Mapping[uuid.UUID, float]
+    lacking: Mapping[str, Sequence[Place | TractPlace]]
 
     @property
     def places(self) -> list[Place]:
@@ -116,15 +144,15 @@ def read_contents(butler: Butler, *, where: str = "", image_type: str = "calexp"
     image_type
         What calibrated images are called.
     """
-    warps = {_visit_of(ref.dataId.mapping): ref for ref in _find(butler, WARP, where)}
-    coadds = {_place_of(ref.dataId.mapping): ref for ref in _find(butler, COADD, where)}
-    assemblies = {_place_of(ref.dataId.mapping): ref for ref in _find(butler, _ASSEMBLY, where)}
+    warps = {visit_of(ref.dataId.mapping): ref for ref in _find(butler, WARP, where)}
+    coadds = {place_of(ref.dataId.mapping): ref for ref in _find(butler, COADD, where)}
+    assemblies = {place_of(ref.dataId.mapping): ref for ref in _find(butler, _ASSEMBLY, where)}
     places = set(coadds) | set(assemblies) | {visit.place for visit in warps}
     return RunContents(
         coadds=coadds,
         assemblies=assemblies,
         warps=warps,
-        warpings={_visit_of(ref.dataId.mapping): ref for ref in _find(butler, _WARPING, where)},
+        warpings={visit_of(ref.dataId.mapping): ref for ref in _find(butler, _WARPING, where)},
         images=_read_images(butler, places, image_type, where),
         image_type=image_type,
         registered={
@@ -133,7 +161,33 @@ def read_contents(butler: Butler, *, where: str = "", image_type: str = "calexp"
             if refs
             for row in _rows(butler, ref_type, next(iter(refs.values())).dimensions.names, where)
         },
+        lacking=_find_lacking(butler, coadds, where),
     )
+
+
+def _find_lacking(
+    butler: Butler, coadds: Iterable[Place], where: str
+) -> dict[str, list[Place | TractPlace]]:
+    """Find where tasks that make something of coadds have left no record of success.
+
+    A run keeps the configuration of each task of its pipeline, whether it has been at work or not.
+    """
+    infos = butler.collections.query_info(
+        butler.collections.defaults, include_summary=True, flatten_chains=True
+    )
+    types = {name for info in infos for name in info.dataset_types or ()}
+    labels = sorted(name.removesuffix("_config") for name in types if name.endswith("_config"))
+    found: dict[str, list[Place | TractPlace]] = {}
+    for label in labels:
+        record = f"{label}_metadata"
+        if record not in {_WARPING, _ASSEMBLY} and butler.registry.queryDatasetTypes(record):
+            dimensions = set(butler.get_dataset_type(record).dimensions.required)
+            if dimensions not in (_OF_PATCHES, _OF_TRACTS):
+                continue
+            of_ref = place_of if dimensions == _OF_PATCHES else _tract_of
+            done = {of_ref(ref.dataId.mapping) for ref in _find(butler, record, where)}
+            found[label] = sorted({of_ref(place.data_id) for place in coadds} - done)
+    return found
 
 
 def _find(butler: Butler, dataset_type: str, where: str) -> list[DatasetRef]:
@@ -175,14 +229,15 @@ def _read_images(
         both = f"({where}) AND {there}" if where else there
         try:
             for row in _rows(butler, image_type, ("visit", "detector", "patch"), both):
-                images = found.setdefault(_visit_of(row), {})
+                images = found.setdefault(visit_of(row), {})
                 images[int(row["detector"])] = row[f"{image_type}.dataset_id"]
         except MissingDatasetTypeError:
             break
     return found
 
 
-def _place_of(data_id: Mapping[str, Any]) -> Place:
+def place_of(data_id: Mapping[str, Any]) -> Place:
+    """Return the patch and band of a data ID that has the implied values too."""
     return Place(
         skymap=str(data_id["skymap"]),
         tract=int(data_id["tract"]),
@@ -191,9 +246,16 @@ def _place_of(data_id: Mapping[str, Any]) -> Place:
     )
 
 
-def _visit_of(data_id: Mapping[str, Any]) -> VisitPlace:
+def _tract_of(data_id: Mapping[str, Any]) -> TractPlace:
+    return TractPlace(
+        skymap=str(data_id["skymap"]), tract=int(data_id["tract"]), band=str(data_id["band"])
+    )
+
+
+def visit_of(data_id: Mapping[str, Any]) -> VisitPlace:
+    """Return the visit on a patch of a data ID that has the implied values too."""
     return VisitPlace(
-        place=_place_of(data_id),
+        place=place_of(data_id),
         instrument=str(data_id["instrument"]),
         visit=int(data_id["visit"]),
     )

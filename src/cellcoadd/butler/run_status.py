@@ -19,8 +19,9 @@ from lsst.daf.butler import Butler, DatasetRef
 from lsst.daf.butler.progress import Progress
 
 from ..errors import UnusableInputError
+from .damaged_files import damaged_files
 from .recorded_inputs import newer_than, read_inputs, work_times
-from .run_contents import WARP, Place, RunContents, VisitPlace, read_contents
+from .run_contents import WARP, Place, RunContents, TractPlace, VisitPlace, read_contents
 
 _progress = Progress("cellcoadd.butler.run_status", level=logging.WARNING)
 
@@ -32,6 +33,7 @@ class Trouble(enum.StrEnum):
     STALE_WARP = "stale warp"
     MISSING_COADD = "missing coadd"
     MISSING_WARP = "missing warp"
+    MISSING_PRODUCT = "missing product"
     UNREADABLE = "unreadable"
 
 
@@ -44,13 +46,13 @@ class Finding:
     trouble
         Of which kind.
     place
-        The patch and band, or the visit on them, that it is about.
+        The patch and band, the visit on them or the tract that it is about.
     reason
         What was found, as a sentence.
     """
 
     trouble: Trouble
-    place: Place | VisitPlace
+    place: Place | VisitPlace | TractPlace
     reason: str
 
     def __str__(self) -> str:
@@ -81,12 +83,19 @@ class RunStatus:
 
     @property
     def stale(self) -> list[Finding]:
-        """What ``pipetask --skip-existing`` would leave as it is."""
-        kinds = (Trouble.STALE_COADD, Trouble.STALE_WARP)
+        """What ``pipetask --skip-existing`` would leave as it is, though it is of no use."""
+        kinds = (Trouble.STALE_COADD, Trouble.STALE_WARP, Trouble.UNREADABLE)
         return [finding for finding in self.findings if finding.trouble in kinds]
 
+    @property
+    def unreadable(self) -> list[Finding]:
+        """Of these what is gone or damaged."""
+        return [finding for finding in self.findings if finding.trouble is Trouble.UNREADABLE]
 
-def examine_run(butler: Butler, *, where: str = "", image_type: str = "calexp") -> RunStatus:
+
+def examine_run(
+    butler: Butler, *, where: str = "", image_type: str = "calexp", verify: bool = False
+) -> RunStatus:
     """Compare coadds with the warps that there are, and these with the images.
 
     Parameters
@@ -98,20 +107,28 @@ def examine_run(butler: Butler, *, where: str = "", image_type: str = "calexp") 
         Only what this data query selects, as ``pipetask -d`` takes it.
     image_type
         What calibrated images are called.
+    verify
+        Whether the files are read, to find those that are gone or damaged.
     """
     contents = read_contents(butler, where=where, image_type=image_type)
     empty: list[Place] = []
-    findings: list[Finding] = []
+    damaged = damaged_files(butler, where=where) if verify else {}
+    findings = [
+        Finding(trouble=Trouble.UNREADABLE, place=place, reason=reason)
+        for place, reason in damaged.items()
+    ]
     due: dict[Place, list[VisitPlace]] = {}
     visits = sorted(set(contents.warps) | set(contents.images))
     for visit in _progress.wrap(visits, desc="Comparing warps", total=len(visits)):
-        finding = _examine_warp(butler, contents, visit)
+        finding = None if visit in damaged else _examine_warp(butler, contents, visit)
         if finding is not None:
             findings.append(finding)
             if finding.trouble is not Trouble.UNREADABLE:
                 due.setdefault(visit.place, []).append(visit)
     places = contents.places
     for place in _progress.wrap(places, desc="Comparing coadds", total=len(places)):
+        if place in damaged:
+            continue
         if (finding := _examine_coadd(butler, contents, place)) is not None:
             findings.append(finding)
         elif place in due:
@@ -119,10 +136,19 @@ def examine_run(butler: Butler, *, where: str = "", image_type: str = "calexp") 
             findings.append(Finding(trouble=Trouble.STALE_COADD, place=place, reason=reason))
         elif place not in contents.coadds:
             empty.append(place)
+    for label, lacking in contents.lacking.items():
+        reason = f"there is a coadd, and no record that {label} has ended well."
+        findings += [
+            Finding(trouble=Trouble.MISSING_PRODUCT, place=place, reason=reason)
+            for place in lacking
+        ]
     return RunStatus(
         coadds=len(contents.coadds),
         warps=len(contents.warps),
-        sound=len({*contents.coadds, *contents.warps} - {finding.place for finding in findings}),
+        sound=len(
+            {*contents.coadds, *contents.warps}
+            - {each.place for each in findings if each.trouble is not Trouble.MISSING_PRODUCT}
+        ),
         empty=tuple(empty),
         findings=tuple(findings),
     )

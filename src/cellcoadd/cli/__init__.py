@@ -8,6 +8,7 @@ import click
 
 from .camera import camera
 from .coadd import coadd
+from .compare import compare
 from .demo import demo
 from .info import info
 from .report import report
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (camera, coadd, demo, info, report, status, verify):
+for command in (camera, coadd, compare, demo, info, report, status, verify):
     main.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["status"]
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,15 @@ _AS_BEFORE = "--extend-run --skip-existing --clobber-outputs"
     "--dataset-type", default="calexp", show_default=True, help="What the images are called."
 )
 @click.option(
+    "--verify",
+    is_flag=True,
+    help="Read all files of the patches too, and name those that are gone or damaged.",
+)
+@click.option(
     "--renew",
     is_flag=True,
-    help=f"Have what is stale made anew by the next pipetask run {_AS_BEFORE}: forget that it was "
-    "made, with all that was made of it. No product is removed.",
+    help="Have what is stale or unreadable made anew by the next pipetask run "
+    f"{_AS_BEFORE}: forget that it was made, with all that was made of it. No product is removed.",
 )
 @click.option(
     "--sweep",
@@ -49,6 +55,7 @@ def status(
     collections: tuple[str, ...],
     where: str,
     dataset_type: str,
+    verify: bool,
     renew: bool,
     sweep: bool,
     yes: bool,
@@ -56,9 +63,9 @@ def status(
     """Say which coadds in REPO are made of less than there is now.
 
     Coadds are compared with the warps of their patch and band, and warps with the images that touch
-    the patch, by the records in their files: no pixel is read. COLLECTION is what pipetask was
-    given as its output (-o), with images below it. What is stale is left as it is by pipetask run
-    --skip-existing; what is missing is made by it.
+    the patch, by the records in their files: no pixel is read, unless --verify asks for it.
+    COLLECTION is what pipetask was given as its output (-o), with images below it. What is stale or
+    unreadable is left as it is by pipetask run --skip-existing; what is missing is made by it.
 
     \b
     Exit status
@@ -67,7 +74,7 @@ def status(
       2  nobody can tell: no such repository or collection, or nothing in it
     """
     from ..butler.progress_bars import progress_shown
-    from ..butler.renewal import forget_success, records_to_forget
+    from ..butler.renewal import datasets_without_files, forget, records_to_forget
     from ..butler.repository import open_collections
     from ..butler.run_status import examine_run
     from ..butler.unfinished_files import find_unfinished, remove_unfinished
@@ -78,7 +85,7 @@ def status(
             progress_shown(sys.stderr),
             open_collections(repo, collections, writeable=renew) as butler,
         ):
-            found = examine_run(butler, where=where, image_type=dataset_type)
+            found = examine_run(butler, where=where, image_type=dataset_type, verify=verify)
             unfinished = find_unfinished(butler)
             _report(found, unfinished)
             if sweep and unfinished:
@@ -86,13 +93,14 @@ def status(
                 click.echo(f"Removed: {removed} of {len(unfinished)} half-written files.")
             if renew and found.stale:
                 records = records_to_forget(butler, found.stale)
-                for run in sorted({record.run for record in records}):
-                    number = sum(record.run == run for record in records)
-                    click.echo(f"{number} records of success in {run}")
+                empty = datasets_without_files(butler, found.unreadable)
+                for what, refs in (("records of success", records), ("products gone", empty)):
+                    for run, number in sorted(Counter(ref.run for ref in refs).items()):
+                        click.echo(f"{number} {what} in {run}")
                 if not yes:
                     click.confirm("Forget them, so that this is made anew?", abort=True)
-                forget_success(butler, records)
-                click.echo(f"Forgotten: {len(records)} records.")
+                forget(butler, [*records, *empty])
+                click.echo(f"Forgotten: {len(records) + len(empty)} records.")
     except BrokenPipeError:
         raise  # click ends quietly when nobody reads on
     except (CellCoaddError, OSError) as error:
@@ -106,7 +114,9 @@ def status(
     if any(file.is_left_over for file in unfinished) and not sweep:
         click.echo("  next: --sweep removes half-written files, an hour after the last byte")
     if found.stale and not renew:
-        click.echo("  next: --renew lets the pipetask run below make anew what is stale")
+        click.echo(
+            "  next: --renew lets the pipetask run below make anew what is stale or unreadable"
+        )
     if found.findings:
         click.echo(f"  next: the pipetask run of before, with {_AS_BEFORE}")
         raise click.exceptions.Exit(1)

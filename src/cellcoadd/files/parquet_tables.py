@@ -14,6 +14,7 @@ __all__ = [
 ]
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ from astropy.table.meta import get_header_from_yaml
 
 from ..errors import UnusableInputError
 from .writing import whole_file
+
+_SUM = b"columns_sha256"
 
 
 def read_parquet_table(
@@ -51,17 +54,20 @@ def read_parquet_table(
     source = os.fspath(path)
     with _errors_named(source):
         schema = pyarrow.parquet.read_schema(source)
+    _check_sum(schema, source)
     names = schema.names if columns is None else list(columns)
     if missing := sorted(set(names) - set(schema.names)):
         raise ValueError(f"{source}: there is no column {missing}, only {schema.names}.")
     with _errors_named(source):
         stored = pyarrow.parquet.read_table(source, columns=names, page_checksum_verification=True)
     table = Table({name: _values(stored[name], name, source) for name in names})
-    about, table.meta = _described(schema)
-    for name in names:
-        for attribute in ("unit", "description", "format", "meta"):
-            if attribute in about[name]:
-                setattr(table[name], attribute, about[name][attribute])
+    try:
+        _describe(table, schema)
+    except Exception as error:  # a broken text raises whatever its first broken part leads to
+        raise UnusableInputError(
+            source,
+            f"what it says of its columns is damaged ({type(error).__name__}: {error}).",
+        ) from error
     return table
 
 
@@ -90,15 +96,42 @@ def write_parquet_table(
 
 
 def with_page_checksums(path: str | os.PathLike[str]) -> None:
-    """Write the pages of a Parquet file again, each with a checksum; all else stays."""
+    """Write a Parquet file again, with a checksum of each page and one of what it says of columns.
+
+    All else stays. The format has a place for the first; the second is an entry of its metadata.
+    """
     source = os.fspath(path)
+    table = pyarrow.parquet.read_table(source)
+    about = {**(table.schema.metadata or {}), _SUM: _sum_of(table.schema)}
     pyarrow.parquet.write_table(
-        pyarrow.parquet.read_table(source), source, write_page_checksum=True
+        table.replace_schema_metadata(about), source, write_page_checksum=True
     )
 
 
+def _sum_of(schema: pa.Schema) -> bytes:
+    """Add up what a file says of its columns: names, types, units, meanings."""
+    told = hashlib.sha256()
+    said = {key: value for key, value in (schema.metadata or {}).items() if key != _SUM}
+    for field in schema:
+        about = sorted((field.metadata or {}).items())
+        told.update(repr((field.name, str(field.type), about)).encode())
+    told.update(repr(sorted(said.items())).encode())
+    return told.hexdigest().encode()
+
+
+def _check_sum(schema: pa.Schema, source: str) -> None:
+    """Refuse a file that says something else of its columns than it was written with."""
+    stated = (schema.metadata or {}).get(_SUM)
+    if stated is not None and stated != _sum_of(schema):
+        raise UnusableInputError(
+            source,
+            "it is damaged: what it says of its columns is not what was written. Restore it from a "
+            "copy, or make it again.",
+        )
+
+
 def check_parquet_pages(path: str | os.PathLike[str], *, name: str | None = None) -> None:
-    """Refuse a Parquet file of which a page is not as it was written; without checksums it passes.
+    """Refuse a Parquet file that is not as it was written; without checksums it passes.
 
     Parameters
     ----------
@@ -110,11 +143,12 @@ def check_parquet_pages(path: str | os.PathLike[str], *, name: str | None = None
     Raises
     ------
     UnusableInputError
-        If a page is damaged, or the file cannot be read.
+        If it is damaged, or cannot be read.
     """
     source = os.fspath(path)
     with _errors_named(source if name is None else name):
-        pyarrow.parquet.read_table(source, page_checksum_verification=True)
+        found = pyarrow.parquet.read_table(source, page_checksum_verification=True)
+    _check_sum(found.schema, source if name is None else name)
 
 
 @contextlib.contextmanager
@@ -123,7 +157,7 @@ def _errors_named(source: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnusableInputError(
             source, f"it cannot be read as a table in Parquet ({error})."
         ) from error
@@ -142,6 +176,15 @@ def _values(column: pa.ChunkedArray, name: str, source: str) -> npt.NDArray[Any]
         column = column.fill_null("" if is_text else kind.to_pandas_dtype()(0).item())
     values = column.to_numpy().astype(np.str_) if is_text else column.to_numpy()
     return MaskedColumn(values, mask=absent) if absent.any() else values
+
+
+def _describe(table: Table, schema: pa.Schema) -> None:
+    """Give a table and its columns what a file says of them."""
+    about, table.meta = _described(schema)
+    for name in table.colnames:
+        for attribute in ("unit", "description", "format", "meta"):
+            if attribute in about[name]:
+                setattr(table[name], attribute, about[name][attribute])
 
 
 def _described(schema: pa.Schema) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_BAD_PLANES", "find_holes", "flag_pixels", "mark_holes"]
+__all__ = ["MAX_BAD_PLANES", "count_impossible", "find_holes", "flag_pixels", "mark_holes"]
 
 import numpy as np
 import numpy.typing as npt
@@ -135,3 +135,37 @@ def mark_holes(
             out[row, column] |= no_data if outside[row, column] else interpolated
             if invalid[row, column] and bad[row, column] <= one:
                 out[row, column] |= unexplained
+
+
+@kernel
+def count_impossible(
+    owner: npt.NDArray[np.uint8],
+    variance: npt.NDArray[np.float32],
+    n_owners: int,
+    no_owner: int,
+) -> tuple[int, int]:
+    """Count what no resampled image has.
+
+    Parameters
+    ----------
+    owner : uint8 (rows, columns)
+        Number of the detector that each pixel is from.
+    variance : float32 (rows, columns)
+        The variance.
+    n_owners
+        How many detectors there are.
+    no_owner
+        What ``owner`` is where there is none.
+
+    Returns
+    -------
+    n_strangers, n_variances
+        Pixels of a detector that there is not, and pixels of detectors whose variance is 0 or less.
+    """
+    zero, n_strangers, n_variances = np.float32(0.0), 0, 0
+    for row in range(owner.shape[0]):
+        for column in range(owner.shape[1]):
+            taken = owner[row, column] != no_owner
+            n_strangers += taken & (owner[row, column] >= n_owners)
+            n_variances += taken & (variance[row, column] <= zero)
+    return n_strangers, n_variances

@@ -8,13 +8,10 @@ __all__ = [
     "AssembleCellCoaddTask",
 ]
 
-import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lsst.daf.butler import DataCoordinate
-from lsst.images import Box, Mask
 from lsst.pex.config import (
     ChoiceField,
     ConfigField,
@@ -35,17 +32,25 @@ from lsst.pipe.base import (
     connectionTypes,
 )
 
-from ..cell_grid import Index2D, shared_box
+from ..cell_grid import Index2D
 from ..coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from ..coaddition.input_map import make_input_map
 from ..coaddition.settings import CoaddSettings
-from ..coaddition.strips import assemble_in_strips, strips_of
+from ..coaddition.strips import Strip, assemble_in_strips, strips_of
 from ..conventions import MAX_NOISE_REALIZATIONS
+from ..errors import UnusableInputError
 from ..files.reading import parts_of_sound_files
 from ..products.cell_coadd import MultipleCellCoadd
-from ..products.warp import Warp
 from ..skymap import Patch, SkyMap
 from ._configs import InputMapConfig
+from ._stored_visits import (
+    StoredVisit,
+    VisitKey,
+    damaged_visits,
+    gone_visits,
+    load_visits,
+    stored_visits,
+)
 
 _DEFAULTS = CoaddSettings()
 _MOST_FRACTIONS = 4  # masked fractions of a warp: all planes together, BAD, SAT, CR
@@ -227,6 +232,11 @@ class AssembleCellCoaddConfig(PipelineTaskConfig, pipelineConnections=AssembleCe
         default=[],
         itemCheck=lambda number: number >= 0,
     )
+    do_leave_out_damaged_warps = Field[bool](
+        doc="Go on, with a warning, without the visits of which a file is damaged or gone; else a "
+        "patch that has such a visit fails.",
+        default=False,
+    )
     do_input_map = Field[bool](
         doc="Make a map on the sky of the inputs, one bit an input.", default=False
     )
@@ -279,22 +289,33 @@ class AssembleCellCoaddTask(PipelineTask):
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
-        settings = self.config.to_settings()
+        visits = stored_visits(
+            inputRefs,
+            n_noise=self.config.num_noise_realizations,
+            with_artifacts=self.config.do_use_artifact_mask,
+            warn=self.log.warning,
+        )
         strips = strips_of(
             patch,
-            settings=settings,
+            settings=self.config.to_settings(),
             n_visits=len(inputRefs.input_warps),
             n_fractions=_MOST_FRACTIONS,
             cells=self._cells_of(patch),
             stored=True,
         )
+        boxes = [strip.bbox for strip in strips]
         with parts_of_sound_files():
-            coadd = assemble_in_strips(
-                functools.partial(self._load, butlerQC, patch, self._usable(inputRefs)),
-                patch,
-                strips,
-                settings=settings,
-            )
+            if gone := gone_visits(butlerQC, inputRefs):
+                damaged = damaged_visits(butlerQC, patch, visits, boxes)
+                visits = self._without(visits, gone + damaged, patch)
+            try:
+                coadd = self._assemble(butlerQC, patch, visits, strips)
+            except UnusableInputError:
+                damaged = damaged_visits(butlerQC, patch, visits, boxes)
+                if not damaged:
+                    raise
+                visits = self._without(visits, damaged, patch)
+                coadd = self._assemble(butlerQC, patch, visits, strips)
         butlerQC.put(self._outputs(coadd, patch), outputRefs)
 
     def run(self, *, visits: Iterable[VisitOnPatch], patch: Patch) -> Struct:
@@ -322,6 +343,41 @@ class AssembleCellCoaddTask(PipelineTask):
         )
         return self._outputs(coadd, patch)
 
+    def _assemble(
+        self,
+        context: QuantumContext,
+        patch: Patch,
+        visits: Sequence[StoredVisit],
+        strips: Sequence[Strip],
+    ) -> MultipleCellCoadd | None:
+        return assemble_in_strips(
+            functools.partial(load_visits, context, patch, visits),
+            patch,
+            strips,
+            settings=self.config.to_settings(),
+        )
+
+    def _without(
+        self,
+        visits: Sequence[StoredVisit],
+        unusable: Iterable[tuple[VisitKey, UnusableInputError]],
+        patch: Patch,
+    ) -> list[StoredVisit]:
+        """Return the visits whose files are sound, name the others; or fail, naming them."""
+        by_visit = dict(reversed([*unusable]))  # of several reasons the first
+        sound = [visit for visit in visits if visit.key not in by_visit]
+        if self.config.do_leave_out_damaged_warps and sound:
+            for _, reason in sorted(by_visit.items()):
+                self.log.warning("Left out, its visit goes into no cell: %s", reason)
+            return sound
+        reasons = " ".join(str(reason) for _, reason in sorted(by_visit.items()))
+        raise UnusableInputError(
+            f"tract {patch.tract}, patch {patch.id} of {patch.skymap}",
+            f"{len(by_visit)} of its {len(sound) + len(by_visit)} visits cannot be used. {reasons} "
+            "'cellcoadd status REPO COLLECTION --verify --renew' has them warped again; with the "
+            "setting do_leave_out_damaged_warps=True the coadd is made of the others, if any.",
+        )
+
     def _cells_of(self, patch: Patch) -> list[Index2D] | None:
         return [_index_of(patch, number) for number in self.config.cells] or None
 
@@ -341,84 +397,6 @@ class AssembleCellCoaddTask(PipelineTask):
             )
         return Struct(**outputs)
 
-    def _usable(self, refs: InputQuantizedConnection) -> list[_StoredVisit]:
-        """Return what there is of the visits that lack nothing, in order; name the others."""
-        noise = [
-            _by_visit(getattr(refs, f"noise{number}_warps"))
-            for number in range(self.config.num_noise_realizations)
-        ]
-        artifacts, rubins = (
-            (_by_visit(refs.artifact_masks), _by_visit(refs.rubin_artifact_masks))
-            if self.config.do_use_artifact_mask
-            else ({}, {})
-        )
-        usable = []
-        for visit, warp in sorted(_by_visit(refs.input_warps).items()):
-            missing = [number for number, each in enumerate(noise) if visit not in each]
-            if missing:
-                self.log.warning(
-                    "Left out: %s visit %d lacks noise realizations %s.", *visit, missing
-                )
-                continue
-            usable.append(
-                _StoredVisit(
-                    warp=warp,
-                    noise=[each[visit] for each in noise],
-                    artifact_mask=artifacts.get(visit),
-                    rubin_artifact_mask=rubins.get(visit),
-                )
-            )
-        return usable
-
-    def _load(
-        self,
-        context: QuantumContext,
-        patch: Patch,
-        visits: Iterable[_StoredVisit],
-        bbox: Box | None,
-    ) -> Iterator[VisitOnPatch]:
-        """Read the pixels in a box of the visits that have any, one at a time."""
-        for visit in visits:
-            handle = context.get(visit.warp)
-            if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
-                continue
-            warp: Warp = handle.get(parameters=bbox and {"bbox": bbox})
-            shared = {"bbox": warp.bbox}
-            yield VisitOnPatch(
-                warp=warp,
-                noise=tuple(
-                    context.get(ref).get(component="image", parameters=shared)
-                    for ref in visit.noise
-                ),
-                artifact_mask=_artifacts(context, visit, shared_box(warp.bbox, patch.outer_bbox)),
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _StoredVisit:
-    """References to the warp of a visit and to what was warped with it."""
-
-    warp: Any
-    noise: Sequence[Any]
-    artifact_mask: Any | None
-    rubin_artifact_mask: Any | None
-
-
-def _artifacts(context: QuantumContext, visit: _StoredVisit, bbox: Box | None) -> Mask | None:
-    """Read the mask of a visit's artifacts: that of the Rubin pipelines, else ours.
-
-    Theirs, made for another warp, must have all that lies on the patch; ours may cover a part.
-    """
-    if visit.rubin_artifact_mask is not None and bbox is not None:
-        mask: Mask = context.get(visit.rubin_artifact_mask).get(parameters={"bbox": bbox})
-        return mask
-    if visit.artifact_mask is None:
-        return None
-    handle = context.get(visit.artifact_mask)
-    shared = None if bbox is None else shared_box(handle.get(component="bbox"), bbox)
-    ours: Mask = handle.get(parameters=shared and {"bbox": shared})
-    return ours
-
 
 def _index_of(patch: Patch, number: int) -> Index2D:
     shape = patch.grid.shape
@@ -429,11 +407,3 @@ def _index_of(patch: Patch, number: int) -> Index2D:
         )
     row, column = divmod(number, shape.x)
     return Index2D(x=column, y=row)
-
-
-def _by_visit(refs: Iterable[Any]) -> Mapping[tuple[str, int], Any]:
-    result: dict[tuple[str, int], Any] = {}
-    for ref in refs:
-        data_id: DataCoordinate = ref.datasetRef.dataId
-        result[str(data_id["instrument"]), int(data_id["visit"])] = ref
-    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["FindArtifactsConfig", "FindArtifactsConnections", "FindArtifactsTask"]
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lsst.images import Box
@@ -22,11 +22,17 @@ from lsst.pipe.base import (
 )
 
 from ..cell_grid import shared_box
+from ..comparison.artifacts import Artifacts
 from ..comparison.find import find_artifacts
 from ..comparison.settings import METHODS, ComparisonSettings
+from ..errors import UnusableInputError
 from ..files.reading import parts_of_sound_files
 from ..products.warp import Warp
+from ..products.warp.soundness import check_sound
 from ..skymap import Patch, SkyMap
+from ._dataset_loading import named
+
+type _Visit = tuple[str, int]
 
 _DEFAULTS = ComparisonSettings()
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
@@ -200,16 +206,31 @@ class FindArtifactsTask(PipelineTask):
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
-        handles = [butlerQC.get(ref) for ref in sorted(inputRefs.input_warps, key=_visit_of)]
+        handles = {_visit_of(ref): butlerQC.get(ref) for ref in inputRefs.input_warps}
         with parts_of_sound_files():
-            artifacts = self.run(
-                warps_in=functools.partial(_parts, handles), patch=patch, n_visits=len(handles)
-            ).artifacts
-        boxes = {_visit_of(handle): handle.get(component="bbox") for handle in handles}
+            artifacts = self._compare(handles, patch)
+        whole = patch.outer_bbox
         for ref in outputRefs.artifact_masks:
             visit = _visit_of(ref)
-            reached = shared_box(boxes[visit], patch.outer_bbox)
-            butlerQC.put(artifacts.mask_of(*visit, reached), ref)
+            reached: Box = handles[visit].get(component="bbox") if visit in handles else whole
+            butlerQC.put(artifacts.mask_of(*visit, shared_box(reached, whole)), ref)
+
+    def _compare(self, handles: dict[_Visit, Any], patch: Patch) -> Artifacts:
+        """Compare the warps that can be read; the others go out of the mapping.
+
+        Whether their patch fails for it, the assembly decides.
+        """
+        while True:
+            try:
+                made = self.run(
+                    warps_in=functools.partial(_parts, handles), patch=patch, n_visits=len(handles)
+                )
+            except _DamagedWarp as error:
+                self.log.warning("Not compared: %s", error)
+                del handles[error.visit]
+                continue
+            artifacts: Artifacts = made.artifacts
+            return artifacts
 
     def run(
         self, *, warps_in: Callable[[Box], Iterable[Warp]], patch: Patch, n_visits: int
@@ -241,15 +262,31 @@ class FindArtifactsTask(PipelineTask):
         return Struct(artifacts=artifacts)
 
 
-def _parts(handles: Sequence[Any], bbox: Box) -> Iterator[Warp]:
+class _DamagedWarp(Exception):  # noqa: N818
+    """A warp that cannot be read."""
+
+    def __init__(self, visit: _Visit, error: UnusableInputError) -> None:
+        super().__init__(str(error))
+        self.visit = visit
+
+
+def _parts(handles: Mapping[_Visit, Any], bbox: Box) -> Iterator[Warp]:
     """Read the pixels in a box of the visits that have any, one at a time."""
-    for handle in handles:
-        if shared_box(handle.get(component="bbox"), bbox) is not None:
-            yield handle.get(parameters={"bbox": bbox})
+    for visit, handle in sorted(handles.items()):
+        try:
+            with named(handle.ref) as source:
+                if shared_box(handle.get(component="bbox"), bbox) is None:
+                    continue
+                warp = handle.get(parameters={"bbox": bbox})
+                check_sound(warp, source)
+        except UnusableInputError as error:
+            raise _DamagedWarp(visit, error) from error
+        yield warp
+        del warp  # before the next one comes
 
 
-def _visit_of(ref: Any) -> tuple[str, int]:
-    data_id = getattr(ref, "datasetRef", getattr(ref, "ref", ref)).dataId
+def _visit_of(ref: Any) -> _Visit:
+    data_id = getattr(ref, "datasetRef", ref).dataId
     return str(data_id["instrument"]), int(data_id["visit"])
 
 

@@ -35,7 +35,7 @@ from ._configs import (
     SelectionConfig,
     WarperConfig,
 )
-from ._image_loading import load_image
+from ._dataset_loading import load_image
 from ._storage_classes import VISIT_SUMMARY
 
 _DEFAULTS = WarpSettings()

@@ -68,28 +68,9 @@ def assert_same_bits(one: Mapping[str, Arrays], other: Mapping[str, Arrays]) -> 
 def _arrays_of(product: object) -> Arrays:
     match product:
         case Warp():
-            return {
-                **_arrays_of(product.masked_image),
-                "owner": product.owner,
-                "cell_inputs": product.cell_inputs,
-                "stamps": product.stamps,
-                "noise_covariances": product.noise_covariances,
-                **product.aperture_corrections,
-                **{name: image.array for name, image in product.mask_fractions.items()},
-            }
+            return product.named_arrays()
         case MultipleCellCoadd():
-            stack = product.stack
-            return {
-                "image": stack.image,
-                "mask": stack.mask,
-                "variance": stack.variance,
-                "noise": stack.noise,
-                "psf": stack.psf,
-                "noise_covariance": stack.noise_covariance,
-                **stack.aperture_corrections,
-                "contributions": product.contributions,
-                **stack.mask_fractions,
-            }
+            return {**product.stack.named_arrays(), "contributions": product.contributions}
         case MaskedImage():
             return {
                 "image": product.image.array,

@@ -351,10 +351,11 @@ class Warp(DescribableMixin):
             and self.mask.schema == other.mask.schema
             and self._inputs == other._inputs
             and self._kernel == other._kernel
-            and same_arrays(self._named_arrays(), other._named_arrays())
+            and same_arrays(self.named_arrays(), other.named_arrays())
         )
 
-    def _named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def named_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all arrays by name."""
         return {
             "image": self.image.array,
             "variance": self.variance.array,

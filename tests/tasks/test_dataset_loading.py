@@ -10,7 +10,7 @@ import pytest
 from lsst.daf.butler import DeferredDatasetHandle
 
 from cellcoadd.errors import UnusableInputError
-from cellcoadd.tasks._image_loading import load_image
+from cellcoadd.tasks._dataset_loading import load_image
 
 
 def failing_handle(cause: Exception) -> DeferredDatasetHandle:
@@ -21,8 +21,10 @@ def failing_handle(cause: Exception) -> DeferredDatasetHandle:
 
     handle = SimpleNamespace(
         get=get,
-        dataId={"instrument": "HSC", "visit": 1228, "detector": 4},
-        ref=SimpleNamespace(datasetType=SimpleNamespace(name="calexp")),
+        ref=SimpleNamespace(
+            datasetType=SimpleNamespace(name="calexp"),
+            dataId={"instrument": "HSC", "visit": 1228, "detector": 4},
+        ),
     )
     return cast("DeferredDatasetHandle", handle)
 
@@ -43,7 +45,10 @@ def test_what_the_computer_could_not_do_keeps_its_cause(cause: Exception) -> Non
         (FileNotFoundError(errno.ENOENT, "gone"), "its file is missing ([Errno 2] gone)."),
         (UnusableInputError("a.fits", "it has no PSF."), "it has no PSF."),
         (TypeError("buffer is too small for requested array"), "its file is cut off or damaged."),
-        (KeyError("sigma"), "its file cannot be read ('sigma')."),
+        (
+            KeyError("sigma"),
+            "its file cannot be read (it lacks 'sigma'): get it again, or leave it out.",
+        ),
     ],
 )
 def test_a_broken_image_is_named_with_the_reason(cause: Exception, reason: str) -> None:

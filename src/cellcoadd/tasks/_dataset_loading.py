@@ -1,19 +1,24 @@
-"""Reading the images of a repository, so that one that cannot be used is named and left out."""
+"""Reading datasets of a repository, so that one that cannot be used is named and left out."""
 
 from __future__ import annotations
 
-__all__ = ["load_image"]
+__all__ = ["load_image", "name_of", "named"]
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 
 from astropy.utils.exceptions import AstropyUserWarning
-from lsst.daf.butler import DeferredDatasetHandle
+from lsst.daf.butler import DatasetRef, DeferredDatasetHandle
 
 from ..errors import UnusableInputError
+from ..files.guard import file_guard, refusal_of
 from ..products.calibrated_image import CalibratedImage
 from ..surveys.checks import check_plausible, check_usable
 from ..surveys.fits_files import is_cut_off
+
+_SAID = ("visit", "detector", "tract", "patch")
+"""What tells the images and warps of an instrument from each other, in the order of its name."""
 
 _NO_HEADER = "non-ASCII characters are present in the FITS file header"
 
@@ -34,25 +39,53 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
         If the computer could not read it: no permission, a disk or a network that fails. Then the
         image may be good, and going on without it would make another coadd than a day later.
     """
-    data_id = handle.dataId
-    source = "{} {} visit {} detector {}".format(
-        handle.ref.datasetType.name,
-        *(data_id[key] for key in ("instrument", "visit", "detector")),
-    )
+    with named(handle.ref) as source, warnings.catch_warnings():
+        # Astropy reads on over what is no header at all, one warning after the other.
+        warnings.filterwarnings("error", _NO_HEADER, AstropyUserWarning)
+        image = handle.get()
+    with file_guard(source):
+        check_usable(image, source)
+        check_plausible(image, source)
+    loaded: CalibratedImage = image
+    return loaded
+
+
+@contextlib.contextmanager
+def named(ref: DatasetRef) -> Iterator[str]:
+    """Turn what reading a dataset raises into an error that names it, if its file is to blame.
+
+    Parameters
+    ----------
+    ref
+        What is read in the block.
+
+    Yields
+    ------
+    source
+        Its name.
+
+    Raises
+    ------
+    UnusableInputError
+        If its file is missing or broken.
+    OSError
+        If the computer could not read it.
+    """
+    source = name_of(ref)
     try:
-        with warnings.catch_warnings():
-            # Astropy reads on over what is no header at all, one warning after the other.
-            warnings.filterwarnings("error", _NO_HEADER, AstropyUserWarning)
-            image = handle.get()
+        yield source
     except Exception as error:  # a broken file raises whatever its first broken part leads to
         explained = _explain(error, source)
         if explained is error:
             raise  # with the cause that it has
         raise explained from error
-    check_usable(image, source)
-    check_plausible(image, source)
-    loaded: CalibratedImage = image
-    return loaded
+
+
+def name_of(ref: DatasetRef) -> str:
+    """Return the name of a dataset of an instrument, as people ask for it."""
+    data_id = ref.dataId
+    words = [f"{key} {data_id[key]}" for key in _SAID if key in data_id]
+    return " ".join([ref.datasetType.name, str(data_id["instrument"]), *words])
 
 
 def _explain(error: Exception, source: str) -> Exception:
@@ -70,12 +103,11 @@ def _explain(error: Exception, source: str) -> Exception:
             return error
     if is_cut_off(causes[-1]):
         return UnusableInputError(source, "its file is cut off or damaged.")
-    reason = str(causes[-1]) or type(causes[-1]).__name__
-    return UnusableInputError(source, f"its file cannot be read ({reason}).")
+    return refusal_of(causes[-1], source, "its file cannot be read")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> Iterator[Exception]:
     """Yield an error, what caused it, what caused that."""
-    while error is not None:
+    while isinstance(error, Exception):
         yield error
         error = error.__cause__
