@@ -1,16 +1,21 @@
-"""The configuration of the search for artifacts: names and defaults, and where they go."""
+"""The task that searches for artifacts: its configuration, and warps that cannot be read."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lsst.images import Box
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base.pipeline_graph import PipelineGraph
 
 from cellcoadd.comparison.settings import ComparisonSettings
+from cellcoadd.products.warp import Warp
 from cellcoadd.tasks import FindArtifactsConfig, FindArtifactsTask
+from cellcoadd.testing.static_fields import StaticField
 
 DEFAULTS_AND_CHANGES: dict[str, tuple[Any, Any]] = {
     "method": ("compare", "gradient"),
@@ -90,3 +95,36 @@ def test_datasets_follow_the_name_of_the_warps() -> None:
     assert {edge.parent_dataset_type_name for edge in node.outputs.values()} == {
         "otherCoadd_directWarp_artifactMask"
     }
+
+
+class Handle:
+    """A warp in a repository; None: its file is damaged."""
+
+    def __init__(self, visit: int, warp: Warp | None) -> None:
+        self.ref = SimpleNamespace(
+            dataId={"instrument": "Cam", "visit": visit},
+            datasetType=SimpleNamespace(name="deepCoadd_directWarp"),
+        )
+        self._warp = warp
+
+    def get(self, *, component: str = "", parameters: dict[str, Box] | None = None) -> Any:
+        if self._warp is None:
+            raise ValueError("The tree ends in the middle.")
+        assert component == "bbox" or parameters is not None
+        return self._warp.bbox if component else self._warp
+
+
+def test_a_damaged_warp_is_named_and_the_others_are_compared(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whether its patch fails for it, the assembly decides."""
+    field = StaticField(seed=7)
+    more = field.draw([(100.0, 100.0, 1000.0)], 4.0)
+    warps = [field.visit(n, 4.0, more=more if n == 2 else 0.0) for n in (1, 2, 3, 5)]
+    handles = {("Cam", warp.visit): Handle(warp.visit, warp) for warp in warps}
+    handles["Cam", 4] = Handle(4, None)
+    with caplog.at_level(logging.WARNING):
+        artifacts = FindArtifactsTask()._compare(handles, field.patch)
+    assert "Not compared: deepCoadd_directWarp Cam visit 4" in caplog.text
+    assert sorted(visit for _, visit in handles) == [1, 2, 3, 5]
+    assert [visit for (_, visit), pixels in artifacts.pixels.items() if pixels.size] == [2]
