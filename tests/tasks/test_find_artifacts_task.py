@@ -17,6 +17,9 @@ from cellcoadd.products.warp import Warp
 from cellcoadd.tasks import FindArtifactsConfig, FindArtifactsTask
 from cellcoadd.testing.static_fields import StaticField
 
+Configuration: type[Any] = FindArtifactsConfig
+Task: type[Any] = FindArtifactsTask
+
 DEFAULTS_AND_CHANGES: dict[str, tuple[Any, Any]] = {
     "method": ("compare", "gradient"),
     "modelPsfFwhm": (7.7, 6.0),
@@ -49,7 +52,7 @@ def place_of(config: Any, name: str) -> tuple[Any, str]:
 
 def test_names_and_defaults() -> None:
     """No others: a name that is not in the table has not been thought about."""
-    config: Any = FindArtifactsConfig()
+    config: Any = Configuration()
     for name, (default, _) in DEFAULTS_AND_CHANGES.items():
         found = getattr(*place_of(config, name))
         assert ([*found] if isinstance(default, list) else found) == default
@@ -61,20 +64,20 @@ def test_names_and_defaults() -> None:
 @pytest.mark.parametrize("name", DEFAULTS_AND_CHANGES)
 def test_every_choice_reaches_the_settings(name: str, tmp_path: Path) -> None:
     """And comes back from the text that the middleware stores."""
-    config: Any = FindArtifactsConfig()
+    config: Any = Configuration()
     inner, last = place_of(config, name)
     setattr(inner, last, DEFAULTS_AND_CHANGES[name][1])
     config.validate()
     assert config.to_settings() != ComparisonSettings()
     config.save(str(tmp_path / "config.py"))
-    again: Any = FindArtifactsConfig()
+    again: Any = Configuration()
     again.load(str(tmp_path / "config.py"))
     assert again.to_settings() == config.to_settings()
 
 
 def test_bad_values_are_refused_before_any_work_begins() -> None:
     """By the field or by the stage."""
-    config: Any = FindArtifactsConfig()
+    config: Any = Configuration()
     with pytest.raises(FieldValidationError):
         config.method = "guess"
     config.detect.thresholdValue = -1.0
@@ -84,7 +87,7 @@ def test_bad_values_are_refused_before_any_work_begins() -> None:
 
 def test_datasets_follow_the_name_of_the_warps() -> None:
     """The masks are those that the assembly of the same warps takes."""
-    config: Any = FindArtifactsConfig()
+    config: Any = Configuration()
     config.connections.inputWarpName = "other"
     graph = PipelineGraph()
     graph.add_task("findArtifacts", FindArtifactsTask, config)
@@ -124,7 +127,7 @@ def test_a_damaged_warp_is_named_and_the_others_are_compared(
     handles = {("Cam", warp.visit): Handle(warp.visit, warp) for warp in warps}
     handles["Cam", 4] = Handle(4, None)
     with caplog.at_level(logging.WARNING):
-        artifacts = FindArtifactsTask()._compare(handles, field.patch)
+        artifacts = Task()._compare(handles, field.patch)
     assert "Not compared: deepCoadd_directWarp Cam visit 4" in caplog.text
     assert sorted(visit for _, visit in handles) == [1, 2, 3, 5]
     assert [visit for (_, visit), pixels in artifacts.pixels.items() if pixels.size] == [2]
