@@ -20,6 +20,7 @@ LONG = (
     "end_to_end/test_switches.py",
     "end_to_end/test_pipetask_run.py",
     "end_to_end/test_demo.py",
+    "end_to_end/test_other_engines.py",
     "end_to_end/test_technote.py",
     "real_data/test_mosaics.py",
     "real_data/test_decam_coadds.py",

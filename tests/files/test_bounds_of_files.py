@@ -136,3 +136,18 @@ def test_hdus_that_end_before_they_begin_are_refused(tmp_path: Path, size: str) 
     path.write_bytes(content[:place] + card + content[place + 80 :])
     with pytest.raises(UnusableInputError, match=r"negative size|no numbers"), open_fits(path):
         pass
+
+
+def test_two_values_of_a_size_are_refused(tmp_path: Path) -> None:
+    """Who reads the first of them would count up to it, who reads the second sees nothing."""
+    path = tmp_path / "image.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(np.zeros((9, 9), np.int32))]).writeto(path)
+    content = path.read_bytes()
+    card = content.index(b"TFIELDS =")
+    other = f"{f'TFIELDS = {1 << 31:>20}':80}".encode()
+    cut = content.index(b"ZIMAGE  =")  # in whose place it is, so that blocks stay
+    path.write_bytes(content[:card] + other + content[card:cut] + content[cut + 80 :])
+    with path.open("rb") as stream, pytest.raises(AbsurdCountError, match="two values of TFIELDS"):
+        check_counts(stream)
+    with pytest.raises(UnusableInputError, match="two values of TFIELDS"), open_fits(path):
+        pass

@@ -27,6 +27,7 @@ CARD = 80
 """Bytes of a line of a header."""
 _MOST = 999  # axes and columns, by the standard
 _COUNTS = ("NAXIS", "ZNAXIS", "TFIELDS")
+_STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
@@ -85,6 +86,8 @@ def units_of(stream: IO[bytes], *, text_only: bool = True) -> Iterator[FitsUnit]
     ------
     BrokenFitsError
         If the file ends within a header, or a header is not ASCII or not that of an HDU.
+    AbsurdCountError
+        If a size is no number or negative, there are too many axes, or a header says two of a size.
     """
     end = stream.seek(0, os.SEEK_END)
     address = 0
@@ -170,7 +173,11 @@ def _read_header(stream: IO[bytes], *, text_only: bool) -> Header:
                 return values
             if match := _CARD.match(card):
                 keyword, text, number = match.groups()
-                values[keyword] = text if number is None else _number(number)
+                value = text if number is None else _number(number)
+                if values.setdefault(keyword, value) != value and _STRUCTURE.fullmatch(keyword):
+                    raise AbsurdCountError(
+                        f"The FITS file has a header with two values of {keyword}; it is broken."
+                    )
 
 
 def _number(text: str) -> int | str:

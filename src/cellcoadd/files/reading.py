@@ -139,16 +139,22 @@ def check_before_parts(path: str) -> None:
         sound.add(path)
 
 
-def check_tree_of(path: ResourcePathExpression) -> None:
+def check_tree_of(path: ResourcePathExpression | IO[bytes]) -> None:
     """Look at what lsst.images will believe of a file: its tree, and where its HDUs are.
 
-    A file that was found sound in a block of `parts_of_sound_files` is not looked at again.
+    A file that was found sound in a block of `parts_of_sound_files` is not looked at again. One
+    that is open is at its beginning afterwards.
 
     Raises
     ------
     BrokenFitsError
         If they do not agree.
     """
+    if hasattr(path, "seek"):
+        opened = cast("IO[bytes]", path)
+        check_archive(opened)
+        opened.seek(0)
+        return
     place = ResourcePath(path)
     if place.isLocal and place.ospath in (_SOUND.get() or ()):
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import _storage_classes as _storage_classes
 from ._log_filters import install_log_filters
 
 if TYPE_CHECKING:

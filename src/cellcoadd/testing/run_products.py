@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
+from astropy.table import Table
+from healsparse import HealSparseMap
 from lsst.daf.butler import Butler
 from lsst.images import Image, MaskedImage
 
@@ -18,8 +21,10 @@ from ..products.warp import Warp
 type Arrays = dict[str, npt.NDArray[Any]]
 
 
-def arrays_in(root: Path, collection: str) -> dict[str, Arrays]:
-    """Return the arrays of all warps, noise realizations, masked fractions and coadds.
+def arrays_in(root: Path | str, collection: str) -> dict[str, Arrays]:
+    """Return the arrays of all that a run made: warps and their like, coadds, tables, maps.
+
+    Reports have none: a page tells its hour.
 
     Parameters
     ----------
@@ -79,5 +84,12 @@ def _arrays_of(product: object) -> Arrays:
             }
         case Image():
             return {"image": product.array}
+        case Table():
+            return {name: np.asarray(product[name]) for name in product.colnames}
+        case HealSparseMap():
+            pixels = product.valid_pixels
+            return {"pixels": pixels, "values": product[pixels]}
+        case str():
+            return {}
         case _:
             raise TypeError(f"No arrays are known of a {type(product).__name__}.")
