@@ -27,7 +27,7 @@ from cellcoadd.testing.s3_server import s3_bucket
 INPUT = "HSC/runs/RC2_subset/d_2024_08_27"
 PIPELINE = (
     "resource://cellcoadd/pipelines/full.yaml"
-    "#makeDirectWarp,assembleCellCoadd,stitchCellCoadd,tabulateCells,mapCells,mapVisits"
+    "#makeDirectWarp,findArtifacts,assembleCellCoadd,stitchCellCoadd,tabulateCells,mapCells,mapVisits"
 )
 """All but the report, which has no bits to compare and takes longer than all the rest."""
 TASKS_OF_PATCHES = PIPELINE.removesuffix(",mapCells,mapVisits")
@@ -56,7 +56,7 @@ def test_parsl_makes_the_same_bits(
 ) -> None:
     """``bps submit`` with the file for workstations: each job is a process of its own.
 
-    The seven quanta of a patch and a tract are two jobs.
+    The eight quanta of a patch and a tract are two jobs.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))  # where bps writes to; a shell would set it

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from astropy.table import Table
 from healsparse import HealSparseMap
 from lsst.daf.butler import Butler
-from lsst.images import Image, MaskedImage
+from lsst.images import Image, Mask, MaskedImage
 
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.warp import Warp
@@ -82,8 +82,8 @@ def _arrays_of(product: object) -> Arrays:
                 "mask": product.mask.array,
                 "variance": product.variance.array,
             }
-        case Image():
-            return {"image": product.array}
+        case Image() | Mask():
+            return {"pixels": product.array}
         case Table():
             return {name: np.asarray(product[name]) for name in product.colnames}
         case HealSparseMap():

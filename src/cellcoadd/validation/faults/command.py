@@ -59,8 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of moments, places and values")
     parser.add_argument("--update", type=Path, help="put the tables into this page as well")
     options = parser.parse_args(arguments)
-    if options.update is not None and options.count:
-        parser.error("a page shows the results of the full form: --count does not go with --update")
     found: dict[str, list[Trials]] = {}
     with tempfile.TemporaryDirectory(prefix="faults") as folder, _progress():
         survey = SmallSurvey(Path(folder) / "survey")
