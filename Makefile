@@ -11,7 +11,7 @@ WORKERS ?= auto
 REFERENCE ?= tests/reference_values/rubin
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo notebooks test lint format check bench agreement physics pictures schemas news constraints clean
+.PHONY: help env demo notebooks test lint format check bench agreement physics faults pictures schemas news constraints clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,6 +50,9 @@ agreement: $(READY) ## compare with the Rubin pipelines (REFERENCE=... names the
 
 physics: $(READY) ## compare coadds of simulated skies with the truth (ten minutes, 5 GB)
 	$(BIN)/python -m cellcoadd.validation.physics
+
+faults: $(READY) ## kill, fill disks, race and damage files; see what becomes of it (forty minutes)
+	$(BIN)/python -m cellcoadd.validation.faults
 
 pictures: $(READY) ## draw the pictures of docs/algorithms again
 	$(BIN)/python docs/algorithms/draw_pictures.py

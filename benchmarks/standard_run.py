@@ -1,6 +1,7 @@
 """One measured run of the standard work, files to a written coadd, in a process of its own.
 
-``python benchmarks/standard_run.py FOLDER OUT.json --visits 4 [--full] [--compressed] [--small]``
+``python benchmarks/standard_run.py FOLDER OUT.json --visits 4 [--full] [--artifacts METHOD]
+[--compressed] [--small]``
 
 The route without a repository: `recipes.coadd_files`, then `MultipleCellCoadd.write`. What the
 process needs to start (imports, kernels out of their cache) is measured on a tiny survey first and
@@ -25,6 +26,8 @@ from standard_survey import PATCH, SKYMAP, TRACT, images_of
 from cellcoadd import recipes
 from cellcoadd.coaddition import assemble, stack
 from cellcoadd.coaddition.settings import CoaddSettings
+from cellcoadd.comparison import find
+from cellcoadd.comparison.settings import ComparisonSettings
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.products.calibrated_image.deferred_pixels import DeferredPixels
 from cellcoadd.products.cell_coadd import MultipleCellCoadd
@@ -45,6 +48,9 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "merge": [(merge.MergedPlanes, "add")],
     "cells and PSFs of a warp": [(direct, "warp_cells")],
     "choose and add": [(assemble.CellAssembly, "add")],
+    "match PSFs": [(find, "matched_planes"), (find, "plain_planes")],
+    "compare": [(find._Search, "compare")],
+    "decide": [(find._Search, "decide")],
     "finish": [(stack.CellStackBuilder, "finish")],
     "write": [(MultipleCellCoadd, "write")],
 }  # fmt: skip
@@ -87,12 +93,13 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("--visits", type=int, default=4)
     parser.add_argument("--full", action="store_true", help="interpolation and a noise realization")
+    parser.add_argument("--artifacts", choices=["compare", "gradient"], help="compare the visits")
     parser.add_argument("--compressed", action="store_true")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         tiny = images_of(arguments.folder / "small", 1, small=True)
-        run(tiny, Path(scratch) / "tiny.fits", full=arguments.full)
+        run(tiny, Path(scratch) / "tiny.fits", full=arguments.full, method=arguments.artifacts)
         start_up, peak = processor_seconds(), peak_mb()
         folder = arguments.folder / "small" if arguments.small else arguments.folder
         paths = images_of(
@@ -101,7 +108,9 @@ def main() -> None:
         watch = Stopwatch()
         watch.watch_all()
         wall, start = time.perf_counter(), processor_seconds()
-        coadd = run(paths, Path(scratch) / "coadd.fits", full=arguments.full)
+        coadd = run(
+            paths, Path(scratch) / "coadd.fits", full=arguments.full, method=arguments.artifacts
+        )
         result = {
             "visits": arguments.visits,
             "images": len(paths),
@@ -117,7 +126,9 @@ def main() -> None:
     arguments.result.write_text(json.dumps(result, indent=1))
 
 
-def run(paths: list[Path], output: Path, *, full: bool) -> MultipleCellCoadd:
+def run(
+    paths: list[Path], output: Path, *, full: bool, method: str | None = None
+) -> MultipleCellCoadd:
     n_noise = 1 if full else 0
     result = recipes.coadd_files(
         paths,
@@ -130,6 +141,7 @@ def run(paths: list[Path], output: Path, *, full: bool) -> MultipleCellCoadd:
             # In another order: what a hit reaches stays in, as in the tasks.
             bad_mask_planes=CoaddSettings().bad_mask_planes[::-1],
         ),
+        artifacts=None if method is None else ComparisonSettings(method=method),
     )
     assert result.coadd is not None, "the images cover cells"
     assert not result.refused, "they are good"

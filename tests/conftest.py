@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ LONG = (
     "end_to_end/test_switches.py",
     "end_to_end/test_pipetask_run.py",
     "end_to_end/test_demo.py",
+    "end_to_end/test_other_engines.py",
     "end_to_end/test_technote.py",
     "real_data/test_mosaics.py",
     "real_data/test_decam_coadds.py",
@@ -37,6 +41,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
+_OURS = Path(__file__).parents[1] / "src" / "cellcoadd"
+_OF_PROGRAMS = (AssertionError, AttributeError, IndexError, NameError, TypeError)
+
+
+class _Mistakes(logging.Handler):
+    """Collects what the guard around files took for a fault of the file, and may be one of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, _OF_PROGRAMS) or error.__traceback__ is None:
+            return
+        frame = error.__traceback__
+        while frame.tb_next is not None:
+            frame = frame.tb_next
+        where = Path(frame.tb_frame.f_code.co_filename)
+        on_purpose = linecache.getline(str(where), frame.tb_lineno).strip().startswith("raise ")
+        if where.is_relative_to(_OURS) and not on_purpose:
+            self.found.append(f"{where.name}:{frame.tb_lineno}: {error!r}; {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def mistakes() -> Iterator[list[str]]:
+    """Fails a test in which an error of a program, raised in our own code, refused a file.
+
+    A file must not have been refused because of a mistake of ours. Tests that damage files at
+    random, where the one cannot be told from the other, clear the list.
+    """
+    log, handler = logging.getLogger("cellcoadd.files.guard"), _Mistakes()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    yield handler.found
+    log.removeHandler(handler)
+    log.setLevel(level)
+    assert not handler.found
 
 
 @pytest.fixture(scope="session")

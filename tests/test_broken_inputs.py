@@ -81,7 +81,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "empty": (lambda path: path.write_bytes(b""), "cannot be read as FITS", "get it again"),
     "cut": (cut(20_000), "truncated", "get it again"),
     "cut_header": (cut(1000), "cannot be read as FITS", "get it again"),
-    "half_a_gzip": (half_a_gzip, "cannot be read as FITS", "get it again"),
+    "half_a_gzip": (half_a_gzip, "cannot be unpacked", "get it again"),
     "no_weights": (
         lambda path: path.with_name(f"{path.stem}.weight.fits").unlink(),
         "no_weights.weight.fits must lie beside it",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import PIL.Image
 from matplotlib.figure import Figure
+from pictures.artifacts import draw_artifacts
 from pictures.cell_selection import draw_cell_selection
 from pictures.depth_and_variance import draw_depth_and_variance
 from pictures.interpolation import draw_interpolation
@@ -30,6 +31,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "resampling.png": draw_resampling,
     "kernels.png": draw_kernels,
     "interpolation.png": draw_interpolation,
+    "artifacts.png": draw_artifacts,
     "cell-selection.png": draw_cell_selection,
     "stacking.png": draw_stacking,
     "psf.png": draw_psf,

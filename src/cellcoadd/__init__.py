@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .cell_grid import Index2D as Index2D
     from .coaddition.settings import CoaddSettings as CoaddSettings
     from .coaddition.weights import compute_weight as compute_weight
+    from .comparison.settings import ComparisonSettings as ComparisonSettings
     from .errors import CellCoaddError as CellCoaddError
     from .errors import MissingCellError as MissingCellError
     from .errors import MissingPlaneError as MissingPlaneError
@@ -74,6 +75,7 @@ _MODULE_OF = {
     "CellCoaddError": "errors",
     "CellPsf": "psfs.cell_psf",
     "CoaddSettings": "coaddition.settings",
+    "ComparisonSettings": "comparison.settings",
     "ImagePointSpreadFunction": "psfs.models",
     "Index2D": "cell_grid",
     "MissingCellError": "errors",

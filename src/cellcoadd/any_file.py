@@ -15,6 +15,7 @@ import functools
 import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -31,7 +32,9 @@ from .errors import MissingCellError, SkyMapError, UnusableInputError
 from .exchange.dp2_cells import read_inner_cells
 from .exchange.lsst_cell_coadds import read_lsst_cell_coadds
 from .files.checksums import check_file
+from .files.computer_errors import raise_if_of_the_computer
 from .files.entry_archive import read_product
+from .files.fits_units import check_counts
 from .files.parquet_tables import read_parquet_table
 from .files.plain_names import plain_name
 from .files.reading import errors_named
@@ -147,7 +150,7 @@ def _kind_of(path: Path) -> _Kind:
     found = "it is none of the kinds of file that are known"
     if start.startswith(_GZIP):
         found = "it is compressed by gzip and not a FITS file, or it is damaged"
-        with contextlib.suppress(OSError, EOFError), gzip.open(path) as unpacked:
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as unpacked:
             if unpacked.read(_LONGEST_MARK).startswith(_FITS):
                 kind, found = _kind_of_fits(path)
     elif start.startswith(_FITS):
@@ -175,11 +178,16 @@ def _kind_of_fits(path: Path) -> tuple[_Kind | None, str]:
         # That it is cut off is said by the reader of its kind.
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
-            with path.open("rb") as stream, fits.open(stream) as hdus:
-                first, second = hdus[0].header, {}
-                with contextlib.suppress(IndexError):  # its length would need all headers
-                    second = hdus[1].header
+            with path.open("rb") as stream:
+                if stream.read(len(_GZIP)) != _GZIP:
+                    check_counts(stream)
+                stream.seek(0)
+                with fits.open(stream) as hdus:
+                    first, second = hdus[0].header, {}
+                    with contextlib.suppress(IndexError):  # its length would need all headers
+                        second = hdus[1].header
         except Exception as error:  # astropy raises whatever a broken header leads to
+            raise_if_of_the_computer(error, path)
             return None, f"it is a FITS file whose headers are broken ({_one_line(error)})"
         if model := str(first.get("DATAMODL", "")):
             return _kind_of_schema(model.rsplit("/", 1)[-1])
@@ -229,6 +237,7 @@ def _errors_named(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        raise_if_of_the_computer(error, path)
         raise UnusableInputError(
             str(path), f"it cannot be read as {name} ({type(error).__name__}: {error})."
         ) from error

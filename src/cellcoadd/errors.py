@@ -48,7 +48,8 @@ class UnusableInputError(CellCoaddError):
     """
 
     def __init__(self, source: str, reason: str) -> None:
-        reason = " ".join(reason.split())  # libraries explain themselves on many lines
+        # Libraries explain themselves on many lines, or not at all.
+        reason = " ".join(reason.split()) or "it cannot be used, and nothing says why."
         super().__init__(f"{source}: {reason}")
         self.source = source
         self.reason = reason

@@ -17,6 +17,7 @@ from typing import Any
 from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
 from .coaddition.settings import CoaddSettings
+from .comparison.settings import ComparisonSettings
 from .errors import UnusableInputError
 from .exchange.lsst_cell_coadds.writing import check_lsst_cell_coadds_unit
 from .exchange.plain_fits import plain_fits_paths, write_plain_fits
@@ -66,7 +67,7 @@ class Job:
         Replace a file that is there.
     tables
         Whether the tables of cells and inputs are written beside it.
-    warp_settings, coadd_settings, camera
+    warp_settings, coadd_settings, artifacts, camera
         As for `recipes.coadd_files`.
     """
 
@@ -81,6 +82,7 @@ class Job:
     tables: bool = False
     warp_settings: WarpSettings | None = None
     coadd_settings: CoaddSettings | None = None
+    artifacts: ComparisonSettings | None = None
     camera: Reader | None = None
 
     @property
@@ -155,7 +157,7 @@ def jobs_of(
     form, overwrite, tables
         As for `Job`.
     **settings
-        ``warp_settings``, ``coadd_settings`` and ``camera``.
+        ``warp_settings``, ``coadd_settings``, ``artifacts`` and ``camera``.
 
     Raises
     ------
@@ -226,6 +228,7 @@ def coadd_job(job: Job, *, progress: Callable[[int, int], None] | None = None) -
         job.patch,
         warp_settings=job.warp_settings,
         coadd_settings=job.coadd_settings,
+        artifacts=job.artifacts,
         camera=job.camera,
         progress=progress,
     )

@@ -19,8 +19,9 @@ from .errors import UnusableInputError
 from .files.checksums import verify_file
 from .products.calibrated_image import CalibratedImage
 from .products.flux_units import unit_label
-from .surveys import Reader, images_in, is_companion, reader_for
+from .surveys import Reader, is_companion, reader_for
 from .surveys._base import SurveyImage, pixel_scale_arcsec
+from .surveys.guarded import GuardedReader
 from .surveys.mosaic_files import split_address
 from .surveys.plausibility import block_factor, noise_ratio
 
@@ -64,7 +65,7 @@ def describe_file(path: Path, *, camera: Reader | None = None) -> list[tuple[str
     return lines
 
 
-def _survey_reader(path: Path) -> Reader | None:
+def _survey_reader(path: Path) -> GuardedReader | None:
     try:
         return reader_for(path)
     except UnusableInputError:
@@ -84,8 +85,8 @@ def _checksums_of(path: Path) -> _Lines:
         yield "checksums", "none"
 
 
-def _survey_lines(path: Path, reader: Reader) -> _Lines:
-    addresses = images_in(reader, path)
+def _survey_lines(path: Path, reader: GuardedReader) -> _Lines:
+    addresses = reader.images_in(path)
     if len(addresses) > 1:
         yield "images", f"{len(addresses)}: {', '.join(one.name for one in addresses)}"
         yield "here", f"{addresses[0].name}, the first of them"

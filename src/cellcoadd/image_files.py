@@ -21,7 +21,6 @@ from .surveys import (
     PlainFitsReader,
     Reader,
     SurveyHeader,
-    images_in,
     is_companion,
     reader_for,
 )
@@ -114,37 +113,45 @@ def read_headers(
         In the order of the files; each detector of a mosaic is one.
     refused
         Files that cannot be used, with the reason; the second of two that are the same detector of
-        the same visit is among them.
+        the same visit is among them, unless the first cannot be read.
     """  # noqa: DOC501  (what is raised for a file refuses that file, here)
-    images: list[ImageFile] = []
     refused: list[UnusableInputError] = []
-    known: dict[ObservationIdentifiers, Path] = {}
+    known: dict[ObservationIdentifiers, ImageFile] = {}
     for number, path in enumerate(paths, 1):
         try:
             reader = reader_for(path, camera=camera)
         except UnusableInputError as error:
             refused.append(error)
         else:
-            for address in images_in(reader, path):
+            for address in reader.images_in(path):
                 try:
-                    images.append(_read_header(address, reader, known))
+                    image = ImageFile(
+                        path=address, reader=reader, header=reader.read_header(address)
+                    )
+                    if (twin := known.get(image.header.observation)) is not None:
+                        image = _one_of(twin, image, refused)
+                    known[image.header.observation] = image
                 except UnusableInputError as error:
                     refused.append(error)
         if progress is not None:
             progress(number, len(paths))
-    return images, refused
+    return list(known.values()), refused
 
 
-def _read_header(
-    address: Path, reader: Reader, known: dict[ObservationIdentifiers, Path]
-) -> ImageFile:
-    header = reader.read_header(address)
-    if (twin := known.get(header.observation)) is not None:
-        raise UnusableInputError(
-            str(address), f"it is {header.observation}, which {twin} is already: give one."
+def _one_of(first: ImageFile, twin: ImageFile, refused: list[UnusableInputError]) -> ImageFile:
+    """Return the first of two files of the same image; the second one if the first is broken."""
+    try:
+        first.reader.read(first.path).calibrated_image.masked_image[...]
+    except UnusableInputError as error:
+        refused.append(error)
+        return twin
+    refused.append(
+        UnusableInputError(
+            str(twin.path),
+            f"it is {twin.header.observation}, which {first.path} is already: give one.",
         )
-    known[header.observation] = address
-    return ImageFile(path=address, reader=reader, header=header)
+    )
+    return first
 
 
 def _is_image(path: Path, camera: Reader | None) -> bool:

@@ -6,7 +6,7 @@ __all__ = ["FilesCoadd", "coadd_files", "coadd_images"]
 
 import dataclasses
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from .cell_grid import Index2D
 from .coaddition.assemble import VisitOnPatch, assemble_cell_coadd
 from .coaddition.settings import CoaddSettings
 from .coaddition.strips import assemble_in_strips, strips_of
+from .comparison.artifacts import Artifacts
+from .comparison.find import find_artifacts, number_of_strips
+from .comparison.settings import ComparisonSettings
 from .errors import UnusableInputError
 from .image_files import ImageFile, read_headers
 from .products.calibrated_image import CalibratedImage
@@ -23,9 +26,10 @@ from .products.calibrated_image.deferred_pixels import DeferredPixels
 from .products.cell_coadd import MultipleCellCoadd
 from .products.flux_units import common_flux_unit
 from .products.identifiers import ObservationIdentifiers
+from .products.warp import Warp
 from .skymap import Patch
 from .surveys import Reader, named_reader
-from .warping.direct import VisitWarper, make_direct_warp
+from .warping.direct import DirectWarp, VisitWarper, make_direct_warp
 from .warping.settings import PIPELINE_WARPING, WarpSettings
 from .warping.variances import DetectorVariances
 from .warping.workspace import Workspace
@@ -39,6 +43,7 @@ def coadd_images(
     *,
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
+    artifacts: ComparisonSettings | None = None,
     cells: Collection[Index2D] | None = None,
 ) -> MultipleCellCoadd | None:
     """Make the cell-based coadd of a patch from calibrated images of one band.
@@ -54,6 +59,9 @@ def coadd_images(
         pixels before warping. Where hits of cosmic rays are not interpolated, and
         ``bad_mask_planes`` are the default ones, all pixels that a hit reaches are left out of the
         sums.
+    artifacts
+        How visits are compared, to leave out what only one or two of them have seen. It takes warps
+        of its own, so that images are warped twice. None: they are not.
     cells
         The cells to build, each as it is with all the others; None: all of the patch. Images are
         warped onto the whole patch all the same.
@@ -80,6 +88,24 @@ def coadd_images(
     _check_bands(image.observation for group in visits.values() for image in group)
     common_flux_unit((str(i.observation), i.flux_unit) for group in visits.values() for i in group)
 
+    def warps_in(bbox: Box) -> Iterator[Warp]:
+        memory, settings = Workspace(), _without_extras(warp_settings)
+        for _, group in sorted(visits.items()):
+            warper = VisitWarper(
+                patch, settings=settings, memory=memory, with_noise_variance=False,
+                bbox=patch.outer_bbox if settings.need_whole_detectors else bbox,
+            )  # fmt: skip
+            for image in sorted(group, key=lambda image: image.observation):
+                warper.add(image)
+            result = warper.finish()
+            if result is not None:
+                yield result.warp
+
+    found: Artifacts | None = None
+    if artifacts is not None:
+        coadd_settings = dataclasses.replace(coadd_settings, do_use_artifact_mask=True)
+        found = find_artifacts(warps_in, patch, n_visits=len(visits), settings=artifacts)
+
     def warps() -> Iterable[VisitOnPatch]:
         memory = Workspace()
         for _, group in sorted(visits.items()):
@@ -87,7 +113,7 @@ def coadd_images(
                 group, patch, settings=warp_settings, memory=memory, with_noise_variance=False
             )
             if result is not None:
-                yield VisitOnPatch(warp=result.warp, noise=result.noise_images[:wanted])
+                yield _on_patch(result, wanted, found)
 
     return assemble_cell_coadd(warps(), patch, settings=coadd_settings, cells=cells)
 
@@ -118,6 +144,7 @@ def coadd_files(
     *,
     warp_settings: WarpSettings | None = None,
     coadd_settings: CoaddSettings | None = None,
+    artifacts: ComparisonSettings | None = None,
     cells: Collection[Index2D] | None = None,
     camera: Reader | Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -128,7 +155,7 @@ def coadd_files(
     ----------
     paths
         Files that one of the `surveys` reads, in any order.
-    patch, warp_settings, coadd_settings, cells
+    patch, warp_settings, coadd_settings, artifacts, cells
         As for `coadd_images`.
     camera
         What the files are like, if they are plain FITS: a definition in YAML, the name of one that
@@ -140,14 +167,15 @@ def coadd_files(
     Raises
     ------
     ValueError
-        For the reasons of `coadd_images`.
+        If no band has more files than the others, or for the other reasons of `coadd_images`.
     UnusableInputError
         If the definition of the camera is wrong.
 
     Notes
     -----
     One detector is in memory at a time, and pixels are read only of those that land on the patch. A
-    file that cannot be used is left out with its reason. The result is the same, bit for bit, as
+    file that cannot be used is left out with its reason, and so is one of another band than most
+    of them. The result is the same, bit for bit, as
     that of `coadd_images` and of the pipeline tasks; but these list inputs that only reach the
     border of the settings, which is not made here.
     """
@@ -156,7 +184,6 @@ def coadd_files(
     if isinstance(camera, str | Path):
         camera = named_reader(camera)
     files = _by_visit(paths, camera, refused)
-    _check_bands(file.header.observation for group in files.values() for file in group)
     common_flux_unit((str(f.path), f.header.flux_unit) for group in files.values() for f in group)
     strips = strips_of(
         patch,
@@ -166,7 +193,11 @@ def coadd_files(
         cells=cells,
         whole=warp_settings.need_whole_detectors,
     )
-    total = sum(len(group) for group in files.values()) * len(strips) + len(refused)
+    passes = len(strips)
+    if artifacts is not None:
+        coadd_settings = dataclasses.replace(coadd_settings, do_use_artifact_mask=True)
+        passes += number_of_strips(patch, n_visits=len(files), settings=artifacts)
+    total = sum(len(group) for group in files.values()) * passes + len(refused)
     done = len(refused)
     why: list[str] = []
     useless: set[ObservationIdentifiers] = set()
@@ -184,12 +215,12 @@ def coadd_files(
         if observation in used:
             raise _SpoiltLater
 
-    def warps_in(bbox: Box | None) -> Iterator[VisitOnPatch]:
+    def warps_in(bbox: Box | None, settings: WarpSettings) -> Iterator[DirectWarp]:
         nonlocal done
         memory = Workspace()
         for _, group in sorted(files.items()):
             warper = VisitWarper(
-                patch, settings=warp_settings, memory=memory, bbox=bbox, measured=measured,
+                patch, settings=settings, memory=memory, bbox=bbox, measured=measured,
                 with_noise_variance=False,
             )  # fmt: skip
             for file in sorted(group, key=lambda file: file.header.observation):
@@ -213,11 +244,30 @@ def coadd_files(
                     )
             if result is not None:
                 used.update(entry.observation for entry in result.warp.inputs)
-                yield VisitOnPatch(warp=result.warp, noise=result.noise_images[:wanted])
+                yield result
+
+    def bare_warps_in(bbox: Box) -> Iterator[Warp]:
+        settings = _without_extras(warp_settings)
+        box = patch.outer_bbox if settings.need_whole_detectors else bbox
+        return (result.warp for result in warps_in(box, settings))
 
     while True:
+        found: Artifacts | None = None
         try:
-            coadd = assemble_in_strips(warps_in, patch, strips, settings=coadd_settings, tell=tell)
+            if artifacts is not None:
+                found = find_artifacts(
+                    bare_warps_in, patch, n_visits=len(files), settings=artifacts
+                )
+            coadd = assemble_in_strips(
+                lambda bbox: (
+                    _on_patch(result, wanted, found)  # noqa: B023
+                    for result in warps_in(bbox, warp_settings)
+                ),
+                patch,
+                strips,
+                settings=coadd_settings,
+                tell=tell,
+            )
         except _SpoiltLater:
             # A file that can be read in part only takes no part at all: once more without it.
             done = 0
@@ -225,6 +275,25 @@ def coadd_files(
             continue
         break
     return FilesCoadd(coadd=coadd, refused=refused, why_empty="".join(why[-1:]))
+
+
+def _on_patch(result: DirectWarp, wanted: int, found: Artifacts | None) -> VisitOnPatch:
+    """A warp with as many noise realizations, and the mask of its artifacts."""
+    warp = result.warp
+    return VisitOnPatch(
+        warp=warp,
+        noise=result.noise_images[:wanted],
+        artifact_mask=(
+            None if found is None else found.mask_of(warp.instrument, warp.visit, warp.bbox)
+        ),
+    )
+
+
+def _without_extras(settings: WarpSettings) -> WarpSettings:
+    """Return settings that make the same pixels, without what goes with them."""
+    return dataclasses.replace(
+        settings, number_of_noise_realizations=0, do_warp_masked_fraction=False
+    )
 
 
 class _SpoiltLater(Exception):  # noqa: N818
@@ -238,6 +307,8 @@ def _by_visit(
 ) -> dict[tuple[str, int], list[ImageFile]]:
     """Read the headers; files that cannot be read, or say the same as another, are refused."""
     images, useless = read_headers(sorted(map(Path, paths)), camera=camera)
+    images, of_others = _of_one_band(images)
+    useless += of_others
     for error in useless:
         _LOG.warning("Left out: %s", error)
     refused += useless
@@ -304,7 +375,32 @@ def _without_hits(
     )
 
 
+def _of_one_band(
+    images: Sequence[ImageFile],
+) -> tuple[list[ImageFile], list[UnusableInputError]]:
+    """Return the images of the band that most are of, and refusals of the others."""
+    counts = Counter(image.header.observation.band for image in images)
+    if len(counts) < 2:
+        return list(images), []
+    (band, most), (_, next_most) = counts.most_common(2)
+    if most == next_most:
+        first = {image.header.observation.band: image.path for image in reversed(images)}
+        examples = ", ".join(f"{path} of {name}" for name, path in sorted(first.items()))
+        raise ValueError(f"One coadd is of one band, the files are of several: {examples}.")
+    refused = [
+        UnusableInputError(
+            str(image.path),
+            f"it is of the band {image.header.observation.band}, most files are of {band}: make a "
+            "coadd of each.",
+        )
+        for image in images
+        if image.header.observation.band != band
+    ]
+    return [image for image in images if image.header.observation.band == band], refused
+
+
 def _check_bands(observations: Iterable[ObservationIdentifiers]) -> None:
-    bands = sorted({observation.band for observation in observations})
-    if len(bands) > 1:
-        raise ValueError(f"One coadd is of one band, the images are of {bands}.")
+    first = {observation.band: observation for observation in observations}
+    if len(first) > 1:
+        examples = ", ".join(f"{first[band]} of {band}" for band in sorted(first))
+        raise ValueError(f"One coadd is of one band, the images are of several: {examples}.")

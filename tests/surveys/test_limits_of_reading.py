@@ -42,7 +42,7 @@ def test_an_image_is_not_left_out_because_a_disk_failed(
     """Left out, the same command would make another coadd the next time; the file is named."""
     path = tmp_path / "image.fits"
     write_archive(visit_image(), path)
-    monkeypatch.setattr("astropy.io.fits.getheader", failing)
+    monkeypatch.setattr("astropy.io.fits.Header.fromfile", failing)
     with pytest.raises(OSError, match=r"Input/output error: .*image\.fits") as caught:
         read_headers([path])
     assert caught.value.errno == errno.EIO

@@ -17,13 +17,14 @@ from lsst.images.serialization import write_archive
 from scipy.ndimage import gaussian_filter
 
 from cellcoadd.errors import UnusableInputError
+from cellcoadd.masks.impossible import flag_impossible
 from cellcoadd.masks.planes import bits_of, mask_schema, plane_array
 from cellcoadd.products.calibrated_image import CalibratedImage
 from cellcoadd.psfs.models import ImagePointSpreadFunction
 from cellcoadd.simulate import simulate_visit_detector, survey_plan
 from cellcoadd.surveys.checks import check_plausible
 from cellcoadd.surveys.decam import read_decam_image
-from cellcoadd.surveys.plausibility import flag_impossible, noise_ratio
+from cellcoadd.surveys.plausibility import noise_ratio
 from cellcoadd.surveys.rubin import calibrated_image_from_visit_image, read_visit_image
 from cellcoadd.testing.decam_exposure import DecamExposure
 

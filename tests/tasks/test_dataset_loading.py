@@ -45,7 +45,10 @@ def test_what_the_computer_could_not_do_keeps_its_cause(cause: Exception) -> Non
         (FileNotFoundError(errno.ENOENT, "gone"), "its file is missing ([Errno 2] gone)."),
         (UnusableInputError("a.fits", "it has no PSF."), "it has no PSF."),
         (TypeError("buffer is too small for requested array"), "its file is cut off or damaged."),
-        (KeyError("sigma"), "its file cannot be read ('sigma')."),
+        (
+            KeyError("sigma"),
+            "its file cannot be read (it lacks 'sigma'): get it again, or leave it out.",
+        ),
     ],
 )
 def test_a_broken_image_is_named_with_the_reason(cause: Exception, reason: str) -> None:

@@ -335,7 +335,7 @@ def test_defaults_are_stated_once() -> None:
     assert make(MapCellsConfig).to_settings() == CellMapSettings()
 
 
-@pytest.mark.parametrize("name", ["cell_coadds", "full"])
+@pytest.mark.parametrize("name", ["cell_coadds", "cell_coadds_clipped", "full"])
 def test_our_pipelines_choose_what_recipes_do(name: str) -> None:
     """A pipeline is text: that its kernel is the recommended one is tested here."""
     pipeline = Pipeline.fromFile(f"resource://cellcoadd/pipelines/{name}.yaml")

@@ -278,3 +278,33 @@ def test_what_is_known_of_a_detector_is_not_measured_again() -> None:
     image.masked_image.variance.array[:] = 100.0
     again = prepare_image(image, settings=chosen, measured=measured)
     np.testing.assert_array_equal(first.values[1], again.values[1])
+
+
+@pytest.mark.parametrize("value", [1e18, -1e18, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("mean_variance", [None, 4.0])
+def test_a_pixel_beyond_any_full_well_is_not_spread(
+    value: float, mean_variance: float | None
+) -> None:
+    """Whoever made the image: resampled, one of them is in 36 pixels of two cells."""
+    pixels = np.random.default_rng(4).normal(0.0, 2.0, SHAPE)
+    pixels[20, 30] = value
+    image = detector(pixels=pixels, variance=4.0, mean_variance=mean_variance)
+    result = prepared(image)
+    assert np.abs(result.values).max() < 100.0
+    assert plane(result, "INTRP")[20, 30]
+    assert plane(result, "BAD")[20, 30]
+    assert np.count_nonzero(plane(result, "BAD")) == 1
+    as_it_is = prepared(image, interpolate=False)
+    left = np.where(plane(as_it_is, "BAD"), 0.0, as_it_is.values[0])
+    assert np.nanmax(np.abs(left)) < 100.0
+
+
+def test_a_variance_that_grows_with_the_pixel_does_not_hide_it() -> None:
+    """Readers make variances of the photons in a pixel: that of 10^13 is 10^13."""
+    pixels = np.random.default_rng(4).normal(0.0, 2.0, SHAPE)
+    pixels[20, 30] = 1e13
+    variance = np.maximum(pixels, 4.0)
+    hidden = prepared(detector(pixels=pixels, variance=variance))
+    assert not plane(hidden, "BAD").any()
+    told = prepared(detector(pixels=pixels, variance=variance, mean_variance=4.0))
+    assert plane(told, "BAD")[20, 30]

@@ -25,9 +25,10 @@ from lsst.daf.butler.progress import Progress
 from lsst.sphgeom import ConvexPolygon
 
 from ..errors import UnusableInputError
-from ..surveys import READERS, Reader, SurveyHeader, images_in, reader_for
+from ..surveys import READERS, Reader, SurveyHeader, reader_for
 from ..surveys.afw import AfwReader
 from ..surveys.afw.visit_summary import find_visit_summary, is_visit_summary
+from ..surveys.guarded import GuardedReader, guarded
 from .regions import detector_region
 from .visit_records import ObservationChecker
 
@@ -36,7 +37,7 @@ type DataKey = tuple[str, int, int]
 
 _STORED_AS_THEY_ARE = {"rubin": "VisitImage"}
 """Surveys whose files the Butler reads as they are, and with which storage class."""
-_FOR_REPOSITORIES: dict[str, Reader] = {"afw": AfwReader(prefers_own=True)}
+_FOR_REPOSITORIES: dict[str, GuardedReader] = {"afw": guarded(AfwReader(prefers_own=True))}
 """Readers that take the place of others of the same name: visit summaries are datasets here."""
 
 # A bar is drawn only where the level is enabled, and the butler command enables its own loggers'
@@ -101,7 +102,7 @@ def find_images(paths: Iterable[Path], *, camera: Reader | None = None) -> list[
     camera
         Take only files that this reader recognizes; None: that any does.
     """
-    readers = list(READERS.values()) if camera is None else [camera]
+    readers = list(READERS.values()) if camera is None else [guarded(camera)]
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -166,7 +167,8 @@ def examine(
         try:
             candidate = _candidate(checker, path, reader, registered)
             instrument, visit, _ = candidate.key
-            if (twin := candidates.get(candidate.key)) is not None:
+            twin = candidates.get(candidate.key)
+            if twin is not None and (trusted is not None or not _is_broken(twin, refused)):
                 raise UnusableInputError(
                     str(path), f"{twin.source} holds the same visit and detector."
                 )
@@ -179,6 +181,7 @@ def examine(
             refused.append(Refusal.of(path, error))
         else:
             candidates[candidate.key] = candidate
+            checker.note(candidate.header)
             first_of_visit.setdefault((instrument, visit), candidate)
 
     for path in _progress.wrap(files, desc="Looking at files", total=len(files)):
@@ -188,9 +191,19 @@ def examine(
         except UnusableInputError as error:
             refused.append(Refusal.of(path, error))
             continue
-        for address in images_in(chosen, path):
+        for address in chosen.images_in(path):
             look_at(address, chosen)
     return [candidates[key] for key in sorted(candidates)], refused
+
+
+def _is_broken(candidate: Candidate, refused: list[Refusal]) -> bool:
+    """Read the pixels of a file whose place another file could take, and refuse it if it cannot."""
+    try:
+        candidate.reader.read(candidate.source).calibrated_image.masked_image[...]
+    except UnusableInputError as error:
+        refused.append(Refusal.of(candidate.source, error))
+        return True
+    return False
 
 
 def _candidate(

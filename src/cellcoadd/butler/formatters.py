@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,6 +43,7 @@ from ..files.reading import (
     errors_named,
     parts_are_to_be_sound,
 )
+from ..files.remote_parts import open_parts
 from ..files.sealing import reserve_sums, seal_file
 from ..products.calibrated_image import CalibratedImage
 from ..products.cell_coadd import MultipleCellCoadd
@@ -79,6 +80,16 @@ class SkyMapFormatter(FormatterV2):
         return SkyMap.from_definition(definition, name=str(self.data_id["skymap"]))
 
 
+@contextlib.contextmanager
+def _part_by_part(uri: ResourcePath) -> Iterator[Any]:
+    """Give what parts of a file can be read from: its name, or a stream if it is elsewhere."""
+    if uri.isLocal or uri.getExtension() != ".fits":
+        yield uri
+    else:
+        with open_parts(uri) as stream:
+            yield stream
+
+
 class VisitImageFileFormatter(GenericFormatter):
     """A file of an `lsst.images.VisitImage`, also as a dataset of the type CalibratedImage.
 
@@ -96,9 +107,12 @@ class VisitImageFileFormatter(GenericFormatter):
         """Read visit images as the base class does, others from a file of this computer."""
         if self._wants_calibrated_image(component):
             return NotImplemented
-        with errors_named(uri, VisitImage):
-            check_tree_of(uri)
-        return super().read_from_uri(uri, component, expected_size)
+        if component is None and not self.file_descriptor.parameters:
+            return NotImplemented
+        with _part_by_part(uri) as source:
+            with errors_named(uri, VisitImage):
+                check_tree_of(source)
+            return super().read_from_uri(source, component, expected_size)
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1
@@ -155,9 +169,12 @@ class ProductFormatter(GenericFormatter):
             if not uri.isLocal:
                 return NotImplemented  # it is fetched, and verified then
             check_before_parts(uri.ospath)
-        with errors_named(uri, self.file_descriptor.storageClass.pytype):
-            check_tree_of(uri)
-            return _without_checksums(super().read_from_uri(uri, component, expected_size))
+        with (
+            errors_named(uri, self.file_descriptor.storageClass.pytype),
+            _part_by_part(uri) as source,
+        ):
+            check_tree_of(source)
+            return _without_checksums(super().read_from_uri(source, component, expected_size))
 
     def read_from_local_file(
         self, path: str, component: str | None = None, expected_size: int = -1
@@ -241,7 +258,8 @@ class CellCoaddFormatter(ProductFormatter):
     ) -> Any:
         """Read some cells in the quick way, and all else as the base class does."""
         if component is None and self.file_descriptor.parameters:
-            return MultipleCellCoadd.read(uri, **self.file_descriptor.parameters)
+            with errors_named(uri, MultipleCellCoadd), _part_by_part(uri) as source:
+                return MultipleCellCoadd.read(source, **self.file_descriptor.parameters)
         return super().read_from_uri(uri, component, expected_size)
 
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import yaml
 from lsst.daf.butler import (
     Butler,
     ButlerConfig,
@@ -17,7 +18,8 @@ from lsst.daf.butler import (
     MissingCollectionError,
 )
 from lsst.resources import ResourcePath, ResourcePathExpression
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from ..errors import RepositoryError
 from .registry_errors import explain_registry_error
@@ -26,13 +28,19 @@ REPOSITORY_CONFIG = "resource://cellcoadd/butler/configs/repo.yaml"
 """Storage classes and formatters of ours, for ``butler create --seed-config``."""
 
 
-def make_repository(root: ResourcePathExpression) -> Butler:
+def make_repository(
+    root: ResourcePathExpression, *, seed_config: ResourcePathExpression | None = None
+) -> Butler:
     """Create an empty repository with our storage classes and formatters.
 
     Parameters
     ----------
     root
         Folder or URI of the repository; made if it does not exist.
+    seed_config
+        YAML of a Butler's configuration, which says what is to be otherwise: ``registry`` with
+        ``db`` (and ``namespace``) for a PostgreSQL database instead of an SQLite file in the
+        folder, ``datastore`` with ``root`` for datasets elsewhere.
 
     Returns
     -------
@@ -42,16 +50,52 @@ def make_repository(root: ResourcePathExpression) -> Butler:
     Raises
     ------
     RepositoryError
-        If there is a repository already; it is left as it is.
+        If there is a repository already, which is left as it is; or the configuration cannot be
+        read, holds a password, or names a database that cannot be used.
+    FileExistsError
+        If somebody else is making one there at the same moment.
     """
     place = ResourcePath(root, forceDirectory=True)
-    if place.join("butler.yaml").exists():
+    config_file = place.join("butler.yaml")
+    if config_file.exists():
         raise RepositoryError(
             f"There is a repository in {place} already. To give it the types of cellcoadd, add the "
             f"line 'includeConfigs: {REPOSITORY_CONFIG}' to its butler.yaml."
         )
-    Butler.makeRepo(place, config=Config(REPOSITORY_CONFIG))
+    config = Config(REPOSITORY_CONFIG)
+    if seed_config is not None:
+        _add_seed(config, seed_config)
+    try:
+        Butler.makeRepo(place, config=config, forceConfigRoot=seed_config is None)
+    except FileExistsError:
+        raise  # somebody else was faster
+    except Exception as error:
+        # Without its registry it is none, and would be in the way of the next attempt.
+        if config_file.exists():
+            config_file.remove()
+        if (explained := explain_registry_error(error)) is None:
+            raise
+        raise RepositoryError(explained) from error
     return Butler.from_config(place, writeable=True)
+
+
+def _add_seed(config: Config, path: ResourcePathExpression) -> None:
+    try:
+        seed = Config(path)
+        config.update(seed)
+        url, password = (seed.get(("registry", key)) for key in ("db", "password"))
+        password = password or (None if url is None else make_url(url).password)
+    # A file that is no mapping fails wherever the Butler first takes it for one.
+    except (
+        ArgumentError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+        yaml.YAMLError,
+    ) as error:  # fmt: skip
+        raise RepositoryError(f"{path} is no configuration of a Butler ({error}).") from error
+    if password is not None:
+        raise RepositoryError(
+            f"{path}: a password in the configuration of a repository is read by everybody who "
+            "uses it. It belongs into ~/.lsst/db-auth.yaml, or into ~/.pgpass, of each user."
+        )
 
 
 def open_repository(repo: str, *, writeable: bool = True) -> Butler:
@@ -67,26 +111,32 @@ def open_repository(repo: str, *, writeable: bool = True) -> Butler:
     Raises
     ------
     RepositoryError
-        If there is no repository.
+        If there is no repository, or its database cannot be used.
     PermissionError
         If there is one that the user may not read.
     """
     try:
-        try:
-            return Butler.from_config(repo, writeable=writeable)
-        except OperationalError as error:
-            if "readonly" not in str(error.orig) or not _finish_changes(repo):
-                raise
-            return Butler.from_config(repo, writeable=writeable)
+        return _opened(repo, writeable=writeable)
     except PermissionError:
         raise
-    except OperationalError as error:
-        raise RepositoryError(f"{repo}: {explain_registry_error(error)}") from error
-    except (OSError, RuntimeError) as error:  # the latter for a file that is no configuration
+    except Exception as error:
+        if (explained := explain_registry_error(error)) is not None:
+            raise RepositoryError(f"{repo}: {explained}") from error
+        if not isinstance(error, OSError | RuntimeError):  # the latter for what is no configuration
+            raise
         reason = str(error).partition(f" (given {repo!r} and no known aliases")[0].rstrip(".")
         raise RepositoryError(
             f"{repo} is not a Butler repository ({reason}); 'butler make-cell-repo' makes one."
         ) from error
+
+
+def _opened(repo: str, *, writeable: bool) -> Butler:
+    try:
+        return Butler.from_config(repo, writeable=writeable)
+    except OperationalError as error:
+        if "readonly" not in str(error.orig) or not _finish_changes(repo):
+            raise
+        return Butler.from_config(repo, writeable=writeable)
 
 
 def _finish_changes(repo: str) -> bool:

@@ -39,15 +39,24 @@ class ObservationChecker:
     def __init__(self, butler: Butler) -> None:
         self.butler = butler
         self._rows: dict[tuple[str, ...], DimensionRecord | None] = {}
+        self._named: dict[tuple[str, str, str], int | None] = {}
+
+    def note(self, header: SurveyHeader) -> None:
+        """Remember the names of an image that will be registered."""
+        for key, number in _names_in(header):
+            if self._number_of(*key) is None:
+                self._named[key] = number
 
     def conflict(self, header: SurveyHeader) -> str | None:
         """Return why an image does not fit what is registered, or None if it does.
 
-        All names and numbers must fit into the dimensions; the registered filter must have the
-        image's band, and the registered visit the image's filter and night.
+        All names and numbers must fit into the dimensions; no other detector or visit may have the
+        image's names; the registered filter must have the image's band, and the registered visit
+        the image's filter and night.
         """
         return (
             self._misfit(header)
+            or self._name_of_another(header)
             or self._registered_otherwise(header, "physical_filter", ("band",))
             or self._registered_otherwise(header, "visit", ("physical_filter", "day_obs"))
         )
@@ -77,6 +86,29 @@ class ObservationChecker:
                     f"got {value}."
                 )
         return None
+
+    def _name_of_another(self, header: SurveyHeader) -> str | None:
+        for key, number in _names_in(header):
+            element, instrument, name = key
+            other = self._number_of(*key)
+            if other not in (None, number):
+                return (
+                    f"it is {element} {number} of {instrument} under the name {name!r}, which is "
+                    f"that of {element} {other}: one of the two is wrong."
+                )
+        return None
+
+    def _number_of(self, element: str, instrument: str, name: str) -> int | None:
+        """Return the number of the detector or visit that has a name, None if none has."""
+        key = (element, instrument, name)
+        if key not in self._named:
+            field = "full_name" if element == "detector" else "name"
+            found = self.butler.query_dimension_records(
+                element, where=f"instrument = :camera AND {element}.{field} = :name",
+                bind={"camera": instrument, "name": name}, limit=1, explain=False,
+            )  # fmt: skip
+            self._named[key] = int(found[0].id) if found else None
+        return self._named[key]
 
     def _registered_otherwise(
         self, header: SurveyHeader, element: str, fields: Iterable[str]
@@ -209,7 +241,7 @@ def _visit_row(details: ObservationDetails, region: ConvexPolygon) -> dict[str, 
     row: dict[str, Any] = {
         "instrument": observation.instrument,
         "id": observation.visit,
-        "name": details.name or str(observation.visit),
+        "name": _visit_name(details),
         "physical_filter": observation.physical_filter,
         "day_obs": observation.day_obs,
         "seq_num": details.sequence_number,
@@ -222,9 +254,26 @@ def _visit_row(details: ObservationDetails, region: ConvexPolygon) -> dict[str, 
         "region": region,
         "timespan": _exposure(details),
     }
-    return {
-        key: value[:_TEXT_LENGTH] if isinstance(value, str) else value for key, value in row.items()
-    }
+    return {key: _fitting(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _fitting(text: str) -> str:
+    """Return what of a text the tables of a repository can hold."""
+    return "".join(letter for letter in text if letter.isprintable())[:_TEXT_LENGTH]
+
+
+def _visit_name(details: ObservationDetails) -> str:
+    return _fitting(details.name or "") or str(details.identifiers.visit)
+
+
+def _names_in(header: SurveyHeader) -> list[tuple[tuple[str, str, str], int]]:
+    """Names that only one detector and one visit of a camera can have, and their numbers."""
+    observation = header.observation
+    camera = observation.instrument
+    return [
+        (("detector", camera, header.detector_name), observation.detector),
+        (("visit", camera, _visit_name(header.details)), observation.visit),
+    ]
 
 
 def _exposure(details: ObservationDetails) -> Timespan | None:

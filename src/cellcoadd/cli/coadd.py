@@ -18,6 +18,7 @@ import click
 from ..kernels.kernel_names import RECOMMENDED_KERNEL, WARPING_KERNELS
 
 if TYPE_CHECKING:
+    from ..comparison.settings import ComparisonSettings
     from ..errors import UnusableInputError
     from ..field_coadds import FieldCoadd, Job
     from ..image_files import ImageFile
@@ -95,6 +96,11 @@ _STEPS = 1000  # of the bar of one coadd
     "what all bands reach [default: each cell keeps its own].",
 )  # fmt: skip
 @click.option(
+    "--artifacts", type=click.Choice(["compare", "gradient"]),
+    help="Leave out what only one or two visits have seen, satellites and the like; gradient is "
+    "quick, for visits of one seeing [default: only what masks know].",
+)  # fmt: skip
+@click.option(
     "--noise", type=click.IntRange(0, 3), default=0, help="Noise realizations to add up along."
 )
 @click.option("--tables", is_flag=True, help="Write tables of cells and inputs beside each coadd.")
@@ -121,6 +127,7 @@ def coadd(
     psf_size: int | None,
     psf_fwhm: float | None,
     kernel: str,
+    artifacts: str | None,
     noise: int,
     tables: bool,
     report: bool,
@@ -179,7 +186,8 @@ def coadd(
         chosen = None if tract is None else _chosen(target, tract, patches)
         jobs = jobs_of(
             found, target, output, patches=chosen, form=CoaddFormat(form), overwrite=overwrite,
-            tables=tables or report, camera=reader, **_settings(kernel, noise, psf_size, psf_fwhm),
+            tables=tables or report, camera=reader, artifacts=_artifacts(artifacts),
+            **_settings(kernel, noise, psf_size, psf_fwhm),
         )  # fmt: skip
     except (ValueError, FileExistsError, CellCoaddError) as error:
         raise click.UsageError(str(error)) from error
@@ -245,6 +253,12 @@ def _settings(
             matched_psf_fwhm=psf_fwhm,
         ),
     }
+
+
+def _artifacts(method: str | None) -> ComparisonSettings | None:
+    from ..comparison.settings import ComparisonSettings
+
+    return None if method is None else ComparisonSettings(method=method)
 
 
 def _tell_plan(found: Sequence[ImageFile], jobs: Sequence[Job], target: SkyMap) -> None:

@@ -41,6 +41,7 @@ from .cell_selection import CellChoice, choose_cells
 from .choice_records import describe_choices
 from .empty_patch import explain_empty_patch
 from .matched_psf import match_psfs
+from .odd_weights import warn_of_odd_weights
 from .settings import CoaddSettings
 from .stack import CellStackBuilder, StackLayout, warn_of_psf_sums
 from .weights import compute_weight
@@ -348,6 +349,7 @@ def make_coadd(
 ) -> MultipleCellCoadd:
     """Return the coadd of a patch that has these cells, inputs and record, in a unit."""
     warn_of_psf_sums(stack)
+    warn_of_odd_weights(patch.id, inputs, contributions)
     return MultipleCellCoadd(
         identifiers=PatchIdentifiers(skymap=patch.skymap, tract=patch.tract, patch=patch.id),
         band=band,

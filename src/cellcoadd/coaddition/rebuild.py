@@ -23,6 +23,7 @@ from ..products.flux_units import unit_label
 from ..skymap import Patch
 from .assemble import CellAssembly, VisitOnPatch
 from .join_stacks import join_pair
+from .odd_weights import warn_of_odd_weights
 from .settings import CoaddSettings
 from .stack import warn_of_psf_sums
 
@@ -82,12 +83,14 @@ def rebuild_cells(
             )
     inputs, (numbers, new_numbers) = union_of_inputs([coadd.inputs, assembly.inputs])
     old_rows = rows_of_cells(coadd.contributions, [i for i in coadd.grid if i not in anew])
+    rows = _joined_rows(
+        renumbered(old_rows, numbers), renumbered(assembly.contributions(), new_numbers)
+    )
+    warn_of_odd_weights(patch.id, inputs, rows)
     return coadd.replaced(
         stack=_joined(coadd.stack.subset(kept), assembly.finish_stack()),
         inputs=inputs,
-        contributions=_joined_rows(
-            renumbered(old_rows, numbers), renumbered(assembly.contributions(), new_numbers)
-        ),
+        contributions=rows,
     )
 
 

@@ -22,6 +22,7 @@ from lsst.images.serialization import Reader, open_archive
 from ..cell_grid import BorderedCellGrid, Index2D
 from ..errors import MissingCellError, UnusableInputError
 from ..files.checksums import check_file
+from ..files.fits_wcs import check_round_trip
 from ..masks.planes import bits_of, plane_array, standard_name, to_standard_planes
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.cell_coadd.choice import check_choice, choose_filled, hull_of_cells
@@ -76,6 +77,7 @@ def read_inner_cells(
             # lsst.images cuts the provenance of a part, and fails where nothing of it is left.
             coadd = reader.read(bbox=hull, provenance=False)
             provenance = reader.get_component("provenance")
+            check_round_trip(coadd.sky_projection, coadd.bbox)
     except (MissingCellError, UnusableInputError):
         raise
     except Exception as error:  # a broken file raises whatever its first broken part leads to

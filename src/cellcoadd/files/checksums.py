@@ -20,8 +20,6 @@ __all__ = [
 
 import contextlib
 import dataclasses
-import mmap
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +29,7 @@ import numpy as np
 
 from ..errors import UnusableInputError
 from .archive_check import check_archive
+from .file_bytes import FileBytes
 from .fits_units import BrokenFitsError, FitsUnit, units_of
 from .unpacking import unpack
 
@@ -40,7 +39,7 @@ _DIGITS = ord("0")
 _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 _SIGNATURE = b"SIMPLE  ="
 _ENDINGS = (".fit", ".fits", ".fits.fz", ".fits.gz", ".hsp")
-_CHUNK = 1 << 24  # bytes added up at a time, so that pages of a mapped file can be let go of
+_CHUNK = 1 << 22  # bytes added up at a time
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,13 +131,13 @@ def check_file(file: Path | str | IO[bytes], *, name: str | None = None) -> None
         )
 
 
-def _looks_like_fits(content: mmap.mmap | bytes) -> bool:
+def _looks_like_fits(content: FileBytes | bytes) -> bool:
     """Whether a file begins like a FITS file, though some of it may be damaged."""
     pairs = zip(content[: len(_SIGNATURE)], _SIGNATURE, strict=False)
     return 2 * sum(found == wanted for found, wanted in pairs) > len(_SIGNATURE)
 
 
-def _judge(stream: IO[bytes], content: mmap.mmap | bytes) -> Verdict:
+def _judge(stream: IO[bytes], content: FileBytes | bytes) -> Verdict:
     """Return the verdict of an open file with some content."""
     units: list[FitsUnit] = []
     damage: list[str] = []
@@ -177,7 +176,7 @@ def _index_of_archive(units: Sequence[FitsUnit]) -> int | None:
 
 
 def _damage_of(
-    content: mmap.mmap | bytes, unit: FitsUnit, *, held: bool, required: bool
+    content: FileBytes | bytes, unit: FitsUnit, *, held: bool, required: bool
 ) -> str | None:
     """Return what is wrong with an HDU.
 
@@ -211,19 +210,15 @@ def _damage_of(
 
 
 @contextlib.contextmanager
-def _opened(file: Path | str | IO[bytes]) -> Iterator[tuple[IO[bytes], mmap.mmap | bytes]]:
-    """Give a file as one to read from and as bytes, which of a file of this computer are mapped."""
+def _opened(file: Path | str | IO[bytes]) -> Iterator[tuple[IO[bytes], FileBytes | bytes]]:
+    """Give a file as one to read from and as bytes."""
     if not isinstance(file, str | Path):
         file.seek(0)
         yield file, file.read()
         file.seek(0)
         return
     with _unpacked(file) if Path(file).suffix == ".gz" else open(file, "rb") as stream:
-        if os.fstat(stream.fileno()).st_size == 0:
-            yield stream, b""
-            return
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield stream, content
+        yield stream, FileBytes(stream)
 
 
 @contextlib.contextmanager
@@ -235,7 +230,7 @@ def _unpacked(file: Path | str) -> Iterator[IO[bytes]]:
         yield target
 
 
-def sum_of(content: mmap.mmap | bytes, start: int, stop: int) -> int:
+def sum_of(content: FileBytes | bytes, start: int, stop: int) -> int:
     """Return the ones' complement sum of the 32-bit words of a part of a file.
 
     Parameters
@@ -247,10 +242,9 @@ def sum_of(content: mmap.mmap | bytes, start: int, stop: int) -> int:
     """
     total = 0
     for first in range(start, stop, _CHUNK):
-        count = (min(first + _CHUNK, stop) - first) // 4
-        total += int(np.frombuffer(content, ">u4", count, first).sum(dtype=np.uint64))
-    if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        content.madvise(mmap.MADV_DONTNEED)  # what was added up need not stay with the process
+        data = content[first : min(first + _CHUNK, stop)]
+        words = np.frombuffer(data.ljust(len(data) + -len(data) % 4, b"\0"), ">u4")
+        total += int(words.sum(dtype=np.uint64))
     return folded(total)
 
 

@@ -36,9 +36,14 @@ def raise_if_of_the_computer(error: BaseException, path: str | os.PathLike[str])
     ------
     OSError
         With the number of the first error that is one of the computer.
+    MemoryError
+        If there is too little of it: readers refuse sizes that no file of images has before they
+        take memory for them.
     """
     found: BaseException | None = error
     while found is not None:
+        if isinstance(found, MemoryError):
+            raise MemoryError(f"{path}: {found}".removesuffix(": ")) from error
         if isinstance(found, OSError) and found.errno in _NUMBERS:
             raise OSError(found.errno, os.strerror(found.errno), str(path)) from error
         found = found.__cause__ or found.__context__

@@ -14,10 +14,7 @@ __all__ = ["FitsEntries", "runs_of"]
 
 import dataclasses
 import functools
-import gzip
-import io
 import math
-import mmap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -25,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from .file_bytes import FileBytes
 from .fits_units import BrokenFitsError, FitsUnit, axes_of, units_of
 from .gzip_tiles import decompress
 from .rice_tiles import RICE_SETTINGS, decode_rice
@@ -32,6 +30,8 @@ from .rice_tiles import RICE_SETTINGS, decode_rice
 _KIND = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _COLUMNS = {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "ZSCALE", "ZZERO"}
 _FORMS = {"P": "(2,)>i4", "Q": "(2,)>i8", "D": ">f8"}
+_MOST_PIXELS = 1 << 31
+_PIECE = 1 << 18  # bytes: what a core keeps at hand
 _SCALINGS = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO")
 
 type _Array = npt.NDArray[Any]
@@ -79,13 +79,12 @@ class FitsEntries:
     Parameters
     ----------
     stream
-        The file; others may move the position in it between two calls. A file of this computer is
-        mapped into memory, so that it is copied once and not twice.
+        The file; others may move the position in it between two calls.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self._map = _memory_map(stream)
+        self._content = FileBytes(stream)
 
     @functools.cached_property
     def _units(self) -> dict[_Name, FitsUnit]:
@@ -115,11 +114,11 @@ class FitsEntries:
         result: dict[_Name, _Array] = {}
         rice: dict[tuple[int, ...], list[_RiceTile]] = defaultdict(list)
         for name in names:
-            stack = _stack_in(self._units[name])
+            stack = _stack_in(self._unit(name))
             if stack is None or stack.per_tile > 1:
                 continue
             _check_rows(name, rows, stack.entries)
-            result[name] = np.empty((len(rows), *stack.shape), stack.kind.newbyteorder("="))
+            result[name] = _room((len(rows), *stack.shape), stack)
             for out, row in zip(result[name], rows, strict=True):
                 if not stack.algorithm:
                     out[...] = self._read_plain(stack, row, row + 1)[0]
@@ -148,17 +147,14 @@ class FitsEntries:
         BrokenFitsError
             If the file ends too early, or its HDU has not what is asked for.
         """
-        stack = _stack_in(self._units[name])
+        stack = _stack_in(self._unit(name))
         if stack is None:
             return None
         if first < stop:
             _check_rows(name, (first, stop - 1), stack.entries)
         if not stack.algorithm:
-            rows = self._read_plain(stack, first, stop)
-            native = rows.astype(rows.dtype.newbyteorder("="))
-            self._let_go()
-            return native
-        result: _Array = np.empty((stop - first, *stack.shape), stack.kind.newbyteorder("="))
+            return self._read_plain(stack, first, stop)
+        result = _room((stop - first, *stack.shape), stack)
         rice: dict[tuple[int, ...], list[_RiceTile]] = defaultdict(list)
         parts: list[tuple[_Array, _Array]] = []
         for number in range(first // stack.per_tile, -(-stop // stack.per_tile)):
@@ -190,7 +186,7 @@ class FitsEntries:
         rows
             Numbers of the rows, ascending.
         """
-        unit = self._units[name]
+        unit = self._unit(name)
         fields = {field: dtype[field] for field in dtype.names or ()}
         stored = np.dtype([(field, _stored_kind(kind)) for field, kind in fields.items()])
         scaled = any(keyword.startswith(("TZERO", "TSCAL")) for keyword in unit.header)
@@ -208,17 +204,22 @@ class FitsEntries:
             result[field] = raw[field] == b"T" if kind.base == np.bool_ else raw[field]
         return result
 
-    def _let_go(self) -> None:
-        """Tell the computer that mapped pages which were read need not stay with the process."""
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped = self._map.obj
-            assert isinstance(mapped, mmap.mmap), "made of one"
-            mapped.madvise(mmap.MADV_DONTNEED)
-
     def _read_plain(self, stack: _Stack, first: int, stop: int) -> _Array:
-        size = math.prod(stack.shape) * stack.kind.itemsize
-        data = self._read(stack.address + first * size, (stop - first) * size)
-        return np.frombuffer(data, stack.kind).reshape(stop - first, *stack.shape)
+        """Read entries into memory of their own, and put its bytes into order piece by piece."""
+        result = _room((stop - first, *stack.shape), stack)
+        start = stack.address + first * math.prod(stack.shape) * stack.kind.itemsize
+        flat = result.reshape(-1)
+        step = _PIECE // stack.kind.itemsize
+        for done in range(0, flat.size, step):
+            piece = flat[done : done + step]
+            self._fill(start + done * stack.kind.itemsize, piece)
+            if stack.kind.byteorder == ">":
+                piece.byteswap(inplace=True)
+        return result
+
+    def _fill(self, address: int, target: _Array) -> None:
+        if self._content.read_into(address, memoryview(target).cast("B")) != target.nbytes:
+            raise _ends_before(address + target.nbytes)
 
     def _read_tile(self, stack: _Stack, number: int, *, out: _Array) -> _RiceTile | None:
         """Decode a tile into an array; return it if it has to be decoded together with others."""
@@ -226,7 +227,7 @@ class FitsEntries:
         size = stack.columns.itemsize
         row = np.frombuffer(self._read(stack.address + number * size, size), stack.columns)[0]
         length, offset = row["COMPRESSED_DATA"].tolist()
-        if length == 0:
+        if length == 0 and "GZIP_COMPRESSED_DATA" in (stack.columns.names or ()):
             # Pixels that cannot be rounded are kept to the bit.
             length, offset = row["GZIP_COMPRESSED_DATA"].tolist()
             exact = decompress(
@@ -236,7 +237,7 @@ class FitsEntries:
             return None
         data = self._read_heap(stack, offset, length)
         if stack.algorithm == "RICE_1":
-            return _RiceTile(data=bytes(data), stack=stack, row=row, out=out)
+            return _RiceTile(data=data, stack=stack, row=row, out=out)
         kind = np.dtype(">i4") if stack.is_rounded else stack.kind
         pixels = np.frombuffer(decompress(data, out.size * kind.itemsize), np.uint8)
         if stack.algorithm == "GZIP_2":
@@ -244,7 +245,7 @@ class FitsEntries:
         out[...] = _scaled(pixels.view(kind).reshape(out.shape), stack, row)
         return None
 
-    def _read_heap(self, stack: _Stack, offset: int, length: int) -> bytes | memoryview:
+    def _read_heap(self, stack: _Stack, offset: int, length: int) -> bytes:
         """Read a tile, of the HDU that it belongs to."""
         if length < 0 or offset < 0 or stack.heap + offset + length > stack.end:
             raise BrokenFitsError(
@@ -252,27 +253,33 @@ class FitsEntries:
             )
         return self._read(stack.heap + offset, length)
 
-    def _read(self, address: int, size: int) -> bytes | memoryview:
-        if self._map is not None:
-            data: bytes | memoryview = self._map[address : address + size]
-        else:
-            self._stream.seek(address)
-            data = self._stream.read(size)
+    def _read(self, address: int, size: int) -> bytes:
+        data = self._content[address : address + size]
         if len(data) != size:
-            raise BrokenFitsError(
-                f"The FITS file ends before its byte {address + size}; it is broken."
-            )
+            raise _ends_before(address + size)
         return data
 
+    def _unit(self, name: _Name) -> FitsUnit:
+        try:
+            return self._units[name]
+        except KeyError as error:
+            raise BrokenFitsError(
+                f"The FITS file has no HDU {name[0]}, version {name[1]}; it is broken."
+            ) from error
 
-def _memory_map(stream: IO[bytes]) -> memoryview | None:
-    """Return the bytes of a file of this computer; None for what is none."""
-    if isinstance(stream, gzip.GzipFile):  # which has the number of the packed file
-        return None
-    try:
-        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    except (AttributeError, OSError, ValueError, io.UnsupportedOperation):
-        return None
+
+def _room(shape: tuple[int, ...], stack: _Stack) -> _Array:
+    """Return memory for some pixels, if there can be so many."""
+    if math.prod(shape) > _MOST_PIXELS:
+        raise BrokenFitsError(
+            f"An image of {' x '.join(map(str, shape))} pixels is asked for, {_MOST_PIXELS} are "
+            "allowed; the file is broken."
+        )
+    return np.empty(shape, stack.kind.newbyteorder("="))
+
+
+def _ends_before(address: int) -> BrokenFitsError:
+    return BrokenFitsError(f"The FITS file ends before its byte {address}; it is broken.")
 
 
 def _decode(tiles_by_shape: Mapping[tuple[int, ...], Sequence[_RiceTile]]) -> None:
@@ -305,6 +312,16 @@ def _check_rows(name: _Name, rows: Sequence[int], count: int) -> None:
 
 def _stack_in(unit: FitsUnit) -> _Stack | None:
     """Return how a stack is stored; None if in another way than this module knows."""
+    try:
+        return _described_stack(unit)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BrokenFitsError(
+            f"HDU {unit.name[0]} does not say what is in it ({type(error).__name__}: {error}); the "
+            "file is broken."
+        ) from error
+
+
+def _described_stack(unit: FitsUnit) -> _Stack | None:
     header = unit.header
     if any(keyword in header for keyword in _SCALINGS):
         return None

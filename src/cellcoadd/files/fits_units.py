@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "CARD", "BrokenFitsError", "FitsUnit", "axes_of", "units_of"]
+__all__ = [
+    "BLOCK",
+    "CARD",
+    "AbsurdCountError",
+    "BrokenFitsError",
+    "FitsUnit",
+    "axes_of",
+    "check_counts",
+    "units_of",
+]
 
 import dataclasses
 import math
@@ -16,6 +25,9 @@ BLOCK = 2880
 
 CARD = 80
 """Bytes of a line of a header."""
+_MOST = 999  # axes and columns, by the standard
+_COUNTS = ("NAXIS", "ZNAXIS", "TFIELDS")
+_STRUCTURE = re.compile(r"Z?NAXIS[0-9]*|Z?BITPIX|[PG]COUNT|TFIELDS")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _CARD = re.compile(r"([A-Z0-9_-]{1,8}) *= +(?:'([^']*?) *'|([^/ ]+))")
 
@@ -25,6 +37,10 @@ type Header = dict[str, Any]
 
 class BrokenFitsError(OSError):
     """A FITS file is not as its headers, or what else describes it, say."""
+
+
+class AbsurdCountError(BrokenFitsError):
+    """A header says that an HDU has more axes or columns than keywords can name, or no size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +72,22 @@ class FitsUnit:
         return self.header.get("EXTNAME", ""), self.header.get("EXTVER", 1)
 
 
-def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
+def units_of(stream: IO[bytes], *, text_only: bool = True) -> Iterator[FitsUnit]:
     """Look at all headers of a file, one after the other.
+
+    Parameters
+    ----------
+    stream
+        The file.
+    text_only
+        Whether a header must be ASCII, as the standard wants it.
 
     Raises
     ------
     BrokenFitsError
         If the file ends within a header, or a header is not ASCII or not that of an HDU.
+    AbsurdCountError
+        If a size is no number or negative, there are too many axes, or a header says two of a size.
     """
     end = stream.seek(0, os.SEEK_END)
     address = 0
@@ -71,41 +96,88 @@ def units_of(stream: IO[bytes]) -> Iterator[FitsUnit]:
         if stream.read(1) == b"\0" and not any(stream.read()):
             return  # zeros after the last HDU do no harm
         stream.seek(address)
-        header = _read_header(stream)
+        header = _read_header(stream, text_only=text_only)
         unit = FitsUnit(header, address, stream.tell())
         try:
             address = unit.end
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
             raise BrokenFitsError(
                 "The FITS file has a header without sizes; it is broken."
             ) from error
-        if address < unit.address:
-            raise BrokenFitsError("The FITS file has an HDU of negative size; it is broken.")
+        except (TypeError, ValueError) as error:
+            raise AbsurdCountError(
+                "The FITS file has a header whose sizes are no numbers; it is broken."
+            ) from error
+        if unit.size < 0:
+            raise AbsurdCountError("The FITS file has an HDU of negative size; it is broken.")
         yield unit
 
 
+def check_counts(stream: IO[bytes]) -> None:
+    """Refuse a file in which an HDU has more axes or columns than there can be, or no size.
+
+    Who counts up to what ``NAXIS`` says may count for hours, and who goes back by a negative size
+    reads the same HDU for ever. Files that are broken in any other way pass.
+
+    Raises
+    ------
+    AbsurdCountError
+        If there are more than 999, or a size is negative or no number.
+    """
+    try:
+        for unit in units_of(stream, text_only=False):
+            for keyword in _COUNTS:
+                _check_count(unit.header, keyword)
+    except AbsurdCountError:
+        raise
+    except BrokenFitsError:
+        pass
+    finally:
+        stream.seek(0)
+
+
+def _check_count(header: Header, keyword: str) -> None:
+    count = header.get(keyword, 0)
+    if isinstance(count, int) and not 0 <= count <= _MOST:
+        raise AbsurdCountError(
+            f"The FITS file has a header with {keyword} = {count}, {_MOST} are possible; it is "
+            "broken."
+        )
+
+
 def axes_of(header: Header, keyword: str) -> list[int]:
-    """Return the lengths of the axes, x first, that ``NAXIS`` or ``ZNAXIS`` counts."""
+    """Return the lengths of the axes, x first, that ``NAXIS`` or ``ZNAXIS`` counts.
+
+    Raises
+    ------
+    AbsurdCountError
+        If there are more than 999.
+    """
+    _check_count(header, keyword)
     return [header[f"{keyword}{n + 1}"] for n in range(header[keyword])]
 
 
-def _read_header(stream: IO[bytes]) -> Header:
+def _read_header(stream: IO[bytes], *, text_only: bool) -> Header:
     """Read a header; astropy's parser takes ten times as long."""
     values: Header = {}
     while True:
         data = stream.read(BLOCK)
         if len(data) < BLOCK:
             raise BrokenFitsError("The FITS file ends within a header; it is broken.")
-        if not data.isascii():
+        if text_only and not data.isascii():
             raise BrokenFitsError("The FITS file has a header that is no text; it is broken.")
-        block = data.decode("ascii")
+        block = data.decode("latin-1")
         for start in range(0, BLOCK, CARD):
             card = block[start : start + CARD]
             if card.startswith("END "):
                 return values
             if match := _CARD.match(card):
                 keyword, text, number = match.groups()
-                values[keyword] = text if number is None else _number(number)
+                value = text if number is None else _number(number)
+                if values.setdefault(keyword, value) != value and _STRUCTURE.fullmatch(keyword):
+                    raise AbsurdCountError(
+                        f"The FITS file has a header with two values of {keyword}; it is broken."
+                    )
 
 
 def _number(text: str) -> int | str:

@@ -6,7 +6,7 @@ is not certain to be understood is refused, and two programs, astropy and Starli
 
 from __future__ import annotations
 
-__all__ = ["icrs_wcs", "projection_of_wcs"]
+__all__ = ["check_round_trip", "icrs_wcs", "projection_of_wcs"]
 
 import re
 import warnings
@@ -30,6 +30,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from lsst.images import Box, SkyProjection
 
 from ..errors import UnusableInputError
+from .fits_units import BrokenFitsError
 from .wcs_ranges import check_ranges
 
 type _Floats = npt.NDArray[np.float64]
@@ -43,6 +44,7 @@ _PV = re.compile(r"^PV[12]_\d+$")
 _SIP = re.compile(r"^[AB]_\d+_\d+$")
 _TABLES = ("CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "CQDIS1", "CQDIS2", "DP1", "DP2")
 _AGREE_ARCSEC = 1e-4
+_ROUND_TRIP_PX = 0.01  # far below what moves a star's light
 _GRID = 5  # positions a side at which readings are compared
 
 
@@ -145,6 +147,39 @@ def projection_of_wcs(wcs: WCS, frame: Any, *, bbox: Box, source: str) -> SkyPro
             f"{miss:.3g} arcsec; {_AGREE_ARCSEC} are allowed: are CRVAL, CD and PV in range?",
         )
     return projection
+
+
+def check_round_trip(projection: SkyProjection[Any], bbox: Box) -> None:
+    """Refuse a projection of a file that does not find its way back from the sky.
+
+    What AST has read it may not be able to write: a distortion without a linear part, put into a
+    FITS header, goes into memory that is not its own. Such a one does not find its way back.
+
+    Parameters
+    ----------
+    projection
+        As a product's file has it.
+    bbox
+        Where the product is.
+
+    Raises
+    ------
+    BrokenFitsError
+        If a position is not finite, or comes back more than 0.01 pixel off.
+    """
+    x, y = _grid(bbox)
+    x, y = x + bbox.x.start, y + bbox.y.start
+    try:
+        sky = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+        back = projection.pixel_to_sky_transform.apply_inverse(x=sky.x, y=sky.y)
+    except Exception as error:  # AST has a tree of errors of its own; any of them means the same
+        raise BrokenFitsError(f"its WCS cannot be evaluated ({error}); it is broken.") from error
+    miss = float(np.maximum(np.abs(back.x - x), np.abs(back.y - y)).max())
+    if not miss <= _ROUND_TRIP_PX:
+        raise BrokenFitsError(
+            f"its WCS does not find the way back from the sky: it misses by {miss:.3g} pixels, "
+            f"{_ROUND_TRIP_PX} are allowed; it is broken."
+        )
 
 
 def _with_tpv(header: fits.Header, source: str) -> fits.Header:

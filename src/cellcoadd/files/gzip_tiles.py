@@ -9,11 +9,11 @@ from __future__ import annotations
 
 __all__ = ["compress", "decompress", "times_in"]
 
-import mmap
 
 import numpy as np
 from isal import isal_zlib
 
+from .file_bytes import FileBytes
 from .fits_units import BrokenFitsError, FitsUnit
 
 _CONTAINER = 31  # gzip in the terms of zlib, with the largest window
@@ -57,7 +57,7 @@ def decompress(data: bytes | memoryview, size: int) -> bytes:
     return plain
 
 
-def times_in(content: mmap.mmap | bytes, unit: FitsUnit) -> list[int]:
+def times_in(content: FileBytes | bytes, unit: FitsUnit) -> list[int]:
     """Return the addresses of the time stamps, four bytes each, in the tiles of an HDU.
 
     The gzip format has a place for the time; of two files of the same pixels it makes two. 0 means
@@ -79,7 +79,10 @@ def times_in(content: mmap.mmap | bytes, unit: FitsUnit) -> list[int]:
         if form not in _FORMS:
             return []
         columns.append((str(header[f"TTYPE{number}"]), _FORMS[form]))
-    rows = np.frombuffer(content, np.dtype(columns), header["NAXIS2"], unit.address)
+    kind = np.dtype(columns)
+    rows = np.frombuffer(
+        content[unit.address : unit.address + header["NAXIS2"] * kind.itemsize], kind
+    )
     heap = unit.address + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
     found = set()
     for name in set(_TILES) & set(rows.dtype.names or ()):

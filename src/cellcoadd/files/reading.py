@@ -29,7 +29,7 @@ from ..errors import CellCoaddError, UnusableInputError
 from .archive_check import check_archive, check_tree
 from .checksums import check_file
 from .computer_errors import raise_if_of_the_computer
-from .fits_units import BrokenFitsError
+from .fits_units import BrokenFitsError, check_counts
 
 _SOUND: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("_SOUND", default=None)
 """Files that were found sound in a block that asks for it."""
@@ -139,16 +139,22 @@ def check_before_parts(path: str) -> None:
         sound.add(path)
 
 
-def check_tree_of(path: ResourcePathExpression) -> None:
+def check_tree_of(path: ResourcePathExpression | IO[bytes]) -> None:
     """Look at what lsst.images will believe of a file: its tree, and where its HDUs are.
 
-    A file that was found sound in a block of `parts_of_sound_files` is not looked at again.
+    A file that was found sound in a block of `parts_of_sound_files` is not looked at again. One
+    that is open is at its beginning afterwards.
 
     Raises
     ------
     BrokenFitsError
         If they do not agree.
     """
+    if hasattr(path, "seek"):
+        opened = cast("IO[bytes]", path)
+        check_archive(opened)
+        opened.seek(0)
+        return
     place = ResourcePath(path)
     if place.isLocal and place.ospath in (_SOUND.get() or ()):
         return
@@ -166,9 +172,11 @@ def _what_else_it_is(path: ResourcePathExpression) -> str | None:
     """Say what a FITS file holds, if that can be told from its headers."""
     try:
         place = ResourcePath(path)
-        with place.as_local() as local, fits.open(local.ospath) as hdus:
-            model = str(hdus[0].header.get("DATAMODL", ""))
-            older = len(hdus) > 1 and "GRCELL1" in hdus[1].header
+        with place.as_local() as local, open(local.ospath, "rb") as stream:
+            check_counts(stream)
+            with fits.open(stream) as hdus:
+                model = str(hdus[0].header.get("DATAMODL", ""))
+                older = len(hdus) > 1 and "GRCELL1" in hdus[1].header
     except Exception:  # whatever it is, it is not a FITS file
         return "it is not a FITS file, or it is cut off or damaged."
     if model and (newer := _newer_form(model)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["reserve_sums", "seal_file"]
 
-import mmap
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from .checksums import encode_sum, folded, sum_of
+from .file_bytes import FileBytes
 from .fits_units import BLOCK, CARD, FitsUnit, units_of
 from .gzip_tiles import times_in
 
@@ -55,23 +55,22 @@ def seal_file(path: Path | str) -> None:
     if path.suffix == ".gz":
         raise OSError(f"{path}: what is compressed as a whole cannot be sealed; unpack it first.")
     with open(path, "r+b") as stream:
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            units = list(units_of(stream))
-            if not units or units[-1].end > len(content):
-                raise OSError(f"{path}: what is cut off cannot be sealed.")
-            for address in (each for unit in units for each in times_in(content, unit)):
-                stream.seek(address)
-                stream.write(_NO_TIME)
-            stream.flush()  # and is in what is mapped
-            headers = [_header_with_sums(content[unit.start : unit.address]) for unit in units]
-            fits_in = all(
-                len(header) == unit.address - unit.start
-                for unit, header in zip(units, headers, strict=True)
-            )
-            if fits_in:
-                for unit, header in zip(units, headers, strict=True):
-                    _seal(header, sum_of(content, unit.address, unit.end))
+        content = FileBytes(stream)
+        units = list(units_of(stream))
+        if not units or units[-1].end > len(content):
+            raise OSError(f"{path}: what is cut off cannot be sealed.")
+        for address in [each for unit in units for each in times_in(content, unit)]:
+            stream.seek(address)
+            stream.write(_NO_TIME)
+        stream.flush()  # and is in what is read by place
+        headers = [_header_with_sums(content[unit.start : unit.address]) for unit in units]
+        fits_in = all(
+            len(header) == unit.address - unit.start
+            for unit, header in zip(units, headers, strict=True)
+        )
         if fits_in:
+            for unit, header in zip(units, headers, strict=True):
+                _seal(header, sum_of(content, unit.address, unit.end))
             for unit, header in zip(units, headers, strict=True):
                 stream.seek(unit.start)
                 stream.write(header)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import UnusableInputError
+from .guard import WAY_OUT
 
 MOST_BYTES = 16 << 30
 """That a file may have when it is unpacked. The 62 detectors of DECam have 6 GB, in three planes of
@@ -49,7 +50,8 @@ def unpack(path: Path, target: IO[bytes]) -> None:
                 target.write(chunk)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnusableInputError(
-            str(path), f"it cannot be unpacked, the file is cut off or damaged ({error})."
+            str(path),
+            f"it cannot be unpacked, the file is cut off or damaged ({error}): {WAY_OUT}.",
         ) from error
 
 

@@ -14,7 +14,6 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from astropy.io import fits
 from lsst.images import Box, MaskedImage
 
 from ..files.computer_errors import raise_if_of_the_computer
@@ -26,6 +25,7 @@ from ..products.calibrated_image.observation_details import ObservationDetails
 from ..products.calibrated_image.stored import CalibratedImageModel
 from ._base import SurveyHeader, SurveyImage
 from .checks import check_plausible, check_projection, check_usable, middle_rows
+from .fits_files import primary_header
 
 _MARK = f"/{CalibratedImageModel.SCHEMA_NAME}-"
 
@@ -41,7 +41,7 @@ class CalibratedFileReader:
         if path.suffix != ".fits":
             return False
         try:
-            return _MARK in str(fits.getheader(path, 0).get("DATAMODL", ""))
+            return _MARK in str(primary_header(path).get("DATAMODL", ""))
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise_if_of_the_computer(error, path)
             return False

@@ -17,11 +17,13 @@ import numpy as np
 from lsst.images import Box, MaskedImage, SkyProjection
 
 from ..errors import UnusableInputError
+from ..masks.impossible import FULL_WELL_SIGMAS, impossible_pixels
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
 from ._base import pixel_scale_arcsec
-from .plausibility import NoiseRatio, block_factor, noise_ratio
+from .plausibility import NoiseRatio, block_factor, noise_ratio, typical_variance
+from .plausible_values import check_flux_of_count, checked_size
 
 _ROUND_TRIP_PX = 0.01  # far below what moves a star's light, far above what a good WCS does
 _GRID = 17  # positions a side at which the WCS is tried: what folds does so near a corner
@@ -30,6 +32,7 @@ _WITHOUT_VALUE = ("BAD", "NO_DATA")
 _ROWS = 16
 _UNUSUAL_RATIOS = 0.5, 2.0  # of measured to stated variance
 _REFUSED_RATIOS = 0.1, 10.0
+_MEAN_VARIANCES = 0.01, 100.0  # of stated ones to the median; a bright nebula has more than its sky
 _LARGEST_BLOCK_FACTOR = 1.5
 """Of white noise it is 1 within a fifth; faint sources gave up to 1.15 in real images."""
 _CENTRED_PX = 1.0
@@ -53,11 +56,14 @@ def check_usable(image: CalibratedImage, source: str) -> None:
     Raises
     ------
     UnusableInputError
-        If no unmasked pixel has a finite value and a finite positive variance; if the stated mean
-        variance is not positive; if the WCS gives no positions or does not find its
-        way back; if the point-spread function cannot be drawn in the middle of the image, or has
+        If a number is out of its range (`plausible_values`); if no unmasked pixel has a finite
+        value and a finite positive variance; if the stated mean variance is not positive; if the
+        WCS gives no positions or does not find its way back; if the point-spread function cannot be
+        drawn in the middle of the image, or has
         its own middle more than a pixel off.
     """
+    checked_size(image.bbox.shape, source)
+    check_flux_of_count(image.nanojansky_per_count, source)
     _check_pixels(image, source)
     if image.mean_variance is not None and not (
         math.isfinite(image.mean_variance) and image.mean_variance > 0
@@ -86,7 +92,9 @@ def check_plausible(
     Raises
     ------
     UnusableInputError
-        If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same.
+        If the ratio of the variances is outside of 0.1 to 10, or all pixels are the same; if the
+        mean variance that is stated, of which the weight is made, is more than a factor of 100
+        from the variances.
 
     Notes
     -----
@@ -98,11 +106,30 @@ def check_plausible(
         ratio = noise_ratio(image.masked_image[...])
         if ratio is not None and _is_odd(ratio):
             raise UnusableInputError(source, _oddity(ratio))
+    _check_mean_variance(image, source, sample)
     _check_correlation(image, source, sample)
     if ratio is not None and not (
         ratio.most >= _UNUSUAL_RATIOS[0] and ratio.least <= _UNUSUAL_RATIOS[1]
     ):
         _log.warning("%s: %s", source, _oddity(ratio))
+
+
+def _check_mean_variance(image: CalibratedImage, source: str, sample: MaskedImage | None) -> None:
+    """Refuse an image whose weight would be another one than its pixels have."""
+    stated, (least, most) = image.mean_variance, _MEAN_VARIANCES
+    if stated is None:
+        return
+    few = image.masked_image[middle_rows(image.bbox)] if sample is None else sample
+    ratio = stated / typical_variance(few.variance.array)
+    if not least <= ratio <= most:
+        ratio = stated / typical_variance(image.masked_image[...].variance.array)
+    if not least <= ratio <= most:
+        raise UnusableInputError(
+            source,
+            f"its stated mean variance is {stated:.3g}, {ratio:.3g} times the median of its "
+            f"variance plane; it must be {least} to {most} times that, since it is its weight: "
+            "are both in one unit?",
+        )
 
 
 def _check_correlation(image: CalibratedImage, source: str, sample: MaskedImage | None) -> None:
@@ -212,6 +239,12 @@ def _reason_against(planes: MaskedImage) -> str | None:
     bits = plane_array(planes.mask)
     usable &= (bits & bits_of(planes.mask.schema, _WITHOUT_VALUE)) == 0
     if not usable.any():
+        beyond = impossible_pixels(planes.image.array, variance)
+        if beyond is not None and beyond.mean() > 0.5:
+            return (
+                f"its pixels are more than {FULL_WELL_SIGMAS:g} times the standard deviation that "
+                "their variance says: it is none of them."
+            )
         return f"every pixel is flagged {' or '.join(_WITHOUT_VALUE)} or has no variance."
     return None
 

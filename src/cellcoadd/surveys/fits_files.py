@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["is_cut_off", "open_fits", "read_pixels"]
+__all__ = ["is_cut_off", "open_fits", "primary_header", "read_pixels"]
 
 import contextlib
+import gzip
 import io
+import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,12 +16,16 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyError, VerifyWarning
+from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ..errors import UnusableInputError
-from ..files.computer_errors import raise_if_of_the_computer
+from ..files.fits_units import check_counts
+from ..files.guard import file_guard
+from ..files.tile_bounds import check_tiles
+from ..files.unpacking import unpack
 from .mosaic_files import part_of_file, split_address
+from .plausible_values import checked_size
 
 # What astropy says of a file that ends too early, where it says nothing of a file; and what we do.
 _CUT_OFF = (
@@ -30,6 +35,12 @@ _CUT_OFF = (
     "is cut off: ",
     "The FITS file ends ",
 )
+
+
+_UNREADABLE = "it cannot be read as FITS or lacks what is needed"
+_GZIP, _FITS = b"\x1f\x8b", b"SIMPLE  ="
+_IN_MEMORY = 256 << 20  # bytes that a file may have unpacked without a file on a disk
+_LARGEST_TABLE = 16 << 30  # bytes: as much as a file may have when it is unpacked
 
 
 def is_cut_off(error: BaseException) -> bool:
@@ -68,47 +79,81 @@ def open_fits(
     file, extension = split_address(path)
     if content is None and not file.is_file():
         raise UnusableInputError(str(path), "there is no such file.")
-    try:
-        with warnings.catch_warnings():
-            # Headers of old cameras break the standard in ways that do no harm.
-            warnings.simplefilter("ignore", VerifyWarning)
-            warnings.filterwarnings(
-                "error", message="File may have been truncated", category=AstropyUserWarning
-            )
-            # Opened here, since astropy leaves the file open when the end of it is missing.
-            with (
-                _opened(file, extension) if content is None else io.BytesIO(content) as stream,
-                fits.open(
-                    stream,
-                    memmap=False,
-                    lazy_load_hdus=False,
-                    disable_image_compression=not unpack,
-                ) as hdus,
-            ):
-                yield hdus
-    except UnusableInputError:
-        raise
-    except (
-        AstropyUserWarning,
-        AttributeError,
-        EOFError,
-        LookupError,
-        OSError,
-        TypeError,
-        ValueError,
-        VerifyError,
-        zlib.error,
-    ) as error:
-        raise_if_of_the_computer(error, path)
-        raise UnusableInputError(
-            str(path),
-            f"it cannot be read as FITS or lacks what is needed ({error}): get it again, or leave "
-            "it out.",
-        ) from error
+    with file_guard(path, _UNREADABLE), warnings.catch_warnings():
+        # Headers of old cameras break the standard in ways that do no harm.
+        warnings.simplefilter("ignore", VerifyWarning)
+        warnings.filterwarnings(
+            "error", message="File may have been truncated", category=AstropyUserWarning
+        )
+        # Opened here, since astropy leaves the file open when the end of it is missing.
+        with (
+            _opened(file, extension) if content is None else io.BytesIO(content) as stream,
+            _checked(stream),
+            fits.open(
+                stream,
+                memmap=False,
+                lazy_load_hdus=False,
+                disable_image_compression=not unpack,
+            ) as hdus,
+        ):
+            _check_sizes(hdus, path)
+            yield hdus
+
+
+def primary_header(path: Path) -> fits.Header:
+    """Return the first header of a file, which may be compressed by gzip.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read; zlib has an error of its own.
+    """
+    with path.open("rb") as stream:
+        packed = stream.read(len(_GZIP)) == _GZIP
+        stream.seek(0)
+        with gzip.GzipFile(fileobj=stream) if packed else stream as plain:
+            if plain.read(len(_FITS)) != _FITS:
+                raise OSError("it does not begin as a FITS file does")
+            plain.seek(0)
+            return fits.Header.fromfile(plain)
 
 
 def _opened(file: Path, extension: str | None) -> IO[bytes]:
-    return file.open("rb") if extension is None else part_of_file(file, extension)
+    """Open a file or a part of one; what is compressed as a whole is unpacked, once."""
+    if extension is not None:
+        return part_of_file(file, extension)
+    with file.open("rb") as stream:
+        packed = stream.read(len(_GZIP)) == _GZIP
+    if not packed:
+        return file.open("rb")
+    unpacked = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller closes it)
+    try:
+        unpack(file, unpacked)
+        unpacked.seek(0)
+    except BaseException:
+        unpacked.close()
+        raise
+    return unpacked
+
+
+@contextlib.contextmanager
+def _checked(stream: IO[bytes]) -> Iterator[None]:
+    """Look at what astropy would count to, or unpack, without an end."""
+    check_counts(stream)
+    check_tiles(stream)
+    yield
+
+
+def _check_sizes(hdus: fits.HDUList, path: Path) -> None:
+    """Refuse what would fill the memory before it is found out to be broken."""
+    for hdu in hdus:
+        shape = getattr(hdu, "shape", None)  # of images, compressed ones that are unpacked too
+        if shape is not None:
+            checked_size(shape, str(path))
+        elif (size := hdu.size) > _LARGEST_TABLE:
+            raise UnusableInputError(
+                str(path), f"its table {hdu.name} has {size} bytes, {_LARGEST_TABLE} are allowed."
+            )
 
 
 def read_pixels(

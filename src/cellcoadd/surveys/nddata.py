@@ -8,7 +8,6 @@ from __future__ import annotations
 
 __all__ = ["calibrated_image_from_nddata"]
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ..errors import UnusableInputError
 from ..files.fits_wcs import icrs_wcs, projection_of_wcs
+from ..masks.impossible import impossible_pixels
 from ..masks.planes import STANDARD_PLANES, bits_of, mask_schema, standard_name
 from ..products.calibrated_image import CalibratedImage, ImageQuality
 from ..products.identifiers import ObservationIdentifiers
@@ -32,11 +32,12 @@ from ._base import pixel_scale_arcsec
 from .checks import check_projection, check_usable
 from .measured_psf import measure_psf
 from .plain.psf import centred_image, profile_image
+from .plausibility import typical_variance
+from .plausible_values import checked_magnitude
 
 _SCHEMA = mask_schema()
 _MEASURED = "measured"
 _WIDTHS_PX = 0.5, 50.0  # of FWHM: beyond, it is in another unit
-_NO_ZERO_POINTS = (0.0, 99.0)
 _MOST_DAY = 99_991_231
 
 
@@ -109,6 +110,10 @@ def calibrated_image_from_nddata(
     bits = _mask_bits(data, mask_planes, pixels.shape, source)
     missing = ~(np.isfinite(pixels) & np.isfinite(variance) & (variance > 0))
     bits[missing] |= int(bits_of(_SCHEMA, ["NO_DATA"]))
+    if (
+        beyond := impossible_pixels(pixels, variance, typical=typical_variance(variance))
+    ) is not None:
+        bits[beyond] |= int(bits_of(_SCHEMA, ["BAD"]))
     variance[missing] = np.inf
     planes = MaskedImage(
         Image(pixels.astype(np.float32), bbox=box),
@@ -235,12 +240,9 @@ def _nanojansky_per_unit(
             f"it has {name}, whose flux nobody knows: give zero_point, the AB magnitude of one "
             "unit, or data in nJy, Jy or MJy/sr.",
         )
-    if not math.isfinite(zero_point) or zero_point in _NO_ZERO_POINTS:
-        raise UnusableInputError(
-            source,
-            f"zero_point must be the AB magnitude of one unit of the pixels, got {zero_point}, "
-            "which stands for none.",
-        )
+    checked_magnitude(
+        zero_point, source, "zero_point", "give the AB magnitude of one unit of the pixels"
+    )
     return nanojansky_per_count(zero_point)
 
 

@@ -1,27 +1,27 @@
-"""Whether pixels are what their variance says, each its own, and can be a detector's at all.
+"""Whether pixels are what their variance says, each its own.
 
-Pixels come in; the ratio of the measured to the stated variance goes out, by how much more blocks
-of pixels scatter than independent ones would, or a mask in which pixels that no detector can hold
-are BAD. `checks` refuses images by it, or warns. Why and where the limits are: docs/decisions/0021
-and 0024.
+Pixels come in; the ratio of the measured to the stated variance goes out, or by how much more
+blocks of pixels scatter than independent ones would. `checks` refuses images by it, or warns. Why
+and where the limits are: docs/decisions/0021 and 0024.
 """
 
 from __future__ import annotations
 
-__all__ = ["FULL_WELL_SIGMAS", "NoiseRatio", "block_factor", "flag_impossible", "noise_ratio"]
+__all__ = [
+    "NoiseRatio",
+    "block_factor",
+    "noise_ratio",
+    "typical_variance",
+]
 
 import dataclasses
 import math
 
 import numpy as np
 import numpy.typing as npt
-from lsst.images import Mask, MaskedImage
+from lsst.images import MaskedImage
 
 from ..masks.planes import bits_of, plane_array
-
-FULL_WELL_SIGMAS = 1e7
-"""No pixel is so many times its standard deviation: a full well of 10^6 electrons over a read noise
-of one electron is a tenth of it."""
 
 _NOT_SKY = (
     "BAD", "SAT", "CR", "NO_DATA", "INTRP", "EDGE", "SUSPECT", "CROSSTALK", "STREAK", "UNMASKEDNAN",
@@ -119,6 +119,16 @@ def block_factor(planes: MaskedImage) -> float | None:
     return float(np.percentile(ratios, _QUIET)) / _QUARTILE
 
 
+def typical_variance(variance: npt.NDArray[np.floating]) -> float:
+    """Return the median of the variances that are positive and finite, of a million of them.
+
+    NaN if there are none.
+    """
+    rows = variance[:: max(1, variance.size // _MOST)]
+    good = rows[np.isfinite(rows) & (rows > 0)]
+    return float(np.median(good)) if good.size else math.nan
+
+
 def _in_cells[T: np.generic](pixels: npt.NDArray[T]) -> npt.NDArray[T]:
     """Cut strips (strips, rows, columns) into cells (cells, rows, columns)."""
     parts = pixels.reshape(len(pixels), _CELL[0], -1, _CELL[1]).swapaxes(1, 2)
@@ -133,36 +143,3 @@ def _without_plane(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         slope = np.expand_dims(along, (0, 2 - axis))
         result -= slope * ((result * slope).mean(axis=(1, 2), keepdims=True) / (along**2).mean())
     return result
-
-
-def flag_impossible(
-    image: npt.NDArray[np.floating], variance: npt.NDArray[np.floating], mask: Mask
-) -> Mask:
-    """Flag pixels beyond any full well as BAD.
-
-    Parameters
-    ----------
-    image, variance : (rows, columns)
-        In any unit: what is compared is their ratio.
-    mask
-        With our planes.
-
-    Returns
-    -------
-    Mask
-        The mask itself if there are none, otherwise a copy.
-    """
-    peak = max(float(np.fmax.reduce(image, axis=None)), -float(np.fmin.reduce(image, axis=None)))
-    least = float(np.fmin.reduce(variance, axis=None))
-    if not least > 0:
-        least = float(np.min(variance, initial=np.inf, where=variance > 0))
-    if peak <= FULL_WELL_SIGMAS * math.sqrt(least):
-        return mask
-    with np.errstate(invalid="ignore"):
-        limit = FULL_WELL_SIGMAS * np.sqrt(np.where(variance > 0, variance, np.inf))
-        beyond = np.isfinite(image) & (np.abs(image) > limit)
-    if not beyond.any():
-        return mask
-    flagged = mask.copy()
-    plane_array(flagged)[beyond] |= bits_of(mask.schema, ["BAD"])
-    return flagged

@@ -17,6 +17,7 @@ from .afw.visit_summary import is_visit_summary
 from .calibrated_files import CalibratedFileReader
 from .decam import DecamReader
 from .decam.files import is_decam_companion
+from .guarded import GuardedReader, guarded
 from .mosaic_files import file_exists, split_address
 from .plain import PlainFitsReader, camera_reader
 from .plain.definition_files import load_camera, ready_cameras
@@ -52,12 +53,12 @@ class _ReadyReader(PlainFitsReader):
         return pattern is not None and self.camera.is_companion_of(path, pattern)
 
 
-class _Readers(Mapping[str, Reader]):
+class _Readers(Mapping[str, GuardedReader]):
     """Our readers and those of other packages, which are loaded when one is first asked for."""
 
     @functools.cached_property
-    def _all(self) -> dict[str, Reader]:
-        readers = {reader.name: reader for reader in _ALL}
+    def _all(self) -> dict[str, GuardedReader]:
+        readers = {reader.name: guarded(reader) for reader in _ALL}
         for entry in sorted(importlib.metadata.entry_points(group=_GROUP)):
             try:
                 found = entry.load()
@@ -73,15 +74,15 @@ class _Readers(Mapping[str, Reader]):
                     "The camera %s (%s) is left out: %s exists.", entry.name, entry.value, name
                 )
                 continue
-            readers[name] = reader
+            readers[name] = guarded(reader)
         # A package that somebody installed for a camera knows it better.
         ready = [_ReadyReader(camera=load_camera(name)) for name in ready_cameras()]
         for plain in ready:
             if plain.camera.files is not None:
-                readers.setdefault(plain.name, plain)
+                readers.setdefault(plain.name, guarded(plain))
         return readers
 
-    def __getitem__(self, name: str) -> Reader:
+    def __getitem__(self, name: str) -> GuardedReader:
         return self._all[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -91,7 +92,7 @@ class _Readers(Mapping[str, Reader]):
         return len(self._all)
 
 
-READERS: Mapping[str, Reader] = _Readers()
+READERS: Mapping[str, GuardedReader] = _Readers()
 """All readers by name, and cameras that are ready and known by the names of their files; the first
 that recognizes a file reads it.
 
@@ -108,7 +109,8 @@ def is_companion(path: Path) -> bool:
     """
     if is_decam_companion(path) or is_sdss_companion(path) or is_visit_summary(path):
         return True
-    ready = (reader for reader in READERS.values() if isinstance(reader, PlainFitsReader))
+    readers = (guard.reader for guard in READERS.values())
+    ready = (reader for reader in readers if isinstance(reader, PlainFitsReader))
     return any(reader.is_companion(path) for reader in ready)
 
 
@@ -136,7 +138,7 @@ def named_reader(
         and something is to be measured.
     """
     reader = READERS.get(str(camera))
-    if reader is not None and not isinstance(reader, PlainFitsReader):
+    if reader is not None and not isinstance(reader.reader, PlainFitsReader):
         if measure_psf or sky_mesh is not None:
             raise UnusableInputError(
                 str(camera),
@@ -153,7 +155,7 @@ def named_reader(
     return camera_reader(camera, measure_psf=measure_psf, sky_mesh=sky_mesh)
 
 
-def reader_for(path: Path, *, camera: Reader | None = None) -> Reader:
+def reader_for(path: Path, *, camera: Reader | None = None) -> GuardedReader:
     """Return the reader of a file.
 
     Parameters
@@ -164,6 +166,11 @@ def reader_for(path: Path, *, camera: Reader | None = None) -> Reader:
         The reader that it is to be read with, whatever it looks like; None: the one that recognizes
         it.
 
+    Returns
+    -------
+    reader
+        In its guard: whatever a file does to it becomes a refusal of that file.
+
     Raises
     ------
     UnusableInputError
@@ -172,7 +179,7 @@ def reader_for(path: Path, *, camera: Reader | None = None) -> Reader:
     if not file_exists(path):
         raise UnusableInputError(str(path), "there is no such file.")
     if camera is not None:
-        return camera
+        return guarded(camera)
     for reader in READERS.values():
         if reader.recognizes(path):
             return reader

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import _storage_classes as _storage_classes
 from ._log_filters import install_log_filters
 
 if TYPE_CHECKING:
     from .assemble_cell_coadd import AssembleCellCoaddConfig as AssembleCellCoaddConfig
     from .assemble_cell_coadd import AssembleCellCoaddTask as AssembleCellCoaddTask
+    from .find_artifacts import FindArtifactsConfig as FindArtifactsConfig
+    from .find_artifacts import FindArtifactsTask as FindArtifactsTask
     from .make_direct_warp import MakeDirectWarpConfig as MakeDirectWarpConfig
     from .make_direct_warp import MakeDirectWarpTask as MakeDirectWarpTask
     from .map_cells import MapCellsConfig as MapCellsConfig
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AssembleCellCoaddConfig": "assemble_cell_coadd",
     "AssembleCellCoaddTask": "assemble_cell_coadd",
+    "FindArtifactsConfig": "find_artifacts",
+    "FindArtifactsTask": "find_artifacts",
     "MakeDirectWarpConfig": "make_direct_warp",
     "MakeDirectWarpTask": "make_direct_warp",
     "MapCellsConfig": "map_cells",

@@ -12,6 +12,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from lsst.daf.butler import DatasetRef, DeferredDatasetHandle
 
 from ..errors import UnusableInputError
+from ..files.guard import file_guard, refusal_of
 from ..products.calibrated_image import CalibratedImage
 from ..surveys.checks import check_plausible, check_usable
 from ..surveys.fits_files import is_cut_off
@@ -42,8 +43,9 @@ def load_image(handle: DeferredDatasetHandle) -> CalibratedImage:
         # Astropy reads on over what is no header at all, one warning after the other.
         warnings.filterwarnings("error", _NO_HEADER, AstropyUserWarning)
         image = handle.get()
-    check_usable(image, source)
-    check_plausible(image, source)
+    with file_guard(source):
+        check_usable(image, source)
+        check_plausible(image, source)
     loaded: CalibratedImage = image
     return loaded
 
@@ -101,12 +103,11 @@ def _explain(error: Exception, source: str) -> Exception:
             return error
     if is_cut_off(causes[-1]):
         return UnusableInputError(source, "its file is cut off or damaged.")
-    reason = str(causes[-1]) or type(causes[-1]).__name__
-    return UnusableInputError(source, f"its file cannot be read ({reason}).")
+    return refusal_of(causes[-1], source, "its file cannot be read")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> Iterator[Exception]:
     """Yield an error, what caused it, what caused that."""
-    while error is not None:
+    while isinstance(error, Exception):
         yield error
         error = error.__cause__

@@ -1,26 +1,18 @@
-"""Storage classes that repositories of earlier versions do not know.
+"""Storage classes of our products, known as soon as a task is.
 
-The configuration of a repository is copied into it when it is made and never changes, and a task
-whose connection names a storage class that nobody knows cannot be run there at all.
+A repository has them in its configuration, which is copied when it is made and never changes. Two
+situations lack them: a repository of an earlier version, whose copy has not all of them, and a job
+on a cluster (``pipetask run-qbb``), which reads its quantum graph before it opens a repository. A
+task whose connection names a storage class that nobody knows cannot be run there at all.
 """
 
 from __future__ import annotations
 
 __all__ = ["VISIT_SUMMARY"]
 
-from lsst.daf.butler import StorageClass, StorageClassFactory
+from lsst.daf.butler import Config, StorageClassFactory
 
 VISIT_SUMMARY = "CellVisitSummary"
 """That of visit summaries, of which a connection may find none."""
 
-# The same as in butler/configs/repo.yaml: the Butler refuses a definition that differs.
-StorageClassFactory().registerStorageClass(
-    StorageClass(
-        VISIT_SUMMARY,
-        pytype="cellcoadd.surveys.afw.VisitSummary",
-        converters={
-            "lsst.afw.table.ExposureCatalog": "cellcoadd.surveys.afw.visit_summary_from_catalog"
-        },
-        delegate="lsst.daf.butler.StorageClassDelegate",
-    )
-)
+StorageClassFactory().addFromConfig(Config("resource://cellcoadd/butler/configs/repo.yaml"))

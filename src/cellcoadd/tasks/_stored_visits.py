@@ -216,7 +216,9 @@ def _artifacts(context: QuantumContext, visit: StoredVisit, bbox: Box | None) ->
             mask = context.get(visit.rubin_artifact_mask).get(parameters={"bbox": bbox})
     elif visit.artifact_mask is not None:
         with named(visit.artifact_mask.datasetRef):
-            mask = context.get(visit.artifact_mask).get()
+            handle = context.get(visit.artifact_mask)
+            shared = None if bbox is None else shared_box(handle.get(component="bbox"), bbox)
+            mask = handle.get(parameters=shared and {"bbox": shared})
     else:
         return None
     return mask

@@ -27,6 +27,7 @@ from ..kernels.accumulate import (
 )
 from ..kernels.cell_pixels import count_owners, count_pixels, find_rejected, mean_of_pixels
 from ..kernels.correlated_variance import multiply_variances, variance_ratios
+from ..kernels.differences import HISTOGRAM_BINS, measure_differences
 from ..kernels.fill import fill_no_data
 from ..kernels.holes import fill_holes
 from ..kernels.median import median_of_positive
@@ -35,6 +36,7 @@ from ..kernels.moments import adaptive_moments, effective_area, second_moments
 from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
 from ..kernels.positions import mark_blocks, node_indices
 from ..kernels.resample import _sum_taps, resample
+from ..kernels.static_sky import clipped_sky, median_sky
 from ..kernels.warping_kernel import warping_kernel
 
 
@@ -47,6 +49,7 @@ def exercise() -> dict[str, npt.NDArray[Any]]:
         **_exercise_counts(),
         **_exercise_moments(),
         **_exercise_detector(),
+        **_exercise_comparison(),
     }
 
 
@@ -185,6 +188,28 @@ def _exercise_counts() -> dict[str, npt.NDArray[Any]]:
     count_pixels(owner, rejected, numbers, y, x, 9, 10, n_own, n_good)
     mean_of_pixels(owner, plane, numbers, y, x, 9, 10, means)
     return {"owners": counts, "own": n_own, "good": n_good, "means": means}
+
+
+def _exercise_comparison() -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(64)
+    shape = (12, 14)
+    images = rng.normal(size=(6, *shape)).astype(np.float32)
+    images[rng.random(images.shape) < 0.1] = np.nan
+    images[:, 3, 4], images[2, 5, 5], images[3, 6, 6] = np.nan, 1e6, -1e6
+    variances = rng.uniform(0.5, 2.0, images.shape).astype(np.float32)
+    sky, variance, median = (np.empty(shape, np.float32) for _ in range(3))
+    counts = np.empty(shape, np.uint16)
+    median_sky(images, median, counts)
+    clipped_sky(images, variances, rng.uniform(1.0, 2.0, 6), 2.5, 3, sky, variance, counts)
+    histogram = np.zeros(HISTOGRAM_BINS, np.int64)
+    pixels, ratios = np.zeros(sky.size, np.int64), np.zeros(sky.size, np.float32)
+    for image, own in zip(images, variances, strict=True):
+        measure_differences(image, own, sky, variance, 5.0, 2.0, histogram, pixels, ratios)
+    return {
+        "static_sky": sky, "static_variance": variance, "static_counts": counts,
+        "static_median": median, "static_pixels": pixels, "static_ratios": ratios,
+        "static_histogram": histogram,
+    }  # fmt: skip
 
 
 def _exercise_merge() -> dict[str, npt.NDArray[Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["read_tables", "replace_tables"]
+__all__ = ["join_sections", "read_tables", "replace_tables", "split_sections"]
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _BEGIN, _END = "<!-- tables -->", "<!-- end of tables -->"
@@ -37,3 +38,27 @@ def replace_tables(page: Path, tables: str) -> None:
     text = page.read_text(encoding="utf-8")
     marked = f"{_BEGIN}\n{tables}{_END}"
     page.write_text(_MARKED.sub(lambda _: marked, text), encoding="utf-8")
+
+
+def join_sections(tables: Mapping[str, str], *, order: Iterable[str]) -> str:
+    """Return tables as sections of a page.
+
+    Parameters
+    ----------
+    tables
+        By the names of their sections.
+    order
+        Names, in the order of the page.
+    """
+    return "".join(
+        f"### {name.capitalize()}\n\n{tables[name]}\n" for name in order if name in tables
+    )
+
+
+def split_sections(text: str) -> dict[str, str]:
+    """Return the tables of a page's sections; the inverse of `join_sections`."""
+    sections = {}
+    for section in text.split("### ")[1:]:
+        title, _, table = section.partition("\n")
+        sections[title.lower()] = table.strip() + "\n"
+    return sections

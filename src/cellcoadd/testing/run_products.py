@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
+from astropy.table import Table
+from healsparse import HealSparseMap
 from lsst.daf.butler import Butler
-from lsst.images import Image, MaskedImage
+from lsst.images import Image, Mask, MaskedImage
 
 from ..products.cell_coadd import MultipleCellCoadd
 from ..products.warp import Warp
@@ -18,8 +21,10 @@ from ..products.warp import Warp
 type Arrays = dict[str, npt.NDArray[Any]]
 
 
-def arrays_in(root: Path, collection: str) -> dict[str, Arrays]:
-    """Return the arrays of all warps, noise realizations, masked fractions and coadds.
+def arrays_in(root: Path | str, collection: str) -> dict[str, Arrays]:
+    """Return the arrays of all that a run made: warps and their like, coadds, tables, maps.
+
+    Reports have none: a page tells its hour.
 
     Parameters
     ----------
@@ -77,7 +82,14 @@ def _arrays_of(product: object) -> Arrays:
                 "mask": product.mask.array,
                 "variance": product.variance.array,
             }
-        case Image():
-            return {"image": product.array}
+        case Image() | Mask():
+            return {"pixels": product.array}
+        case Table():
+            return {name: np.asarray(product[name]) for name in product.colnames}
+        case HealSparseMap():
+            pixels = product.valid_pixels
+            return {"pixels": pixels, "values": product[pixels]}
+        case str():
+            return {}
         case _:
             raise TypeError(f"No arrays are known of a {type(product).__name__}.")

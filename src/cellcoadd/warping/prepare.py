@@ -18,6 +18,7 @@ from lsst.images import Box, Interval, MaskedImage, MaskSchema
 
 from ..errors import UnusableInputError
 from ..kernels.pixel_flags import find_holes, flag_pixels, mark_holes
+from ..masks.impossible import impossible_pixels
 from ..masks.planes import bits_of, plane_array
 from ..products.calibrated_image import CalibratedImage
 from ..products.calibrated_image.deferred_pixels import DeferredPixels
@@ -119,6 +120,9 @@ def prepare_image(
     pixels, variance, mask, schema, is_ours = _window(
         image, rows, measured if n_noise and settings.use_median_variance else None
     )
+    beyond = impossible_pixels(pixels, variance, typical=image.mean_variance)
+    if beyond is not None:
+        mask = np.where(beyond, mask | bits_of(schema, ["BAD"]), mask)
     copied = not is_ours  # where something is changed
     shape = mask.shape
     interpolate = settings.do_pre_warp_interpolation

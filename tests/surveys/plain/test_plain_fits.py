@@ -386,7 +386,7 @@ def test_without_a_definition_the_way_out_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableInputError, match=r"--camera: see docs/how-to/any-camera.md"):
         reader_for(path)
     camera = reader(tmp_path)
-    assert reader_for(path, camera=camera) is camera
+    assert reader_for(path, camera=camera).reader is camera
 
 
 def test_psfex_files_are_read(tmp_path: Path) -> None:

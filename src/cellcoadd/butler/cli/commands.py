@@ -30,12 +30,18 @@ _LONG_SECONDS = 20.0  # beyond this a command says beforehand how long it takes
     short_help="Create a repository for cell-based coadds.",
 )
 @repo_argument(required=True, help="REPO is the folder or URI of the new repository.")
-def make_cell_repo(repo: str) -> None:
+@click.option(
+    "--seed-config",
+    metavar="FILE",
+    help="YAML of a Butler's configuration: what is to be otherwise in this repository, such as a "
+    "PostgreSQL database (registry: db) or a bucket for the datasets (datastore: root).",
+)
+def make_cell_repo(repo: str, seed_config: str | None) -> None:
     """Create an empty repository that knows the data types of cellcoadd."""
     with _running():
         from ..repository import make_repository
 
-        with make_repository(repo):
+        with make_repository(repo, seed_config=seed_config):
             pass
         click.echo(f"Made the repository {repo}.")
         _next(f"butler register-skymap {shlex.quote(repo)} hsc_rings_cells_v1 --tracts 9813")

@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import UnusableInputError
+from ...files.fits_units import check_counts
 
 # astropy reports a broken file by many kinds of error.
 _BROKEN = (
@@ -148,6 +149,7 @@ def open_tables(path: Path) -> Iterator[Tables]:
         try:
             # Opened here, since astropy leaves the file open when the end of it is missing.
             stream = stack.enter_context(path.open("rb"))
+            check_counts(stream)
             with warnings.catch_warnings():
                 warnings.filterwarnings(
                     "error", message="File may have been truncated", category=AstropyUserWarning

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 __all__ = ["DeferredPixels"]
 
+import functools
 from collections.abc import Callable
 from types import EllipsisType
 from typing import Any
 
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
+
+from ...files.guard import file_guard
 
 
 class DeferredPixels:
@@ -52,6 +55,13 @@ class DeferredPixels:
         """Read the pixels in a box into arrays that are the caller's, to be changed."""
         return self._read(bbox)
 
+    def of_file(self, source: str) -> DeferredPixels:
+        """Return the same pixels; whatever happens when they are read refuses a file, by name."""
+        read = functools.partial(_guarded_read, self._read, source)
+        result = DeferredPixels(read, bbox=self._bbox, sky_projection=self._sky_projection)
+        result._kept = self._kept
+        return result
+
     def forget(self) -> None:
         """Let go of pixels that were read whole; they are read again when they are asked for."""
         self._kept = None
@@ -81,3 +91,8 @@ class DeferredPixels:
     def metadata(self) -> Any:
         """Metadata of the image, which is read whole."""
         return self._whole.metadata
+
+
+def _guarded_read(read: Callable[[Box], MaskedImage], source: str, bbox: Box) -> MaskedImage:
+    with file_guard(source):
+        return read(bbox)

@@ -26,6 +26,7 @@ from lsst.images import (
     MaskSchema,
     Polygon,
     RegionSerializationModel,
+    SkyProjection,
     SkyProjectionSerializationModel,
 )
 from lsst.images.cells import CellIJ, PatchDefinition
@@ -42,6 +43,7 @@ from ...cell_grid import BorderedCellGrid, Index2D
 from ...files.archive_schema import ProductTree
 from ...files.columns import read_columns, write_columns
 from ...files.entry_archive import StoredArray, read_entries, read_rows
+from ...files.fits_wcs import check_round_trip
 from ...files.packed_planes import shapes_of_planes
 from ...masks.planes import PlaneSchema
 from ...psfs.cell_psf import CellPsf
@@ -226,7 +228,7 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
             band=self.band,
             patch=self.patch,
             cell_border=self.cell_border,
-            sky_projection=self.sky_projection.deserialize(archive),
+            sky_projection=self._read_projection(archive),
             stack=CellStack(
                 indices=tuple(self.cells[row] for row in rows),
                 image=planes["image"],
@@ -270,8 +272,8 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
         if kwargs:
             raise InvalidParameterError(f"{component} is read whole, without {sorted(kwargs)}.")
         match component:
-            case "wcs":
-                return self.sky_projection.deserialize(archive)
+            case "wcs" | "sky_projection":
+                return self._read_projection(archive)
             case "inputs":
                 return tuple(model.deserialize() for model in self.inputs)
             case "psf":
@@ -285,6 +287,11 @@ class CellCoaddModel[P: pydantic.BaseModel](ProductTree):
                     archive.get_structured_array(self.contributions),
                 )
         return super().deserialize_component(component, archive)
+
+    def _read_projection(self, archive: InputArchive[Any]) -> SkyProjection[Any]:
+        projection = self.sky_projection.deserialize(archive)
+        check_round_trip(projection, self.bbox)
+        return projection
 
     def _read_stitched(
         self,

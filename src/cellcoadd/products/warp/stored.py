@@ -22,6 +22,7 @@ from lsst.images import (
     MaskSerializationModel,
     Polygon,
     RegionSerializationModel,
+    SkyProjection,
     SkyProjectionSerializationModel,
 )
 from lsst.images.cells import PatchDefinition
@@ -38,6 +39,7 @@ from ...cell_grid import BorderedCellGrid, Index2D, shared_box
 from ...errors import MissingCellError
 from ...files.archive_schema import ProductTree
 from ...files.columns import read_columns, write_columns
+from ...files.fits_wcs import check_round_trip
 from ...masks.planes import plane_array
 from ...masks.stored import IntegerMaskModel, serialize_integer_mask
 from ...psfs.stored import StoredPsf, write_psf
@@ -226,13 +228,18 @@ class WarpModel[P: pydantic.BaseModel](ProductTree):
             whole[number] = reached is not None and box.contains(reached)
         return whole
 
+    def _read_projection(self, archive: InputArchive[Any]) -> SkyProjection[Any]:
+        projection = self.sky_projection.deserialize(archive)
+        check_round_trip(projection, self.bbox)
+        return projection
+
     def _read_pixels(self, archive: InputArchive[Any], *, bbox: Box | None = None) -> MaskedImage:
         mask = IntegerMaskModel.of(self.mask) or self.mask
         return MaskedImage(
             self.image.deserialize(archive, bbox=bbox),
             mask=mask.deserialize(archive, bbox=bbox),
             variance=self.variance.deserialize(archive, bbox=bbox),
-            sky_projection=self.sky_projection.deserialize(archive),
+            sky_projection=self._read_projection(archive),
         )
 
 

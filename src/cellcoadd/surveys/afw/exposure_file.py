@@ -18,7 +18,7 @@ from lsst.images import Box
 
 from ...errors import UnusableInputError
 from ...files.computer_errors import raise_if_of_the_computer
-from ..fits_files import open_fits
+from ..fits_files import open_fits, primary_header
 from .archive import Archive, Stored
 from .visit_summary import SummaryRow
 
@@ -103,7 +103,7 @@ def primary_cards(path: Path) -> fits.Header | None:
         If not the file but the computer fails.
     """
     try:
-        header = fits.getheader(path, 0)
+        header = primary_header(path)
     except (OSError, ValueError, TypeError, LookupError, EOFError) as error:
         raise_if_of_the_computer(error, path)
         return None

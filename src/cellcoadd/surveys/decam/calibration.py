@@ -22,6 +22,7 @@ from scipy.interpolate import RectBivariateSpline, make_interp_spline
 from ...errors import UnusableInputError
 from ...psfs.models import PsfexPointSpreadFunction
 from ..fits_files import open_fits
+from ..plausible_values import checked_exposure_time, checked_magnitude
 from ..processing import Processing
 from ..psf_files import psfex_from_values, table_values, without_padding
 from .files import CcdRow, DecamFiles
@@ -98,6 +99,8 @@ def zero_point(row: CcdRow, source: Path) -> float:
             f"the table of CCDs {row.table} has no zero point for it (ccdzpt {magnitude}, "
             f"exptime {exposure_time}).",
         )
+    checked_magnitude(magnitude, str(source), "ccdzpt", f"look at the table of CCDs {row.table}")
+    checked_exposure_time(exposure_time, str(source))
     return magnitude + 2.5 * math.log10(exposure_time)
 
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.time import Time, TimeDelta
+from astropy.time import TimeDelta
 from astropy.wcs import WCS
 from lsst.images import Box, DetectorFrame, Image, MaskedImage
 
 from ...conventions import FWHM_PER_SIGMA, nanojansky_per_count
 from ...errors import UnusableInputError
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
+from ...masks.impossible import flag_impossible
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
@@ -33,7 +34,7 @@ from ..bands import band_of_filter
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits
 from ..mosaic_files import image_addresses
-from ..plausibility import flag_impossible
+from ..plausible_values import checked_exposure_time, utc_time
 from ..processing import Processing
 from .calibration import evaluate_sky, number, read_psf, zero_point
 from .cuts import check_astrometry, check_cuts
@@ -170,7 +171,7 @@ def _describe(path: Path, *, root: Path | None, accept_cut: bool) -> _Described:
         ccd_name = str(header.get("DETPOS") or images[0].name).strip()
         box = Box.factory[0 : shape[0], 0 : shape[1]]
         wcs = icrs_wcs(images[0].header, bbox=box, source=str(path))
-    visit = int(header["EXPNUM"])
+    visit = _whole(header, "EXPNUM", path)
     files = DecamFiles.of(path, ccd_name=ccd_name, root=root)
     row = files.ccd_row(visit=visit, ccd_name=ccd_name)
     processing = Processing.of(header, path)
@@ -220,19 +221,14 @@ def _shift_to_gaia(wcs: WCS, row: Mapping[str, Any]) -> None:
 def _details(
     header: fits.Header, row: Mapping[str, Any], visit: int, path: Path
 ) -> ObservationDetails:
-    try:
-        begin = Time(str(header["DATE-OBS"]), scale="utc").tai
-    except ValueError as error:
-        raise UnusableInputError(
-            str(path), f"its DATE-OBS {header['DATE-OBS']!r} is not a date."
-        ) from error
-    exposure_time = number(row, "exptime")
+    begin = utc_time(header["DATE-OBS"], str(path), "its DATE-OBS")
+    exposure_time = checked_exposure_time(number(row, "exptime"), str(path))
     kind = str(header.get("OBSTYPE") or "").strip().lower()
     return ObservationDetails(
         identifiers=ObservationIdentifiers(
             instrument="DECam",
             visit=visit,
-            detector=int(header["CCDNUM"]),
+            detector=_whole(header, "CCDNUM", path),
             physical_filter=str(header["FILTER"]).strip(),
             band=_band(header, row, path),
             day_obs=int((begin.utc - _NIGHT_OFFSET).strftime("%Y%m%d")),
@@ -272,6 +268,18 @@ def _band(header: fits.Header, row: Mapping[str, Any], path: Path) -> str:
             f"{stated!r}: they must be of one image.",
         )
     return band
+
+
+def _whole(header: fits.Header, key: str, path: Path) -> int:
+    """Return a number of the header that counts something."""
+    value = header[key]
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UnusableInputError(
+            str(path), f"its {key} must be a whole number that is not negative, it is {value!r}."
+        )
+    return value
 
 
 def _text(header: fits.Header, key: str) -> str | None:

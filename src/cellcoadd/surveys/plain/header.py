@@ -26,12 +26,17 @@ from ...errors import UnusableInputError
 from ...files.fits_wcs import icrs_wcs
 from ...products.calibrated_image.observation_details import ObservationDetails
 from ...products.identifiers import ObservationIdentifiers
+from ..plausible_values import (
+    check_flux_of_count,
+    checked_exposure_time,
+    checked_magnitude,
+    utc_time,
+)
 from .definition import UNITS, CameraDefinition, Identity
 from .values import Headers, Value
 
 _FRAME_KEYWORDS = ("RADESYS", "RADECSYS", "EQUINOX")
 _STERADIANS_PER_ARCSEC2 = (math.pi / 180.0 / 3600.0) ** 2
-_NO_MAGNITUDES = (0.0, 99.0)  # what is written where a zero point could not be measured
 _LARGEST_VISIT = (1 << 63) - 1
 
 
@@ -88,6 +93,7 @@ def describe_observation(identity: Identity, headers: Headers) -> ObservationDet
     begin = _time(identity, headers)
     seconds = identity.exposure_time
     exposure_time = None if seconds is None else seconds.positive_of(headers)
+    checked_exposure_time(exposure_time, source)
     if identity.visit is None:
         visit = int(begin.utc.strftime("%Y%m%d%H%M%S"))
     else:
@@ -146,17 +152,13 @@ def recorded(
 
 
 def _time(identity: Identity, headers: Headers) -> Time:
-    value = identity.time
-    try:
-        if identity.time_is_mjd:
-            return Time(value.positive_of(headers), format="mjd", scale="utc").tai
-        return Time(str(value.of(headers)), scale="utc").tai
-    except ValueError as error:
-        raise UnusableInputError(
-            str(headers.path),
-            f"{value.keyword or 'its time'} must be a date such as 2016-03-11T10:32:49, it is "
-            f"{value.of(headers)!r}.",
-        ) from error
+    value, is_mjd = identity.time, identity.time_is_mjd
+    return utc_time(
+        value.positive_of(headers) if is_mjd else value.of(headers),
+        str(headers.path),
+        value.keyword or "its time",
+        is_mjd=is_mjd,
+    )
 
 
 def read_wcs(headers: Headers, *, bbox: Box) -> WCS:
@@ -222,12 +224,12 @@ def nanojansky_per_unit(
     if flux.zero_point is None:
         return 1.0
     magnitude = flux.zero_point.number_of(headers)
-    if magnitude in _NO_MAGNITUDES:
-        raise UnusableInputError(
-            source,
-            f"its zero point, {flux.zero_point.keyword or 'as given'}, is {magnitude}, which "
-            "stands for none; give the magnitude itself in the camera's definition.",
-        )
+    checked_magnitude(
+        magnitude,
+        source,
+        flux.zero_point.keyword or "as given",
+        "give the magnitude itself in the camera's definition",
+    )
     if flux.ab_offset:
         filter_name = str(camera.identity.physical_filter.of(headers))
         if filter_name not in flux.ab_offset and "" not in flux.ab_offset:
@@ -242,10 +244,11 @@ def nanojansky_per_unit(
         airmass = camera.identity.airmass.number_of(headers)
         magnitude -= abs(flux.extinction.number_of(headers)) * (airmass - 1.0)
     factor = nanojansky_per_count(magnitude)
-    if flux.per_second == (flux.unit == "count/s"):
-        return factor
-    seconds = _exposure_time(camera, headers)
-    return factor / seconds if flux.per_second else factor * seconds
+    if flux.per_second != (flux.unit == "count/s"):
+        seconds = _exposure_time(camera, headers)
+        factor = factor / seconds if flux.per_second else factor * seconds
+    check_flux_of_count(factor, source)
+    return factor
 
 
 def saturation_level(camera: CameraDefinition, headers: Headers) -> float:
@@ -268,4 +271,6 @@ def saturation_level(camera: CameraDefinition, headers: Headers) -> float:
 
 def _exposure_time(camera: CameraDefinition, headers: Headers) -> float:
     assert camera.identity.exposure_time is not None, "checked when read"
-    return camera.identity.exposure_time.positive_of(headers)
+    seconds = camera.identity.exposure_time.positive_of(headers)
+    checked_exposure_time(seconds, str(headers.path))
+    return seconds

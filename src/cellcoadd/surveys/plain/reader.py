@@ -19,6 +19,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...errors import UnusableInputError
 from ...files.fits_wcs import projection_of_wcs
+from ...masks.impossible import impossible_pixels
 from ...masks.planes import bits_of, mask_schema
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
@@ -27,6 +28,7 @@ from ..fits_files import open_fits, read_pixels
 from ..measured_psf import measure_psf
 from ..measured_sky import SkyMesh, measure_sky
 from ..mosaic_files import image_addresses, split_address
+from ..plausibility import typical_variance
 from ..sources import believed_pixels
 from .definition import CameraDefinition
 from .definition_files import load_camera
@@ -136,6 +138,9 @@ class PlainFitsReader:
         bits = read_mask_bits(camera.mask, headers, image.shape)
         finite = np.isfinite(image) & ~np.isin(image, camera.no_data)
         bits[finite & (image >= saturation_level(camera, headers))] |= _bit("SAT")
+        typical = typical_variance(variance)
+        if (beyond := impossible_pixels(image, variance, typical=typical)) is not None:
+            bits[beyond] |= _bit("BAD")
         missing = ~finite | ~np.isfinite(variance)
         bits[missing] |= _bit("NO_DATA")
         variance[missing] = np.inf

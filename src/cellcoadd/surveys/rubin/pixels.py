@@ -14,8 +14,8 @@ import numpy.typing as npt
 from lsst.images import Bounds, Box, Image, Mask, MaskedImage
 
 from ...errors import UnusableInputError
+from ...masks.impossible import flag_impossible
 from ...masks.planes import bits_of, plane_array, to_standard_planes, with_standard_names
-from ..plausibility import flag_impossible
 
 
 def masked_image_of(

@@ -25,7 +25,6 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from astro_metadata_translator import ObservationInfo
-from astropy.io import fits
 from astropy.time import TimeDelta
 from lsst.images import (
     Box,
@@ -39,6 +38,7 @@ from lsst.images.serialization import ArchiveReadError, Reader
 
 from ...errors import UnusableInputError
 from ...files.computer_errors import raise_if_of_the_computer
+from ...files.guard import file_guard
 from ...files.unpacking import UnpackedFile
 from ...products.calibrated_image import CalibratedImage
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
@@ -47,7 +47,7 @@ from ...products.identifiers import ObservationIdentifiers
 from ...products.observing_conditions import ObservingConditions
 from .._base import SurveyHeader, SurveyImage
 from ..checks import check_plausible, check_projection, check_usable, middle_rows
-from ..fits_files import is_cut_off
+from ..fits_files import is_cut_off, primary_header
 from .backgrounds import backgrounds_in_counts
 from .files import PixelsOfFile, open_visit_image
 from .pixels import masked_image_of
@@ -64,7 +64,7 @@ class RubinReader:
     def recognizes(self, path: Path) -> bool:
         """Return whether the primary header says that the file holds a visit image."""
         try:
-            return "/visit_image-" in str(fits.getheader(path, 0).get("DATAMODL", ""))
+            return "/visit_image-" in str(primary_header(path).get("DATAMODL", ""))
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise_if_of_the_computer(error, path)
             return False
@@ -221,17 +221,13 @@ def _open(path: Path, unpacked: UnpackedFile | None = None) -> Iterator[Reader[V
 
 @contextlib.contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnusableInputError:
-        raise
-    except Exception as error:  # a broken file raises whatever its first broken part leads to
-        raise_if_of_the_computer(error, path)
-        if is_cut_off(error):
-            raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
-        raise UnusableInputError(
-            str(path), f"it cannot be read as a VisitImage of lsst.images ({error})."
-        ) from error
+    with file_guard(path, "it cannot be read as a VisitImage of lsst.images"):
+        try:
+            yield
+        except Exception as error:
+            if is_cut_off(error):
+                raise UnusableInputError(str(path), "the file is cut off or damaged.") from error
+            raise
 
 
 def _read_header(reader: Reader[VisitImage], path: Path) -> SurveyHeader:

@@ -24,6 +24,7 @@ from ...conventions import nanojansky_per_count
 from ...errors import UnusableInputError
 from ...files.computer_errors import raise_if_of_the_computer
 from ...files.fits_wcs import icrs_wcs, projection_of_wcs
+from ...masks.impossible import impossible_pixels
 from ...masks.planes import bits_of, mask_schema
 from ...products.calibrated_image import CalibratedImage, ImageQuality
 from ...products.calibrated_image.deferred_pixels import DeferredPixels
@@ -32,6 +33,7 @@ from ...products.identifiers import ObservationIdentifiers
 from .._base import SurveyHeader, SurveyImage, pixel_scale_arcsec
 from ..checks import check_plausible, check_projection, check_usable
 from ..fits_files import open_fits, read_pixels
+from ..plausible_values import checked_exposure_time
 from .files import FrameName, SdssFiles, looks_like_sdss
 from .masks import read_sdss_mask
 from .tables import FrameCalibration, check_keywords, read_calibration, same_reduction
@@ -102,7 +104,7 @@ def read_sdss_image(path: Path) -> SurveyImage:
     flux = nanojansky_per_count(
         calibration.counts_per_second_zero_point + 2.5 * math.log10(found.exposure_time_s)
     )
-    sky_variance = calibration.sky / calibration.gain + calibration.dark_variance
+    sky_variance = _sky_variance(calibration)
     calibrated = CalibratedImage(
         observation=found.header.observation,
         masked_image=DeferredPixels(
@@ -161,6 +163,7 @@ def _describe(path: Path) -> _Described:
     box = Box.factory[0 : shape[0], 0 : shape[1]]
     calibration = read_calibration(files, header, bounds=box)
     exposure_time = _positive(header, "EXPTIME", _EXPOSURE_TIME_S, path)
+    checked_exposure_time(exposure_time, str(path))
     details = _details(header, calibration, exposure_time, files, rows=shape[0])
     frame = DetectorFrame(
         instrument=details.identifiers.instrument,
@@ -263,6 +266,10 @@ def _decode(
     return _Decoded(dn=dn, bits=bits)
 
 
+def _sky_variance(calibration: FrameCalibration) -> float:
+    return calibration.sky / calibration.gain + calibration.dark_variance
+
+
 def _window(found: _Described, bbox: Box) -> MaskedImage:
     """Make the planes of a part of a frame, in arrays of their own."""
     try:
@@ -276,6 +283,9 @@ def _window(found: _Described, bbox: Box) -> MaskedImage:
     bits = whole.bits[y, x].copy()
     variance = np.maximum(light, 0) / np.float32(calibration.gain)
     variance += np.float32(calibration.dark_variance)
+    beyond = impossible_pixels(light, variance, typical=_sky_variance(calibration))
+    if beyond is not None:
+        bits[beyond] |= bits_of(mask_schema(), ["BAD"])
     missing = ((bits & bits_of(mask_schema(), ["NO_DATA"])) != 0) | ~(variance > 0)
     variance[missing] = np.inf
     return MaskedImage(

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["good_files", "measure"]
+__all__ = ["good_exposures", "good_files", "measure"]
 
 import contextlib
 import logging
+import random
+import shutil
 from pathlib import Path
 
 import healsparse
 import numpy as np
 import yaml
+from lsst.images import VisitImage
 
 from ...analysis.cell_table import tabulate_cells
 from ...files.parquet_tables import write_parquet_table
 from ...files.sealing import seal_file
 from ...skymap import named_sky_map
+from ...testing.afw_files import write_visit_image_as_afw
+from ...testing.decam_exposure import DecamExposure
 from ...testing.example_products import example_coadd, example_warps
 from ...testing.images import make_detector, small_patch
+from ...testing.sdss_frames import MadeFrame, write_sdss_frame
 from .harms import HARMS, harmed
-from .reading import OTHER, REFUSED, SAME, read_all
+from .reading import OTHER, REFUSED, SAME, DamagedFile, read_all
 from .small_survey import SmallSurvey
 from .trial import Tally, Trials
 
@@ -32,7 +38,7 @@ def measure(survey: SmallSurvey, *, seed: int, count: int) -> list[Trials]:
     Parameters
     ----------
     survey
-        Whose images are among the files; others are made in its folder.
+        Of whose images one is among the files; others are made in its folder.
     seed
         The first seed.
     count
@@ -40,32 +46,62 @@ def measure(survey: SmallSurvey, *, seed: int, count: int) -> list[Trials]:
         have right checksums, as if they had been written so.
     """
     folder = survey.folder / "damaged"
+    seeds = range(seed, seed + count)
     rows = []
-    for kind, sound in good_files(folder / "sound").items():
+    products, exposures = folder / "products", folder / "exposures"
+    for kind, sound in good_files(products).items():
         guarded = sound.suffix in (".fits", ".hsp", ".parq")
-        rows.append(_tried(kind, sound, folder, range(seed, seed + count), guarded=guarded))
+        rows.append(_tried(kind, sound, products, seeds, guarded=guarded))
         if sound.suffix in (".fits", ".hsp"):
-            again = f"{kind}, sealed anew"
-            rows.append(_tried(again, sound, folder, range(seed, seed + count), sealed=True))
+            rows.append(_tried(f"{kind}, sealed anew", sound, products, seeds, sealed=True))
     image = min(survey.images.glob("*.fits"))
-    rows.append(_tried("visit image", image, folder, range(seed, seed + count)))
+    for kind, sound in good_exposures(exposures, image).items():
+        rows.append(_tried(kind, sound, exposures, seeds))
     return rows
 
 
+def good_exposures(folder: Path, image: Path) -> dict[str, Path]:
+    """Write an exposure for each reader, with all its files in a folder of its own.
+
+    Parameters
+    ----------
+    folder
+        For these folders; made.
+    image
+        A visit image.
+
+    Returns
+    -------
+    exposures
+        The file that is read, by what it is.
+    """
+    places = {name: folder / name for name in ("visit", "afw", "decam", "sdss")}
+    for place in places.values():
+        place.mkdir(parents=True, exist_ok=True)
+    write_visit_image_as_afw(VisitImage.read(str(image)), places["afw"] / "exposure.fits")
+    return {
+        "visit image": Path(shutil.copy(image, places["visit"])),
+        "exposure of lsst.afw": places["afw"] / "exposure.fits",
+        "exposure of DECam": DecamExposure(compress=True).write(places["decam"]),
+        "frame of SDSS": write_sdss_frame(places["sdss"], MadeFrame()),
+    }
+
+
 def good_files(folder: Path) -> dict[str, Path]:
-    """Write a small file of each product; return them by what they are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a small file of each product, in a folder of its own; return them by what they are."""
     warps = example_warps()
     coadd = example_coadd(warps)
     sky = healsparse.HealSparseMap.make_empty(32, 512, np.float32)
     sky[np.arange(500)] = np.float32(1.5)
     paths = {
-        name: folder / f"{name.replace(' ', '_')}{suffix}"
+        name: folder / name.replace(" ", "_") / f"product{suffix}"
         for name, suffix in (
             ("coadd", ".fits"), ("warp", ".fits"), ("calibrated image", ".fits"),
             ("stitched coadd", ".fits"), ("map", ".hsp"), ("table", ".parq"), ("sky map", ".yaml"),
         )
     }  # fmt: skip
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
     coadd.write(paths["coadd"], overwrite=True)
     warps[0].warp.write(paths["warp"], overwrite=True)
     make_detector(small_patch()).write(paths["calibrated image"], overwrite=True)
@@ -95,9 +131,9 @@ def _tried(
     kind
         What it is.
     sound
-        The file.
+        The file that is read; one of those that belong to it is damaged.
     folder
-        Where damaged ones are put.
+        Where it and those are, in a folder of their own, and where damaged ones are put.
     seeds
         One a damaged file.
     guarded
@@ -105,25 +141,27 @@ def _tried(
     sealed
         Whether the damaged ones get checksums.
     """
-    tally = Tally(f"a {kind} damaged")
-    content = sound.read_bytes()
-    harms = list(HARMS)
-    names, pairs = [], []
+    tally = Tally(f"damage: {kind}")
+    whole = folder / sound.relative_to(folder).parts[0]
+    files = sorted(path for path in whole.rglob("*") if path.is_file())
+    names, damaged = [], []
     for seed in seeds:
-        harm = harms[seed % len(harms)]
-        path = folder / f"{seed}{sound.suffix}"
-        path.write_bytes(harmed(content, harm, seed))
+        harm = list(HARMS)[seed % len(HARMS)]
+        copy = folder / f"copy{seed}"
+        shutil.copytree(whole, copy)
+        victim = copy / random.Random(seed).choice(files).relative_to(whole)
+        victim.write_bytes(harmed(victim.read_bytes(), harm, seed))
         if sealed:
             with contextlib.suppress(Exception):  # what has no HDUs any more cannot be sealed
-                seal_file(path)
-        names.append(f"{harm}, seed {seed}")
-        pairs.append((path, sound))
-    for name, (end, said) in zip(names, read_all(pairs), strict=True):
+                seal_file(victim)
+        names.append(f"{harm}, {victim.name}, seed {seed}")
+        damaged.append(DamagedFile(copy / sound.relative_to(whole), sound, copy))
+    for name, (end, said) in zip(names, read_all(damaged), strict=True):
         if end in (REFUSED, SAME) or (end == OTHER and not guarded):
             tally.good(end)
         else:
             tally.bad(end, f"{name}: {end}: {said}")
-    for path, _ in pairs:
-        path.unlink()
+    for seed in seeds:
+        shutil.rmtree(folder / f"copy{seed}")
     _LOG.info("%s: done", kind)
     return tally.trials()

@@ -27,13 +27,13 @@ def measure(survey: SmallSurvey, *, seed: int, count: int) -> list[Trials]:
     seed
         Of the moments.
     count
-        How many runs are killed; ingests half as many.
+        How many runs are killed; a quarter as many in parallel, and ingests.
     """
     rng = random.Random(seed)
     return [
         kill_runs(survey, rng, count, jobs=1),
-        kill_runs(survey, rng, (count + 1) // 2, jobs=2),
-        _ingests_killed(survey, rng, (count + 1) // 2),
+        kill_runs(survey, rng, (count + 3) // 4, jobs=2),
+        _ingests_killed(survey, rng, (count + 3) // 4),
     ]
 
 

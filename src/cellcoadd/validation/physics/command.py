@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["MEASUREMENTS", "join_sections", "main", "split_sections", "to_markdown"]
+__all__ = ["MEASUREMENTS", "main", "to_markdown"]
 
 import argparse
 import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ...testing.pages import read_tables, replace_tables
+from ...testing.pages import join_sections, read_tables, replace_tables, split_sections
 from . import constant_sky, galaxies, noise, seams, shear, stars
 from .check import Check
 
@@ -49,21 +49,6 @@ def to_markdown(checks: Sequence[Check]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def join_sections(tables: Mapping[str, str]) -> str:
-    """Return the tables of measurements as sections of a page, in the order of `MEASUREMENTS`."""
-    order = [name for name in MEASUREMENTS if name in tables]
-    return "".join(f"### {name.capitalize()}\n\n{tables[name]}\n" for name in order)
-
-
-def split_sections(text: str) -> dict[str, str]:
-    """Return the tables of a page's sections; the inverse of `join_sections`."""
-    sections = {}
-    for section in text.split("### ")[1:]:
-        title, _, table = section.partition("\n")
-        sections[title.lower()] = table.strip() + "\n"
-    return sections
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; return 1 if anything is further off than wanted."""
     parser = argparse.ArgumentParser(
@@ -81,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _progress():
         found = {name: _timed(name, MEASUREMENTS[name], short=options.short) for name in names}
     tables = {name: to_markdown(checks) for name, checks in found.items()}
-    print(join_sections(tables), end="")
+    print(join_sections(tables, order=MEASUREMENTS), end="")
     if options.update is not None:
-        replace_tables(options.update, join_sections(before | tables))
+        replace_tables(options.update, join_sections(before | tables, order=MEASUREMENTS))
     failed = [check for checks in found.values() for check in checks if not check.holds]
     for check in failed:
         print(f"{check.case}: {check.quantity}: {check.deviation:.2g}, wanted {check.wanted:g}",
