@@ -78,9 +78,11 @@ def mistakes() -> Iterator[list[str]]:
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
+    log.propagate = False  # users do not see it either
     yield handler.found
     log.removeHandler(handler)
     log.setLevel(level)
+    log.propagate = True
     assert not handler.found
 
 
