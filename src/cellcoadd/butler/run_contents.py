@@ -9,6 +9,7 @@ __all__ = [
     "RunContents",
     "TractPlace",
     "VisitPlace",
+    "dataset_types_in",
     "place_of",
     "read_contents",
     "visit_of",
@@ -165,6 +166,14 @@ def read_contents(butler: Butler, *, where: str = "", image_type: str = "calexp"
     )
 
 
+def dataset_types_in(butler: Butler) -> set[str]:
+    """Return the names of the dataset types that there are in a Butler's collections."""
+    infos = butler.collections.query_info(
+        butler.collections.defaults, include_summary=True, flatten_chains=True
+    )
+    return {name for info in infos for name in info.dataset_types or ()}
+
+
 def _find_lacking(
     butler: Butler, coadds: Iterable[Place], where: str
 ) -> dict[str, list[Place | TractPlace]]:
@@ -172,10 +181,7 @@ def _find_lacking(
 
     A run keeps the configuration of each task of its pipeline, whether it has been at work or not.
     """
-    infos = butler.collections.query_info(
-        butler.collections.defaults, include_summary=True, flatten_chains=True
-    )
-    types = {name for info in infos for name in info.dataset_types or ()}
+    types = dataset_types_in(butler)
     labels = sorted(name.removesuffix("_config") for name in types if name.endswith("_config"))
     found: dict[str, list[Place | TractPlace]] = {}
     for label in labels:

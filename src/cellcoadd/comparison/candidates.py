@@ -14,9 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels.clipped_mean import IQR_TO_SIGMA
 from ..kernels.differences import HISTOGRAM_BINS, HISTOGRAM_WIDTH
 
-_IQR_TO_SIGMA = 0.741301109252802  # of a normal distribution
 _LEAST_FACTOR = 0.25  # of the variance: less noise than half of what is stated is not believed
 _LARGEST_FACTOR = 10.0  # that of the Rubin pipelines
 
@@ -98,5 +98,5 @@ def noise_factor(histogram: npt.NDArray[np.int64]) -> float:
     below = np.concatenate([[0], np.cumsum(histogram)])
     edges = (np.arange(HISTOGRAM_BINS + 1) - HISTOGRAM_BINS // 2) * HISTOGRAM_WIDTH
     first, third = np.interp([0.25 * total, 0.75 * total], below, edges)
-    factor = (_IQR_TO_SIGMA * (third - first)) ** 2
+    factor = (IQR_TO_SIGMA * (third - first)) ** 2
     return float(min(max(factor, _LEAST_FACTOR), _LARGEST_FACTOR))

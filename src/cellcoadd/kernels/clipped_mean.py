@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["clipped_mean"]
+__all__ = ["IQR_TO_SIGMA", "clipped_mean"]
 
 import numpy as np
 import numpy.typing as npt
 
-_IQR_TO_SIGMA = 0.741301109252802
+IQR_TO_SIGMA = 0.741301109252802
 """Standard deviation of a normal distribution over its interquartile range."""
 
 
@@ -34,7 +34,7 @@ def clipped_mean(values: npt.ArrayLike, *, sigma: float = 3.0, iterations: int =
     if data.size == 0:
         return float("nan")
     first, centre, third = np.percentile(data, [25.0, 50.0, 75.0])
-    width = _IQR_TO_SIGMA * (third - first)
+    width = IQR_TO_SIGMA * (third - first)
     mean = float(centre)
     for _ in range(iterations):
         kept = data[np.abs(data - centre) <= sigma * width]

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._jit import kernel
-
-_IQR_TO_SIGMA = 0.741301109252802  # of a normal distribution
+from .clipped_mean import IQR_TO_SIGMA
 
 
 @kernel
@@ -56,7 +55,7 @@ def clipped_sky(
                 variance[row, column] = np.nan
                 continue
             centre = _quantile(ordered, count, 0.5)
-            width = _IQR_TO_SIGMA * (
+            width = IQR_TO_SIGMA * (
                 _quantile(ordered, count, 0.75) - _quantile(ordered, count, 0.25)
             )
             low, high = centre - clip * width, centre + clip * width

@@ -7,7 +7,9 @@ __all__ = [
     "VisitKey",
     "damaged_visits",
     "gone_visits",
+    "key_of",
     "load_visits",
+    "load_warp",
     "stored_visits",
 ]
 
@@ -15,7 +17,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lsst.daf.butler import Butler, DataCoordinate
+from lsst.daf.butler import Butler, DataCoordinate, DeferredDatasetHandle
 from lsst.images import Box, Mask
 from lsst.pipe.base import InputQuantizedConnection, QuantumContext
 
@@ -53,7 +55,7 @@ class StoredVisit:
     @property
     def key(self) -> VisitKey:
         """Instrument and visit."""
-        return _key_of(self.warp.datasetRef.dataId)
+        return key_of(self.warp.datasetRef.dataId)
 
 
 def stored_visits(
@@ -176,7 +178,7 @@ def gone_visits(
         missing = sorted(set(known) - set(given))
         found += [
             (
-                _key_of(ref.dataId),
+                key_of(ref.dataId),
                 UnusableInputError(name_of(ref), f"its file is missing ({butler.getURI(ref)})."),
             )
             for ref, is_stored in butler.stored_many(missing).items()
@@ -185,15 +187,35 @@ def gone_visits(
     return found
 
 
+def load_warp(handle: DeferredDatasetHandle, bbox: Box | None) -> Warp | None:
+    """Read the pixels of a warp in a box; None if it has none there.
+
+    Parameters
+    ----------
+    handle
+        The warp.
+    bbox
+        Only these pixels; None: all.
+
+    Raises
+    ------
+    UnusableInputError
+        If its file is missing or damaged, or holds numbers that no warp has.
+    """
+    with named(handle.ref) as source:
+        if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
+            return None
+        warp: Warp = handle.get(parameters=None if bbox is None else {"bbox": bbox})
+        check_sound(warp, source)
+    return warp
+
+
 def _load(
     context: QuantumContext, patch: Patch, visit: StoredVisit, bbox: Box | None
 ) -> VisitOnPatch | None:
-    with named(visit.warp.datasetRef) as source:
-        handle = context.get(visit.warp)
-        if bbox is not None and shared_box(handle.get(component="bbox"), bbox) is None:
-            return None
-        warp: Warp = handle.get(parameters=bbox and {"bbox": bbox})
-        check_sound(warp, source)
+    warp = load_warp(context.get(visit.warp), bbox)
+    if warp is None:
+        return None
     noise = []
     for ref in visit.noise:
         with named(ref.datasetRef):
@@ -225,8 +247,9 @@ def _artifacts(context: QuantumContext, visit: StoredVisit, bbox: Box | None) ->
 
 
 def _by_visit(refs: Iterable[Any]) -> Mapping[VisitKey, Any]:
-    return {_key_of(ref.datasetRef.dataId): ref for ref in refs}
+    return {key_of(ref.datasetRef.dataId): ref for ref in refs}
 
 
-def _key_of(data_id: DataCoordinate) -> VisitKey:
+def key_of(data_id: DataCoordinate) -> VisitKey:
+    """Return the instrument and visit of a dataset."""
     return str(data_id["instrument"]), int(data_id["visit"])

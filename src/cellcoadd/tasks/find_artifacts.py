@@ -28,11 +28,8 @@ from ..comparison.settings import METHODS, ComparisonSettings
 from ..errors import UnusableInputError
 from ..files.reading import parts_of_sound_files
 from ..products.warp import Warp
-from ..products.warp.soundness import check_sound
 from ..skymap import Patch, SkyMap
-from ._dataset_loading import named
-
-type _Visit = tuple[str, int]
+from ._stored_visits import VisitKey, key_of, load_warp
 
 _DEFAULTS = ComparisonSettings()
 _WARP_DIMENSIONS = ("tract", "patch", "skymap", "instrument", "visit")
@@ -206,16 +203,18 @@ class FindArtifactsTask(PipelineTask):
         assert data_id is not None, "a quantum of this task has a data ID"
         sky_map: SkyMap = butlerQC.get(inputRefs.sky_map)
         patch = sky_map[int(data_id["tract"])].patch(int(data_id["patch"]))
-        handles = {_visit_of(ref): butlerQC.get(ref) for ref in inputRefs.input_warps}
+        handles = {
+            key_of(ref.datasetRef.dataId): butlerQC.get(ref) for ref in inputRefs.input_warps
+        }
         with parts_of_sound_files():
             artifacts = self._compare(handles, patch)
         whole = patch.outer_bbox
         for ref in outputRefs.artifact_masks:
-            visit = _visit_of(ref)
+            visit = key_of(ref.dataId)
             reached: Box = handles[visit].get(component="bbox") if visit in handles else whole
             butlerQC.put(artifacts.mask_of(*visit, shared_box(reached, whole)), ref)
 
-    def _compare(self, handles: dict[_Visit, Any], patch: Patch) -> Artifacts:
+    def _compare(self, handles: dict[VisitKey, Any], patch: Patch) -> Artifacts:
         """Compare the warps that can be read; the others go out of the mapping.
 
         Whether their patch fails for it, the assembly decides.
@@ -265,29 +264,21 @@ class FindArtifactsTask(PipelineTask):
 class _DamagedWarp(Exception):  # noqa: N818
     """A warp that cannot be read."""
 
-    def __init__(self, visit: _Visit, error: UnusableInputError) -> None:
+    def __init__(self, visit: VisitKey, error: UnusableInputError) -> None:
         super().__init__(str(error))
         self.visit = visit
 
 
-def _parts(handles: Mapping[_Visit, Any], bbox: Box) -> Iterator[Warp]:
+def _parts(handles: Mapping[VisitKey, Any], bbox: Box) -> Iterator[Warp]:
     """Read the pixels in a box of the visits that have any, one at a time."""
     for visit, handle in sorted(handles.items()):
         try:
-            with named(handle.ref) as source:
-                if shared_box(handle.get(component="bbox"), bbox) is None:
-                    continue
-                warp = handle.get(parameters={"bbox": bbox})
-                check_sound(warp, source)
+            warp = load_warp(handle, bbox)
         except UnusableInputError as error:
             raise _DamagedWarp(visit, error) from error
-        yield warp
+        if warp is not None:
+            yield warp
         del warp  # before the next one comes
-
-
-def _visit_of(ref: Any) -> _Visit:
-    data_id = getattr(ref, "datasetRef", ref).dataId
-    return str(data_id["instrument"]), int(data_id["visit"])
 
 
 def _pair(values: Iterable[float]) -> tuple[float, float]:
