@@ -14,7 +14,7 @@ from lsst.resources import ResourcePath
 from ..errors import UnusableInputError
 from ..files.checksums import check_file
 from ..files.parquet_tables import check_parquet_pages
-from .run_contents import Place, VisitPlace, place_of, visit_of
+from .run_contents import Place, VisitPlace, dataset_types_in, place_of, visit_of
 
 _progress = Progress("cellcoadd.butler.damaged_files", level=logging.WARNING)
 
@@ -54,10 +54,7 @@ def damaged_files(butler: Butler, *, where: str = "") -> dict[Place | VisitPlace
 
 def types_of_patches(butler: Butler) -> list[str]:
     """Return the dataset types of single patches that there are in a Butler's collections."""
-    collections = butler.collections.query_info(
-        butler.collections.defaults, include_summary=True, flatten_chains=True
-    )
-    names = {name for each in collections for name in each.dataset_types or ()}
+    names = dataset_types_in(butler)
     return sorted(name for name in names if "patch" in butler.get_dataset_type(name).dimensions)
 
 

@@ -13,6 +13,7 @@ from lsst.daf.butler.progress import Progress
 
 from ..differences import Difference, differences_between
 from ..errors import RepositoryError
+from .run_contents import dataset_types_in
 
 _progress = Progress("cellcoadd.butler.run_differences", level=logging.WARNING)
 
@@ -102,10 +103,7 @@ def compare_runs(
 
 def _find(butler: Butler, where: str, dataset_types: Collection[str]) -> dict[str, DatasetRef]:
     """Return the datasets by name, sorted."""
-    collections = butler.collections.query_info(
-        butler.collections.defaults, include_summary=True, flatten_chains=True
-    )
-    names = {name for each in collections for name in each.dataset_types or ()}
+    names = dataset_types_in(butler)
     found = {}
     for name in sorted(names & set(dataset_types) if dataset_types else names):
         kind = butler.get_dataset_type(name)
